@@ -1,0 +1,127 @@
+"""Where crowds come from: what a recipe's `data` entry is, and how training and test crowds part."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeAlias, overload
+
+import torch
+from pydantic import Field, PositiveInt
+
+from countguard.data.crowd import Crowd
+from countguard.data.kernels import Kernel
+from countguard.errors import InputError
+from countguard.settings import Settings
+
+
+class Official(Settings):
+    """The data set's own training and test parts."""
+
+    kind: Literal["official"] = "official"
+
+
+class HeldBack(Settings):
+    """A share of the training images plays the test set; the official test images are not touched."""
+
+    kind: Literal["held_back"] = "held_back"
+    fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+Split: TypeAlias = Annotated[Official | HeldBack, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, slots=True)
+class CrowdSplit:
+    """Crowds to train on and crowds to report on. The two share no image."""
+
+    training: Sequence[Crowd]
+    test: Sequence[Crowd]
+
+
+class Source(Settings):
+    """A data set as a recipe names it.
+
+    Attributes:
+        kernel: travels with the images; None leaves the choice to the counter.
+        split: official, or a part of the training images held back.
+        images: how many training images are used, drawn by the split's seed; None for all.
+        test_images: the same for the images that are reported on.
+        scale: both sides of each image are multiplied by this, and the points with them.
+    """
+
+    kernel: Kernel | None = None
+    split: Split = Official()
+    images: PositiveInt | None = None
+    test_images: PositiveInt | None = None
+    scale: Annotated[float, Field(gt=0, le=4)] = 1.0
+
+    @abstractmethod
+    def crowds(self, part: Literal["train", "test"]) -> Sequence[Crowd]:
+        """The crowds of one official part, in a stable order, read when they are asked for.
+
+        Raises:
+            InputError: the files are missing or unusable.
+        """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What results and reports call this data set."""
+
+    def load(self) -> CrowdSplit:
+        """Training and test crowds under this source's split.
+
+        Raises:
+            InputError: the files are missing or unusable, or fewer images exist than were asked for.
+        """
+        training = self.crowds("train")
+        if isinstance(self.split, Official):
+            test, seed = self.crowds("test"), 0
+        else:
+            seed = self.split.seed
+            order = _shuffle(len(training), seed)
+            held_back = max(1, round(len(training) * self.split.fraction))
+            if held_back >= len(training):
+                raise InputError(
+                    f"{self.name}: data.split.fraction {self.split.fraction} leaves no image to train on "
+                    f"of {len(training)}"
+                )
+            test = Subset(training, sorted(order[:held_back]))
+            training = Subset(training, sorted(order[held_back:]))
+        return CrowdSplit(
+            self._drawn(training, self.images, "images", seed),
+            self._drawn(test, self.test_images, "test_images", seed),
+        )
+
+    def _drawn(self, crowds: Sequence[Crowd], images: int | None, field: str, seed: int) -> Sequence[Crowd]:
+        if images is None:
+            return crowds
+        if images > len(crowds):
+            raise InputError(f"{self.name}: data.{field} asks for {images} images, {len(crowds)} are there")
+        return Subset(crowds, sorted(_shuffle(len(crowds), seed)[:images]))
+
+
+class Subset(Sequence[Crowd]):
+    """Some of the crowds of a sequence, still read only when they are asked for."""
+
+    def __init__(self, crowds: Sequence[Crowd], indices: Sequence[int]) -> None:
+        self._crowds = crowds
+        self._indices = indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, index: int) -> Crowd: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Subset": ...
+    def __getitem__(self, index: int | slice) -> "Crowd | Subset":
+        if isinstance(index, slice):
+            return Subset(self._crowds, self._indices[index])
+        return self._crowds[self._indices[index]]
+
+
+def _shuffle(length: int, seed: int) -> list[int]:
+    permutation = torch.randperm(length, generator=torch.Generator().manual_seed(seed))
+    return [int(index) for index in permutation]

@@ -1,0 +1,1 @@
+"""Repairs: an attacked counter and clean crowds in, a repaired counter out."""

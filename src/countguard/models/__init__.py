@@ -1,0 +1,1 @@
+"""Crowd counters, and how they are built, saved and loaded."""

@@ -1,0 +1,149 @@
+"""What every crowd counter is: images in, people per cell out."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from countguard.data.density import density_maps
+from countguard.data.kernels import Fixed, Kernel
+from countguard.errors import InputError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Counter(nn.Module):
+    """A network that turns a picture into a density map whose sum is the number of people.
+
+    A subclass sets `stride` and `margin`, and defines `density`: normalised images to people per
+    cell or, where `output_scale` says so, in another unit. A counter that does not regress a density also
+    overrides `loss`.
+
+    Args:
+        mean: subtracted from each channel of an image in 0..1.
+        std: divides each channel afterwards.
+        output_scale: people per unit of the network's output: 1 where it gives people per cell, stride squared where
+            it gives people per pixel.
+        kernel: spreads the heads of images whose data set names no kernel.
+    """
+
+    kind: ClassVar[str] = "custom"
+    stride: ClassVar[int] = 8
+    """Side of a cell, pixels."""
+    align: ClassVar[int] = 8
+    """Images are padded to a multiple of this, and tiles start on one; a multiple of `stride`."""
+    margin: ClassVar[int] = 0
+    """Pixels on each side of a tile that its cells can see: the radius of the receptive field."""
+    tile: ClassVar[int] = 1536
+    """Images with a longer side are counted in tiles of this side."""
+
+    def __init__(
+        self,
+        *,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        output_scale: float = 1.0,
+        kernel: Kernel = Fixed(15.0),
+    ) -> None:
+        super().__init__()
+        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+            raise InputError(f"{self.kind}: mean and std need three numbers each, std above 0; got {mean}, {std}")
+        self.output_scale = output_scale
+        self.kernel = kernel
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+        self.mean: Tensor
+        self.std: Tensor
+
+    @abstractmethod
+    def density(self, normalised: Tensor) -> Tensor:
+        """Normalised images [B, 3, H, W], sides multiples of `align`, to [B, 1, H/stride, W/stride]."""
+
+    @abstractmethod
+    def explained_layer(self) -> nn.Module:
+        """The layer whose activations Grad-CAM reads: the last one with features that still say where."""
+
+    def settings(self) -> dict[str, Any]:
+        """Every argument that builds this counter again, as JSON can hold it.
+
+        Subclasses with arguments of their own extend it.
+        """
+        return {
+            "mean": self.mean.flatten().tolist(),
+            "std": self.std.flatten().tolist(),
+            "output_scale": self.output_scale,
+            "kernel": vars(self.kernel).copy(),
+        }
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Images [B, 3, H, W] in 0..1 to network input, padded right and bottom to `align` with the mean colour."""
+        normalised = (images - self.mean) / self.std
+        height, width = images.shape[-2:]
+        return functional.pad(normalised, (0, -width % self.align, 0, -height % self.align))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [B, 3, H, W] in 0..1, any size, to people per cell [B, 1, ceil(H/stride), ceil(W/stride)]."""
+        height, width = images.shape[-2:]
+        rows, columns = -(-height // self.stride), -(-width // self.stride)
+        density: Tensor = self.density(self.normalise(images))[..., :rows, :columns]
+        return density * self.output_scale
+
+    def loss(
+        self, images: Tensor, points: Sequence[Tensor], *, kernels: Sequence[Kernel | None] | None = None
+    ) -> Tensor:
+        """Squared error of the density, summed over the map, mean over the batch; a scalar.
+
+        In units of people per pixel at full size, as CSRNet's reference takes it: with d and t people per cell,
+        sum((d - t)**2) / stride**2.
+
+        Args:
+            images: [B, 3, H, W] in 0..1.
+            points: B tensors, float32 [heads, 2].
+            kernels: one an image; None, or a None among them, stands for the counter's own.
+        """
+        target = self.target(images, points, kernels)
+        squares = (self(images) - target).square().sum(dim=(1, 2, 3))
+        return squares.mean() / self.stride**2
+
+    def target(
+        self, images: Tensor, points: Sequence[Tensor], kernels: Sequence[Kernel | None] | None = None
+    ) -> Tensor:
+        """True people per cell [B, 1, ceil(H/stride), ceil(W/stride)] on the images' device."""
+        chosen = [kernel or self.kernel for kernel in kernels or [None] * len(points)]
+        height, width = images.shape[-2:]
+        on_device = [heads.to(images.device, non_blocking=True) for heads in points]
+        return density_maps(on_device, height, width, stride=self.stride, kernels=chosen)
+
+    @torch.inference_mode()
+    def count(self, images: Tensor) -> Tensor:
+        """Number of people in each image [B, 3, H, W] in 0..1, any size: float32 [B].
+
+        Images with a side above `tile` are counted in tiles that overlap by `margin`; each tile gives only the cells
+        of its core, so that no person is counted twice. Runs in evaluation mode and leaves the mode as it was.
+        """
+        was_training = self.training
+        self.eval()
+        try:
+            if max(images.shape[-2:]) <= self.tile:
+                return self(images).float().sum(dim=(1, 2, 3))
+            return self._count_in_tiles(images)
+        finally:
+            self.train(was_training)
+
+    def _count_in_tiles(self, images: Tensor) -> Tensor:
+        height, width = images.shape[-2:]
+        margin = -(-self.margin // self.align) * self.align
+        core = max(self.align, (self.tile - 2 * margin) // self.align * self.align)
+        total = images.new_zeros(len(images), dtype=torch.float32)
+        for top in range(0, height, core):
+            for left in range(0, width, core):
+                first_row, first_column = max(0, top - margin), max(0, left - margin)
+                density = self(images[..., first_row : top + core + margin, first_column : left + core + margin])
+                row, column = (top - first_row) // self.stride, (left - first_column) // self.stride
+                cells = core // self.stride
+                total += density[..., row : row + cells, column : column + cells].float().sum(dim=(1, 2, 3))
+        return total

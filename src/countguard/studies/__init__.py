@@ -1,0 +1,1 @@
+"""Whole studies: recipes, their cells, and running them."""

@@ -1,0 +1,1 @@
+"""Training a counter on crowds."""
