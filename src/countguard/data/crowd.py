@@ -31,8 +31,10 @@ class Crowd:
 
     @property
     def height(self) -> int:
+        """Height, pixels."""
         return int(self.image.shape[-2])
 
     @property
     def width(self) -> int:
+        """Width, pixels."""
         return int(self.image.shape[-1])
