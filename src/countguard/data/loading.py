@@ -1,0 +1,147 @@
+"""Batches for training: crowds are read once and stay in memory, or on the device, as uint8."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import overload
+
+import torch
+from torch import Tensor
+
+from countguard.data.augment import Augmentation
+from countguard.data.crowd import Crowd
+from countguard.data.kernels import Kernel
+from countguard.seeds import generator_for
+
+
+class Resident(Sequence[Crowd]):
+    """Crowds of which each is read once, then kept; pictures on `device`, points on the CPU."""
+
+    def __init__(self, crowds: Sequence[Crowd], device: torch.device | str = "cpu") -> None:
+        self._crowds = crowds
+        self._device = torch.device(device)
+        self._kept: list[Crowd | None] = [None] * len(crowds)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @overload
+    def __getitem__(self, index: int) -> Crowd: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Crowd]: ...
+    def __getitem__(self, index: int | slice) -> Crowd | Sequence[Crowd]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        crowd = self._kept[index]
+        if crowd is None:
+            crowd = self._crowds[index]
+            crowd = replace(crowd, image=crowd.image.to(self._device))
+            self._kept[index] = crowd
+        return crowd
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Crowds of one size.
+
+    Attributes:
+        images: uint8 [B, 3, H, W].
+        points: B tensors, float32 [heads, 2].
+        kernels: one an image; None where the data set names none.
+        weight: B over the mean number of images that each process got in this step: 1 in a single process. Gradients
+            that are averaged over processes then equal those of the whole batch.
+    """
+
+    images: Tensor
+    points: list[Tensor]
+    kernels: list[Kernel | None]
+    weight: float = 1.0
+
+
+class EpochBatches:
+    """The batches of any epoch, drawn from the seed and the epoch's number alone.
+
+    So an interrupted training goes on exactly as it would have. Images of different sizes do not share a batch.
+
+    Args:
+        crowds: to draw from; every crowd once an epoch.
+        batch_size: images a step, over all processes.
+        augmentation: applied to each drawn image.
+        seed: of the order and of the augmentation.
+        rank, world: this process among those that train together.
+    """
+
+    def __init__(
+        self,
+        crowds: Sequence[Crowd],
+        batch_size: int,
+        augmentation: Augmentation | None = None,
+        *,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.crowds = Resident(crowds)
+        self.batch_size = batch_size
+        self.augmentation = augmentation
+        self.seed = seed
+        self.rank, self.world = rank, world
+
+    def __len__(self) -> int:
+        """Steps an epoch."""
+        return len(self.plan(0))
+
+    def plan(self, epoch: int) -> list[list[int]]:
+        """Which crowds each step of an epoch takes, over all processes."""
+        order = torch.randperm(len(self.crowds), generator=generator_for(self.seed, "order", epoch)).tolist()
+        if self.batch_size == 1 or (self.augmentation is not None and self.augmentation.crop is not None):
+            return _chunks(order, self.batch_size)
+        by_size: dict[tuple[int, int], list[int]] = {}
+        for index in order:
+            crowd = self.crowds[index]
+            by_size.setdefault((crowd.height, crowd.width), []).append(index)
+        steps = [step for members in by_size.values() for step in _chunks(members, self.batch_size)]
+        if len(by_size) == 1:
+            return steps
+        shuffled = torch.randperm(len(steps), generator=generator_for(self.seed, "steps", epoch)).tolist()
+        return [steps[place] for place in shuffled]
+
+    def epoch(self, number: int) -> "Epoch":
+        """The batches of one epoch, for this process."""
+        return Epoch(self, number)
+
+    def batch(self, epoch: int, members: list[int]) -> Batch:
+        """This process's share of one step."""
+        mine = members[self.rank :: self.world]
+        weight = len(mine) * self.world / len(members)
+        crowds = [self._drawn(epoch, index) for index in mine or members[:1]]
+        return Batch(
+            torch.stack([crowd.image for crowd in crowds]),
+            [crowd.points for crowd in crowds],
+            [crowd.kernel for crowd in crowds],
+            weight,
+        )
+
+    def _drawn(self, epoch: int, index: int) -> Crowd:
+        crowd = self.crowds[index]
+        if self.augmentation is None:
+            return crowd
+        return self.augmentation(crowd, generator_for(self.seed, "augment", epoch, index))
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One pass over the crowds; iterating twice gives the same batches twice."""
+
+    batches: EpochBatches
+    number: int
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for members in self.batches.plan(self.number):
+            yield self.batches.batch(self.number, members)
+
+
+def _chunks(order: list[int], size: int) -> list[list[int]]:
+    return [order[start : start + size] for start in range(0, len(order), size)]

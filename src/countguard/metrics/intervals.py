@@ -1,0 +1,48 @@
+"""How sure a number is: bootstrap intervals over images."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import bootstrap
+
+from countguard.metrics.ratios import Floats
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A measured value with its 95 % interval.
+
+    Attributes:
+        value: the statistic on all images.
+        low, high: 2.5 % and 97.5 % of its bootstrap distribution; both equal `value` for a single image.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+def bootstrap_interval(statistic: Callable[..., Floats], columns: Sequence[Floats], seed: int = 0) -> Interval:
+    """The statistic of some images with its percentile bootstrap over images (Efron, 1979).
+
+    Args:
+        statistic: takes the columns, each [..., images], and an `axis`, and reduces that axis.
+        columns: one value an image, all of one length; an image is drawn with all its values.
+        seed: of the resampling.
+    """
+    value = float(statistic(*columns, axis=-1))
+    if len(columns[0]) < 2:
+        return Interval(value, value, value)
+    result = bootstrap(
+        tuple(columns),
+        statistic,
+        paired=True,
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    return Interval(value, float(result.confidence_interval.low), float(result.confidence_interval.high))
