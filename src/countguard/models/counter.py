@@ -2,15 +2,23 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import torch
+from pydantic import Field, FiniteFloat, validate_call
 from torch import Tensor, nn
 from torch.nn import functional
 
 from countguard.data.density import density_maps
 from countguard.data.kernels import Fixed, Kernel
-from countguard.errors import InputError
+
+Mean: TypeAlias = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
+"""Subtracted from red, green and blue in 0..1."""
+Deviation: TypeAlias = Annotated[float, Field(gt=0, le=1e3, allow_inf_nan=False)]
+Std: TypeAlias = tuple[Deviation, Deviation, Deviation]
+"""Divides each channel afterwards."""
+OutputScale: TypeAlias = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+"""People per unit of a network's output."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -21,7 +29,8 @@ class Counter(nn.Module):
 
     A subclass sets `stride` and `margin`, and defines `density`: normalised images to people per
     cell or, where `output_scale` says so, in another unit. A counter that does not regress a density also
-    overrides `loss`.
+    overrides `loss`. Constructors are checked by pydantic (`validate_call`), for their arguments may come from a recipe
+    or from the settings of a stranger's checkpoint.
 
     Args:
         mean: subtracted from each channel of an image in 0..1.
@@ -32,26 +41,28 @@ class Counter(nn.Module):
     """
 
     kind: ClassVar[str] = "custom"
-    stride: ClassVar[int] = 8
+    pretrained: ClassVar[tuple[str, ...]] = ()
+    """Names of public weights that `load_pretrained` knows."""
+    stride: int = 8
     """Side of a cell, pixels."""
-    align: ClassVar[int] = 8
+    align: int = 8
     """Images are padded to a multiple of this, and tiles start on one; a multiple of `stride`."""
-    margin: ClassVar[int] = 0
+    margin: int = 0
     """Pixels on each side of a tile that its cells can see: the radius of the receptive field."""
-    tile: ClassVar[int] = 1536
+    tile: int = 1536
     """Images with a longer side are counted in tiles of this side."""
 
+    @validate_call
     def __init__(
         self,
         *,
-        mean: Sequence[float] = IMAGENET_MEAN,
-        std: Sequence[float] = IMAGENET_STD,
-        output_scale: float = 1.0,
+        mean: Mean = IMAGENET_MEAN,
+        std: Std = IMAGENET_STD,
+        output_scale: OutputScale = 1.0,
         kernel: Kernel = Fixed(15.0),
     ) -> None:
         super().__init__()
-        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise InputError(f"{self.kind}: mean and std need three numbers each, std above 0; got {mean}, {std}")
+        self._mean_and_std = (mean, std)  # as given: the buffers round them to float32
         self.output_scale = output_scale
         self.kernel = kernel
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
@@ -67,14 +78,22 @@ class Counter(nn.Module):
     def explained_layer(self) -> nn.Module:
         """The layer whose activations Grad-CAM reads: the last one with features that still say where."""
 
+    def load_pretrained(self, name: str) -> None:
+        """Start from the public weights called `name`, one of `pretrained`.
+
+        Raises:
+            InputError: the weights are neither here nor to be had.
+        """
+        raise NotImplementedError(f"{self.kind} has no public weights called {name}")
+
     def settings(self) -> dict[str, Any]:
         """Every argument that builds this counter again, as JSON can hold it.
 
         Subclasses with arguments of their own extend it.
         """
         return {
-            "mean": self.mean.flatten().tolist(),
-            "std": self.std.flatten().tolist(),
+            "mean": list(self._mean_and_std[0]),
+            "std": list(self._mean_and_std[1]),
             "output_scale": self.output_scale,
             "kernel": vars(self.kernel).copy(),
         }
@@ -106,8 +125,8 @@ class Counter(nn.Module):
             kernels: one an image; None, or a None among them, stands for the counter's own.
         """
         target = self.target(images, points, kernels)
-        squares = (self(images) - target).square().sum(dim=(1, 2, 3))
-        return squares.mean() / self.stride**2
+        error: Tensor = self(images) - target
+        return error.square().sum(dim=(1, 2, 3)).mean() / self.stride**2
 
     def target(
         self, images: Tensor, points: Sequence[Tensor], kernels: Sequence[Kernel | None] | None = None
@@ -123,16 +142,18 @@ class Counter(nn.Module):
         """Number of people in each image [B, 3, H, W] in 0..1, any size: float32 [B].
 
         Images with a side above `tile` are counted in tiles that overlap by `margin`; each tile gives only the cells
-        of its core, so that no person is counted twice. Runs in evaluation mode and leaves the mode as it was.
+        of its core, so that no person is counted twice. Runs in evaluation mode and leaves each layer's mode as it was.
         """
-        was_training = self.training
+        modes = [(module, module.training) for module in self.modules()]
         self.eval()
         try:
-            if max(images.shape[-2:]) <= self.tile:
-                return self(images).float().sum(dim=(1, 2, 3))
-            return self._count_in_tiles(images)
+            if max(images.shape[-2:]) > self.tile:
+                return self._count_in_tiles(images)
+            density: Tensor = self(images)
+            return density.float().sum(dim=(1, 2, 3))
         finally:
-            self.train(was_training)
+            for module, was_training in modes:
+                module.training = was_training
 
     def _count_in_tiles(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
@@ -142,7 +163,9 @@ class Counter(nn.Module):
         for top in range(0, height, core):
             for left in range(0, width, core):
                 first_row, first_column = max(0, top - margin), max(0, left - margin)
-                density = self(images[..., first_row : top + core + margin, first_column : left + core + margin])
+                density: Tensor = self(
+                    images[..., first_row : top + core + margin, first_column : left + core + margin]
+                )
                 row, column = (top - first_row) // self.stride, (left - first_column) // self.stride
                 cells = core // self.stride
                 total += density[..., row : row + cells, column : column + cells].float().sum(dim=(1, 2, 3))

@@ -1,0 +1,71 @@
+"""MCNN: three columns that look at heads of three sizes (Zhang et al., CVPR 2016)."""
+
+from pydantic import validate_call
+from torch import Tensor, cat, nn
+from torch.nn import functional
+
+from countguard.data.kernels import Fixed, Kernel
+from countguard.models.counter import Counter, Mean, OutputScale, Std
+from countguard.models.initial import start_kaiming
+from countguard.models.registry import counter
+
+LUMINANCE = (0.299, 0.587, 0.114)
+"""ITU-R BT.601: what "grayscale" means to the image readers that MCNNs are trained with."""
+COLUMNS = (
+    ((9, 16), (7, 32), (7, 16), (7, 8)),
+    ((7, 20), (5, 40), (5, 20), (5, 10)),
+    ((5, 24), (3, 48), (3, 24), (3, 12)),
+)
+"""(kernel, width) of each column's convolutions; a 2x2 max pooling follows the first two."""
+
+
+@counter("mcnn")
+class MCNN(Counter):
+    """Three columns of four convolutions, merged by a 1x1 convolution, on gray values: 127,953 parameters.
+
+    The defaults of `mean` and `std` give gray values in 0..255.
+    """
+
+    stride = 4
+    align = 4
+    margin = 40  # the widest column's receptive field reaches 34 pixels past a cell
+
+    @validate_call
+    def __init__(
+        self,
+        *,
+        mean: Mean = (0.0, 0.0, 0.0),
+        std: Std = (1 / 255, 1 / 255, 1 / 255),
+        output_scale: OutputScale = 1.0,
+        kernel: Kernel = Fixed(15.0),
+    ) -> None:
+        super().__init__(mean=mean, std=std, output_scale=output_scale, kernel=kernel)
+        self.columns = nn.ModuleList(_column(sizes) for sizes in COLUMNS)
+        self.features = nn.Identity()
+        self.fuse = nn.Conv2d(sum(sizes[-1][1] for sizes in COLUMNS), 1, 1)
+        start_kaiming(self)
+        # What is merged is never negative: from weights above 0 the last ReLU starts alive.
+        nn.init.uniform_(self.fuse.weight, 0.0, 1e-3)
+
+    def density(self, normalised: Tensor) -> Tensor:
+        """See `Counter.density`; people per cell, never negative."""
+        red, green, blue = normalised.unbind(1)
+        gray = (LUMINANCE[0] * red + LUMINANCE[1] * green + LUMINANCE[2] * blue).unsqueeze(1)
+        merged: Tensor = self.features(cat([column(gray) for column in self.columns], dim=1))
+        return functional.relu(self.fuse(merged))
+
+    def explained_layer(self) -> nn.Module:
+        """Where the three columns meet, before they are merged."""
+        return self.features
+
+
+def _column(sizes: tuple[tuple[int, int], ...]) -> nn.Sequential:
+    layers = nn.Sequential()
+    channels = 1
+    for position, (kernel, width) in enumerate(sizes):
+        layers.append(nn.Conv2d(channels, width, kernel, padding=kernel // 2))
+        layers.append(nn.ReLU())
+        if position < 2:
+            layers.append(nn.MaxPool2d(2))
+        channels = width
+    return layers
