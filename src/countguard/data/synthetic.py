@@ -1,0 +1,104 @@
+"""The embedded data set: procedural crowd scenes that need no download."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, overload
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveInt, model_validator
+
+from countguard.data.crowd import Crowd
+from countguard.data.source import Source, Subset
+from countguard.data.synthetic_people import paint_people, place_heads
+from countguard.data.synthetic_scene import LOOKS, finish, paint_scene
+from countguard.errors import InputError
+
+_PIXELS_PER_HEAD = 24
+"""Where heads get less room than this, they are smaller than two pixels and nobody could count them."""
+
+
+class Synthetic(Source):
+    """Procedural crowds in perspective; the same settings give the same pictures, bit for bit.
+
+    Counts are uniform over `heads`, both ends included, so that with the default four images in five have more
+    than 40. Image `index` of a part depends on (look, seed, part, index) alone, in whatever order images are asked for.
+
+    Attributes:
+        train: training images.
+        test: test images, drawn from another random stream than the training images.
+        height: pixels; people grow with it.
+        width: pixels.
+        seed: another seed is another data set.
+        heads: fewest and most heads in an image.
+        look: plaza is a street by day, seen from a low mast; stadium is a stand seen from across the field, with
+            smaller heads, fans in their club's colours and no sky.
+    """
+
+    kind: Literal["synthetic"] = "synthetic"
+    train: PositiveInt = 400
+    test: PositiveInt = 200
+    height: Annotated[int, Field(ge=32, le=4096)] = 96
+    width: Annotated[int, Field(ge=32, le=4096)] = 128
+    seed: Annotated[int, Field(ge=0)] = 0
+    heads: tuple[Annotated[int, Field(ge=0)], PositiveInt] = (10, 200)
+    look: Literal["plaza", "stadium"] = "plaza"
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> "Synthetic":
+        fewest, most = self.heads
+        if fewest > most:
+            raise ValueError(f"heads: the first number is the smaller one; got {fewest}, {most}")
+        room = self.height * self.width // _PIXELS_PER_HEAD
+        if most > room:
+            raise ValueError(f"heads: at most {room} fit into {self.height} x {self.width} pixels; got {most}")
+        return self
+
+    @property
+    def name(self) -> str:
+        """`synthetic` and the look."""
+        return f"synthetic {self.look}"
+
+    def crowds(self, part: Literal["train", "test"]) -> "SyntheticCrowds":
+        """The crowds of one part, drawn anew each time that one is asked for."""
+        height, width = round(self.height * self.scale), round(self.width * self.scale)
+        if min(height, width) < 1:
+            raise InputError(f"{self.name}: data.scale {self.scale} leaves no pixel of {self.height} x {self.width}")
+        return SyntheticCrowds(self, part, height, width)
+
+
+class SyntheticCrowds(Sequence[Crowd]):
+    """One part of a synthetic data set. Nothing is kept: an image costs milliseconds to draw."""
+
+    def __init__(self, settings: Synthetic, part: Literal["train", "test"], height: int, width: int) -> None:
+        self._settings = settings
+        self._part = part
+        self._height = height
+        self._width = width
+
+    def __len__(self) -> int:
+        return self._settings.train if self._part == "train" else self._settings.test
+
+    @overload
+    def __getitem__(self, index: int) -> Crowd: ...
+    @overload
+    def __getitem__(self, index: slice) -> Subset: ...
+    def __getitem__(self, index: int | slice) -> Crowd | Subset:
+        positions = range(len(self))
+        if isinstance(index, slice):
+            return Subset(self, positions[index])
+        return self._draw(positions[index])
+
+    def _draw(self, index: int) -> Crowd:
+        settings = self._settings
+        stream = (list(LOOKS).index(settings.look), ("train", "test").index(self._part), index)
+        generator = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=stream))
+        count = int(generator.integers(settings.heads[0], settings.heads[1], endpoint=True))
+        look = LOOKS[settings.look]
+        heads = place_heads(generator, count, self._width / self._height, look)
+        canvas, light = paint_scene(generator, heads, self._height, self._width, look)
+        paint_people(generator, canvas, heads, look, light)
+        image = finish(generator, canvas, self._height, self._width, light)
+        points = torch.from_numpy((heads[:, :2] * self._height).astype(np.float32))
+        return Crowd(
+            torch.from_numpy(image).permute(2, 0, 1).contiguous(), points, f"{self._part}-{index:05d}", settings.kernel
+        )
