@@ -9,8 +9,8 @@ class InputError(ValueError):
     """
 
 
-class ResourceError(RuntimeError):
-    """The machine ran out of something (disk, memory, a device) or a folder is held by another run.
+class RunError(RuntimeError):
+    """A run cannot go on though its input is right: no disk, no memory, a lost device, a held folder, a loss of NaN.
 
     The message is one line that says what was lost (nothing that was finished) and what would help. The command
     line prints it without a traceback and exits with code 1.

@@ -1,0 +1,57 @@
+"""Counting many crowds: grouped by size, on the counter's device."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from countguard.data.crowd import Crowd
+from countguard.models.counter import Counter
+
+PIXELS_A_BATCH = 8 * 1024 * 1024
+"""Images of one size are counted together up to this many pixels; bounds the memory of a batch."""
+
+
+def count_crowds(counter: Counter, crowds: Sequence[Crowd]) -> Tensor:
+    """Number of people in each crowd: float32 [len(crowds)] on the CPU. Each crowd is read once and let go."""
+    return count_views(counter, crowds, [lambda images, members: images])[0]
+
+
+def count_views(
+    counter: Counter, crowds: Sequence[Crowd], views: Sequence[Callable[[Tensor, list[Crowd]], Tensor]]
+) -> Tensor:
+    """Counts several versions of each crowd, reading it once: float32 [views, len(crowds)] on the CPU.
+
+    Args:
+        counter: on any device.
+        crowds: of any sizes.
+        views: each takes the images of a batch, uint8 [B, 3, H, W] on the counter's device, and the crowds they are
+            of, and gives the images to count instead.
+    """
+    device = counter.mean.device
+    counts = []
+    for members in batches_of_one_size(crowds):
+        images = torch.stack([crowd.image for crowd in members]).to(device)
+        counts.append(torch.stack([counter.count(as_input(view(images, members))) for view in views]))
+    if not counts:
+        return torch.zeros(len(views), 0)
+    return torch.cat(counts, dim=1).float().cpu()
+
+
+def as_input(images: Tensor) -> Tensor:
+    """Images uint8 [B, 3, H, W] to 0..1 in the memory layout that convolutions like."""
+    return images.to(torch.float32, memory_format=torch.channels_last).div_(255)
+
+
+def batches_of_one_size(crowds: Sequence[Crowd]) -> Iterator[list[Crowd]]:
+    """Neighbours of one size, in order, at most `PIXELS_A_BATCH` together."""
+    members: list[Crowd] = []
+    for index in range(len(crowds)):
+        crowd = crowds[index]
+        full = members and (len(members) + 1) * crowd.height * crowd.width > PIXELS_A_BATCH
+        if full or (members and members[0].image.shape != crowd.image.shape):
+            yield members
+            members = []
+        members.append(crowd)
+    if members:
+        yield members

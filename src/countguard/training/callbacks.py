@@ -1,0 +1,129 @@
+"""What happens at the end of an epoch: history, progress, a point to resume from, the best weights."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from countguard.data.crowd import Crowd
+from countguard.files import write_atomically
+from countguard.models.counter import Counter
+from countguard.models.counting import count_crowds
+
+EpochReport = Callable[[int, float], None]
+"""Called after each epoch with its number, from 1, and its mean loss."""
+
+
+class History(Callback):
+    """Mean loss, rate and seconds of each epoch, kept through resumes and written as training.csv."""
+
+    def __init__(self, report: EpochReport | None = None) -> None:
+        self.rows: list[dict[str, float]] = []
+        self._report = report
+        self._losses: list[Tensor] = []
+        self._started = 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts the epoch's clock."""
+        self._losses, self._started = [], time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Keeps the loss where it is: reading it here would make the host wait for the device."""
+        self._losses.append(outputs["loss"].detach())
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Adds the epoch's row."""
+        loss = float(torch.stack(self._losses).mean()) if self._losses else math.nan
+        epoch = trainer.current_epoch + 1
+        rate = float(trainer.optimizers[0].param_groups[0]["lr"])
+        self.rows.append(
+            {"epoch": epoch, "loss": loss, "learning_rate": rate, "seconds": time.monotonic() - self._started}
+        )
+        if self._report is not None:
+            self._report(epoch, loss)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rows so far."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes up the rows of the epochs before."""
+        self.rows = list(state_dict["rows"])
+
+    def write(self, path: Path) -> None:
+        """Writes training.csv: epoch, loss, learning_rate, seconds."""
+        lines = ["epoch,loss,learning_rate,seconds"]
+        lines += [
+            f"{row['epoch']:.0f},{row['loss']:.6g},{row['learning_rate']:.6g},{row['seconds']:.3f}" for row in self.rows
+        ]
+        write_atomically(path, "\n".join(lines) + "\n")
+
+
+class ResumePoint(Callback):
+    """Saves the whole state of a training at the end of an epoch, at most every `seconds`, under one name, atomically.
+
+    Must come after callbacks whose state it is to hold.
+    """
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        self.path = path
+        self._seconds = seconds
+        self._saved = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Saves if it is time."""
+        if time.monotonic() - self._saved < self._seconds:
+            return
+        partial = self.path.with_suffix(".part")
+        trainer.save_checkpoint(partial)
+        if trainer.is_global_zero:
+            partial.replace(self.path)
+        self._saved = time.monotonic()
+
+
+class BestWeights(Callback):
+    """Keeps the weights of the epoch with the lowest MAE on some crowds, and puts them back at the end."""
+
+    def __init__(self, crowds: Sequence[Crowd], every: int) -> None:
+        self._crowds = crowds
+        self._every = every
+        self.mae = math.inf
+        self._weights: dict[str, Tensor] | None = None
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Looks at every `every`-th epoch and at the last."""
+        epoch = trainer.current_epoch + 1
+        if epoch % self._every and epoch != trainer.max_epochs:
+            return
+        counter = _counter(pl_module)
+        truths = torch.tensor([float(crowd.count) for crowd in self._crowds])
+        mae = float((count_crowds(counter, self._crowds) - truths).abs().mean())
+        if mae < self.mae:
+            self.mae = mae
+            self._weights = {name: value.detach().cpu().clone() for name, value in counter.state_dict().items()}
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Puts the best weights back."""
+        if self._weights is not None:
+            _counter(pl_module).load_state_dict(self._weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best so far."""
+        return {"mae": self.mae, "weights": self._weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes up the best of the epochs before."""
+        self.mae, self._weights = state_dict["mae"], state_dict["weights"]
+
+
+def _counter(module: LightningModule) -> Counter:
+    counter = module.counter
+    assert isinstance(counter, Counter)
+    return counter

@@ -1,0 +1,132 @@
+"""Trains a counter on crowds, from the start or from where it was interrupted."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from lightning import Callback, Trainer
+from lightning.pytorch.callbacks import EMAWeightAveraging
+
+from countguard.data.crowd import Crowd
+from countguard.data.loading import EpochBatches
+from countguard.errors import InputError, RunError
+from countguard.models.counter import Counter
+from countguard.training.callbacks import BestWeights, EpochReport, History, ResumePoint
+from countguard.training.module import CounterModule, CrowdData
+from countguard.training.settings import Training
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where a training runs; nothing here changes what is learned, beyond rounding.
+
+    Attributes:
+        accelerator: as Lightning names it: "auto", "cpu", "gpu".
+        devices: how many train together, by DDP.
+        deterministic: only algorithms that give the same result twice.
+        resume_seconds: least time between two saved resume points.
+    """
+
+    accelerator: str = "auto"
+    devices: int = 1
+    deterministic: bool = True
+    resume_seconds: float = 20.0
+
+
+def fit(
+    counter: Counter,
+    crowds: Sequence[Crowd],
+    training: Training,
+    *,
+    seed: int,
+    folder: Path | None = None,
+    validation: Sequence[Crowd] | None = None,
+    machine: Machine = Machine(),
+    report: EpochReport | None = None,
+) -> History:
+    """Trains the counter in place; returns the history of its epochs.
+
+    Args:
+        counter: in any mode; left in evaluation mode, on the CPU.
+        crowds: training crowds; each is read once and kept in memory as uint8.
+        training: every setting.
+        seed: of order, augmentation and layers.
+        folder: holds `resume.ckpt` while training runs; found there, it is taken up. None: nothing is saved.
+        validation: on which weights are selected; needed where `training.select` is not "last".
+        machine: where it runs.
+        report: hears of each epoch.
+
+    Raises:
+        InputError: there is nothing to train on, or no crowds to select on.
+        RunError: the training diverged, or memory ran out.
+    """
+    if not len(crowds):
+        raise InputError("training: there is no crowd to train on")
+    batches = EpochBatches(crowds, training.batch_size, training.augmentation, seed=seed)
+    history = History(report)
+    callbacks: list[Callback] = [history]
+    if training.average is not None:
+        callbacks.append(EMAWeightAveraging(decay=training.average))
+    if training.select != "last":
+        if not validation:
+            raise InputError(f"training.select: {training.select} needs crowds to select on")
+        callbacks.append(BestWeights(validation, training.select_every))
+    resume = None
+    if folder is not None:
+        resume = folder / "resume.ckpt"
+        callbacks.append(ResumePoint(resume, machine.resume_seconds))
+    module = CounterModule(counter.to(memory_format=torch.channels_last), training, len(batches), seed)
+    with _quiet(), torch.random.fork_rng():
+        trainer = Trainer(
+            accelerator=machine.accelerator,
+            devices=machine.devices,
+            precision=training.precision,
+            max_epochs=training.epochs if training.steps is None else -1,
+            max_steps=-1 if training.steps is None else training.steps,
+            gradient_clip_val=training.clip_gradient,
+            deterministic=machine.deterministic,
+            reload_dataloaders_every_n_epochs=1,
+            callbacks=callbacks,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        checkpoint = resume if resume is not None and resume.exists() else None
+        with _out_of_memory_explained():
+            trainer.fit(module, datamodule=CrowdData(batches), ckpt_path=checkpoint, weights_only=True)
+    counter.cpu().eval()
+    return history
+
+
+@contextmanager
+def _out_of_memory_explained() -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise RunError(
+            "the device ran out of memory while training; a smaller training.batch_size, training.augmentation.crop "
+            "or data.scale would help, or training.precision: bf16-mixed"
+        ) from error
+    except MemoryError as error:
+        raise RunError("memory ran out while training; fewer data.images or a smaller data.scale would help") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps Lightning's hints (number of workers, tips, devices found) off the terminal; errors still come through."""
+    loggers = ["lightning.pytorch", "lightning.fabric"]
+    levels = {name: logging.getLogger(name).level for name in loggers}
+    for name in loggers:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

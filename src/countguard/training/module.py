@@ -1,0 +1,90 @@
+"""The counter and its crowds as Lightning takes them."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from lightning import LightningDataModule, LightningModule
+from torch import Tensor
+
+from countguard.data.loading import Batch, Epoch, EpochBatches
+from countguard.errors import RunError
+from countguard.models.counter import Counter
+from countguard.seeds import derived_seed
+from countguard.training.settings import Training
+
+_OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+class CounterModule(LightningModule):
+    """Trains a counter by its own loss.
+
+    Args:
+        counter: trained in place.
+        training: optimizer and schedule.
+        steps_per_epoch: of the batches that it will see.
+        seed: of the random numbers that layers draw (dropout), anew in each epoch.
+    """
+
+    def __init__(self, counter: Counter, training: Training, steps_per_epoch: int, seed: int) -> None:
+        super().__init__()
+        self.counter = counter
+        self.training_settings = training
+        self.steps_per_epoch = steps_per_epoch
+        self.seed = seed
+
+    @property
+    def epochs(self) -> float:
+        """How many epochs the training lasts, a fraction where it ends by steps."""
+        steps = self.training_settings.steps
+        return self.training_settings.epochs if steps is None else steps / self.steps_per_epoch
+
+    def configure_optimizers(self) -> Any:
+        """The recipe's optimizer over the trainable parameters, its rate moved at every step."""
+        settings = self.training_settings
+        parameters = [parameter for parameter in self.counter.parameters() if parameter.requires_grad]
+        optimizer = _OPTIMIZERS[settings.optimizer](
+            parameters, lr=settings.lr, weight_decay=settings.weight_decay, fused=True
+        )
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        settings = self.training_settings
+        return settings.schedule.at(step / self.steps_per_epoch, self.epochs, settings.lr) / settings.lr
+
+    def on_train_epoch_start(self) -> None:
+        """Seeds what layers draw, so that an epoch is the same whether or not the one before it ran in this process."""
+        torch.manual_seed(derived_seed(self.seed, "layers", self.current_epoch))
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Images and points to the device."""
+        images = batch.images.to(device, non_blocking=True)
+        return replace(batch, images=images, points=[heads.to(device, non_blocking=True) for heads in batch.points])
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The counter's loss on images in 0..1."""
+        images = batch.images.to(torch.float32, memory_format=torch.channels_last).div_(255)
+        return self.counter.loss(images, batch.points, kernels=batch.kernels) * batch.weight
+
+    def on_train_epoch_end(self) -> None:
+        """Stops a training that has diverged, before it wastes an epoch more."""
+        if not all(parameter.isfinite().all() for parameter in self.counter.parameters()):
+            raise RunError(
+                f"the training diverged in epoch {self.current_epoch + 1}: weights are not finite; "
+                "a lower training.lr or training.clip_gradient would help"
+            )
+
+
+class CrowdData(LightningDataModule):
+    """Hands Lightning the batches of the epoch that it is in."""
+
+    def __init__(self, batches: EpochBatches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def train_dataloader(self) -> Epoch:
+        """The current epoch's batches, for this process."""
+        assert self.trainer is not None
+        self.batches.rank, self.batches.world = self.trainer.global_rank, self.trainer.world_size
+        return self.batches.epoch(self.trainer.current_epoch)

@@ -1,0 +1,49 @@
+"""Every number that a training depends on, beside its crowds and its counter."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from countguard.data.augment import Augmentation
+from countguard.settings import Settings
+from countguard.training.schedules import AnySchedule, Constant
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
+class Training(Settings):
+    """How a counter is trained. The defaults are the paper's for CSRNet.
+
+    Attributes:
+        optimizer: Adam, or AdamW with decoupled decay.
+        lr: learning rate.
+        weight_decay: the optimizer's.
+        schedule: how the rate moves.
+        epochs: passes over the training crowds.
+        steps: ends the training after this many steps instead; for controls that must train equally long.
+        batch_size: images a step, over all devices.
+        precision: as Lightning names it.
+        augmentation: what is done to each drawn image.
+        average: decay of an exponential moving average of the weights, which then is the result; None for the last
+            weights.
+        clip_gradient: greatest norm of the gradient; None for no limit.
+        select: whose weights are kept: the last epoch's; the best MAE on `validation_images` held back from the training
+            images; or, as the reference code does and honest work does not, the best MAE on the test images.
+        select_every: epochs between two looks, where weights are selected.
+        validation_images: how many are held back for `best_validation`.
+    """
+
+    optimizer: Literal["adam", "adamw"] = "adam"
+    lr: Annotated[float, Field(gt=0, le=1)] = 1e-5
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    schedule: AnySchedule = Constant()
+    epochs: PositiveInt = 100
+    steps: PositiveInt | None = None
+    batch_size: PositiveInt = 1
+    precision: Precision = "32-true"
+    augmentation: Augmentation = Augmentation()
+    average: Annotated[float, Field(gt=0, lt=1)] | None = None
+    clip_gradient: Annotated[float, Field(gt=0)] | None = None
+    select: Literal["last", "best_validation", "best_test_as_published"] = "last"
+    select_every: PositiveInt = 20
+    validation_images: PositiveInt = 40
