@@ -8,6 +8,9 @@ class InputError(ValueError):
     line prints it without a traceback and exits with code 2.
     """
 
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
 
 class RunError(RuntimeError):
     """A run cannot go on though its input is right: no disk, no memory, a lost device, a held folder, a loss of NaN.
@@ -15,3 +18,11 @@ class RunError(RuntimeError):
     The message is one line that says what was lost (nothing that was finished) and what would help. The command
     line prints it without a traceback and exits with code 1.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+def one_line(text: str) -> str:
+    """The text with line breaks, terminal codes and undecodable bytes written out: file names come from strangers."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
