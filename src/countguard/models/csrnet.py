@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from countguard.data.kernels import Fixed, Kernel
 from countguard.models.counter import IMAGENET_MEAN, IMAGENET_STD, Counter, Mean, OutputScale, Std
+from countguard.models.imagenet import vgg_features
 from countguard.models.initial import start_small
 from countguard.models.registry import counter
 
@@ -51,6 +52,10 @@ class CSRNet(Counter):
         """See `Counter.density`; people per pixel by default."""
         density: Tensor = self.output_layer(self.backend(self.frontend(normalised)))
         return density
+
+    def load_pretrained(self, name: str) -> None:
+        """See `Counter.load_pretrained`; "imagenet" fills the front end."""
+        self.frontend.load_state_dict(vgg_features())
 
     def explained_layer(self) -> nn.Module:
         """The ReLU after conv4_3."""
