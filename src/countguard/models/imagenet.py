@@ -38,7 +38,7 @@ def vgg_features() -> dict[str, Tensor]:
 
 def _check_reachable(url: str, cached: Path) -> None:
     try:
-        urlopen(Request(url, method="HEAD"), timeout=SECONDS).close()  # noqa: S310  torchvision's own https address
+        urlopen(Request(url, method="HEAD"), timeout=SECONDS).close()
     except (URLError, OSError) as error:
         raise InputError(
             f"model.weights 'imagenet': {url} cannot be downloaded ({_one_line(error)}); put it at {cached}, or name "
