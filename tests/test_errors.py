@@ -4,10 +4,10 @@ import pickle
 
 import pytest
 
-from countguard.errors import InputError, ResourceError
+from countguard.errors import InputError, RunError
 
 
-@pytest.mark.parametrize("kind", [InputError, ResourceError])
+@pytest.mark.parametrize("kind", [InputError, RunError])
 @pytest.mark.parametrize("name", ["a\nb.jpg", "\x1b[2J.jpg", "\udcff.jpg", "zwei\u2028zeilen.jpg"])
 def test_a_hostile_file_name_stays_on_one_printable_line(kind: type[Exception], name: str) -> None:
     message = str(kind(f"{name}: not an image"))
