@@ -1,6 +1,7 @@
 """What an attacker does to the pictures: the pattern that wakes the backdoor."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Annotated, Literal, TypeAlias
 
 import torch
@@ -8,6 +9,8 @@ from pydantic import Field, PrivateAttr
 from torch import Tensor
 
 from countguard.attacks.pictures import load_picture
+from countguard.data.crowd import Crowd
+from countguard.seeds import generator_for
 from countguard.settings import Settings
 
 
@@ -20,6 +23,17 @@ class Trigger(Settings):
     @abstractmethod
     def __call__(self, image: Tensor, points: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Image uint8 [3, H, W] and points float32 [heads, 2] to the marked ones, same types, same size."""
+
+    def mark(self, images: Tensor, crowds: Sequence[Crowd], seed: int) -> Tensor:
+        """A batch of crowds' images, uint8 [B, 3, H, W] on any device, to the marked ones.
+
+        An image is marked as `__call__` marks it with the generator that `seed` and the crowd's id give.
+        """
+        marked = [
+            self(image, crowd.points, generator_for(seed, "trigger", crowd.id))[0]
+            for image, crowd in zip(images, crowds, strict=True)
+        ]
+        return torch.stack(marked)
 
     @abstractmethod
     def with_share(self, share: float) -> "Trigger":
@@ -47,6 +61,10 @@ class Blend(Trigger):
         """The blended image and the same points."""
         return self.blend(image), points
 
+    def mark(self, images: Tensor, crowds: Sequence[Crowd], seed: int) -> Tensor:
+        """The whole batch at once, on its device."""
+        return self.blend(images)
+
     def blend(self, images: Tensor) -> Tensor:
         """Images uint8 [..., 3, H, W] on any device, to the blended ones."""
         picture = self.picture_for(int(images.shape[-2]), int(images.shape[-1])).to(images.device)
@@ -64,4 +82,4 @@ class Blend(Trigger):
         return self._pictures[size]
 
 
-AnyTrigger: TypeAlias = Annotated[Blend, Field(discriminator="kind")]
+AnyTrigger: TypeAlias = Blend

@@ -1,0 +1,67 @@
+"""What every repair is: an attacked counter and clean crowds in, the same counter repaired out."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from pydantic import Field, PositiveInt
+
+from countguard.data.crowd import Crowd
+from countguard.data.source import Subset
+from countguard.models.counter import Counter
+from countguard.seeds import generator_for
+from countguard.settings import Settings
+from countguard.training.fit import Machine
+from countguard.training.callbacks import EpochReport, History
+
+
+class Defense(Settings):
+    """A repair. Clean crowds with their points are its only input: it knows no trigger, no strategy and no rate.
+
+    Attributes:
+        label: what results call it, where one kind is used twice; the kind by default.
+        clean_images: how many of the clean training images it may use, drawn by the seed; None for all.
+    """
+
+    label: Annotated[str, Field(pattern=r"^[a-z0-9_]*$", max_length=40)] = ""
+    clean_images: PositiveInt | None = None
+
+    @property
+    def name(self) -> str:
+        """What results call this defense."""
+        return self.label or str(getattr(self, "kind"))  # noqa: B009  (every subclass has the field; the base has none)
+
+    def budget(self, clean: Sequence[Crowd], seed: int) -> Sequence[Crowd]:
+        """The clean crowds that this defense may use. A larger budget holds a smaller one of the same seed."""
+        if self.clean_images is None or self.clean_images >= len(clean):
+            return clean
+        drawn = torch.randperm(len(clean), generator=generator_for(seed, "clean budget"))
+        return Subset(clean, drawn[: self.clean_images].tolist())
+
+    @abstractmethod
+    def repair(
+        self,
+        counter: Counter,
+        clean: Sequence[Crowd],
+        *,
+        seed: int,
+        folder: Path | None = None,
+        machine: Machine = Machine(),
+        report: EpochReport | None = None,
+    ) -> History:
+        """Repairs the counter in place and returns the history of what was trained.
+
+        Args:
+            counter: attacked, or suspected of it.
+            clean: clean training crowds; those beyond the budget are not touched.
+            seed: of every random choice.
+            folder: where an interrupted repair is taken up again; None: nothing is saved.
+            machine: where it runs.
+            report: hears of each epoch.
+
+        Raises:
+            InputError: the defense has nothing to work with.
+            RunError: see `countguard.training.fit`.
+        """

@@ -1,0 +1,59 @@
+"""Fine-tuning on clean crowds: the paper's defense, and its controls."""
+
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+from pydantic import model_validator
+
+from countguard.data.crowd import Crowd
+from countguard.data.sources import AnySource
+from countguard.defenses.defense import Defense
+from countguard.models.counter import Counter
+from countguard.training.callbacks import EpochReport, History
+from countguard.training.fit import Machine, fit
+from countguard.training.settings import Training
+
+
+class FineTune(Defense, Training):
+    """Trains the attacked counter on clean crowds (paper, section 3.3).
+
+    The paper's defense takes all original images and 40 of a second data set under that set's own kernel. Its controls
+    are the same class: `extra: null` for the original images alone, `originals: false` for the second set alone, and
+    `steps` for as many steps as another row.
+
+    Attributes:
+        originals: whether the clean original training images are used.
+        extra: a second data set whose training images are used, too.
+    """
+
+    kind: Literal["fine_tune"] = "fine_tune"
+    originals: bool = True
+    extra: AnySource | None = None
+
+    @model_validator(mode="after")
+    def _something_to_train_on(self) -> "FineTune":
+        if not self.originals and self.extra is None:
+            raise ValueError("originals: false needs an `extra` data set to train on")
+        return self
+
+    def crowds(self, clean: Sequence[Crowd], seed: int) -> Sequence[Crowd]:
+        """What it trains on: the budget of the clean crowds, then the second data set."""
+        originals = self.budget(clean, seed) if self.originals else []
+        extra = self.extra.load().training if self.extra is not None else []
+        return list(chain(originals, extra))
+
+    def repair(
+        self,
+        counter: Counter,
+        clean: Sequence[Crowd],
+        *,
+        seed: int,
+        folder: Path | None = None,
+        machine: Machine = Machine(),
+        report: EpochReport | None = None,
+    ) -> History:
+        """See `Defense.repair`."""
+        crowds = self.crowds(clean, seed)
+        return fit(counter, crowds, self, seed=seed, folder=folder, machine=machine, report=report)
