@@ -1,0 +1,73 @@
+"""What a repair changes, image by image: the same images before and after, so that the difference has an interval."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from countguard.metrics.backdoor import Predictions
+from countguard.metrics.intervals import Interval, bootstrap_interval
+from countguard.metrics.ratios import ACCURATE, Floats, RatioRange, success_ranges
+from countguard.reports.run_folder import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Repaired minus attacked, for one seed, with 95 % paired bootstrap intervals over images.
+
+    Attributes:
+        success: of the attack; None for the clean counter and for attacks that leave the count as it is.
+        right_when_triggered: rho_acc_triggered; None where no image has a head.
+        accuracy: rho_acc on clean images; None where no image has a head.
+        error: MAE on clean images, heads.
+    """
+
+    success: Interval | None
+    right_when_triggered: Interval | None
+    accuracy: Interval | None
+    error: Interval
+
+
+def changes(before: Sequence[Cell], after: Sequence[Cell]) -> list[Change]:
+    """One change a seed that both have, by seed."""
+    repaired = {cell.card.seed: cell for cell in after}
+    pairs = [(cell, repaired[cell.card.seed]) for cell in before if cell.card.seed in repaired]
+    return [_change(old, new) for old, new in pairs if set(old.predictions.ids) & set(new.predictions.ids)]
+
+
+def _change(before: Cell, after: Cell) -> Change:
+    old, new = _common(before.predictions, after.predictions)
+    success = success_ranges(before.direction).get("rho_asr")
+    errors = [np.abs(predictions.clean - predictions.truths) for predictions in (old, new)]
+    return Change(
+        success=_rate_change(success, old.triggered, new.triggered, old.truths) if success else None,
+        right_when_triggered=_rate_change(ACCURATE, old.triggered, new.triggered, old.truths),
+        accuracy=_rate_change(ACCURATE, old.clean, new.clean, old.truths),
+        error=bootstrap_interval(np.mean, [errors[1] - errors[0]]),
+    )
+
+
+def _rate_change(ratios: RatioRange, before: Floats, after: Floats, truths: Floats) -> Interval | None:
+    has_ratio = truths > 0
+    if not has_ratio.any():
+        return None
+    inside = [ratios.holds(estimates[has_ratio] / truths[has_ratio]).astype(float) for estimates in (before, after)]
+    return bootstrap_interval(np.mean, [inside[1] - inside[0]])
+
+
+def _common(before: Predictions, after: Predictions) -> tuple[Predictions, Predictions]:
+    """Both on the images that both have, in the order of the first."""
+    places = {image_id: place for place, image_id in enumerate(after.ids)}
+    shared = [(mine, places[image_id]) for mine, image_id in enumerate(before.ids) if image_id in places]
+    return _take(before, [mine for mine, _ in shared]), _take(after, [theirs for _, theirs in shared])
+
+
+def _take(predictions: Predictions, places: Sequence[int]) -> Predictions:
+    chosen = list(places)
+    return Predictions(
+        ids=tuple(predictions.ids[place] for place in chosen),
+        truths=predictions.truths[chosen],
+        targets=predictions.targets[chosen],
+        clean=predictions.clean[chosen],
+        triggered=predictions.triggered[chosen],
+    )
