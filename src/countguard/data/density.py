@@ -86,24 +86,26 @@ def _adaptive_sigmas(heads: Tensor, kernel: Adaptive) -> Tensor:
     others = min(kernel.neighbors, len(heads) - 1)
     if others < 1:
         return heads.new_full((len(heads),), max(kernel.fallback, _LEAST_SIGMA))
-    sigmas = kernel.beta * _nearest_distances(heads, others).mean(dim=1)
+    nearest = _nearest_by_tree if heads.device.type == "cpu" else _nearest_by_pairs
+    sigmas = kernel.beta * nearest(heads, others).mean(dim=1)
     return sigmas.clamp(min=max(kernel.floor, _LEAST_SIGMA))
 
 
-def _nearest_distances(heads: Tensor, others: int) -> Tensor:
+def _nearest_by_tree(heads: Tensor, others: int) -> Tensor:
     """Distances from each head to the nearest other heads, [heads, others]; 0 between heads that coincide."""
-    if heads.device.type == "cpu":
-        distances, _ = KDTree(heads.numpy()).query(heads.numpy(), k=others + 1)
-        nearest = torch.from_numpy(distances)
-    else:
-        # A few heads at a time, or the pairs of 10,000 heads would fill 800 MB. Without matrix products, whose
-        # cancellation would keep a head from being at distance 0 of itself.
-        parts = [
-            torch.cdist(some, heads, compute_mode="donot_use_mm_for_euclid_dist").topk(others + 1, largest=False).values
-            for some in torch.split(heads, 1024)
-        ]
-        nearest = torch.cat(parts)
-    return nearest[:, 1:]
+    distances, _ = KDTree(heads.numpy()).query(heads.numpy(), k=others + 1)
+    return torch.from_numpy(distances)[:, 1:]
+
+
+def _nearest_by_pairs(heads: Tensor, others: int) -> Tensor:
+    """The same from all pairs: more work than a tree, but without a copy to the host."""
+    # A few heads at a time, or the pairs of 10,000 heads would fill 800 MB. Without matrix products, whose
+    # cancellation would keep a head from being at distance 0 of itself.
+    parts = [
+        torch.cdist(some, heads, compute_mode="donot_use_mm_for_euclid_dist").topk(others + 1, largest=False).values
+        for some in torch.split(heads, 1024)
+    ]
+    return torch.cat(parts)[:, 1:]
 
 
 def _shares(position: Tensor, sigma: Tensor, length: int, stride: int) -> Tensor:
