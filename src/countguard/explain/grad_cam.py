@@ -1,0 +1,93 @@
+"""Grad-CAM of a count (Selvaraju et al., ICCV 2017): where the features lie that the estimate rests on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from captum.attr import LayerGradCam
+from torch import Tensor, nn
+from torch.nn import functional
+
+from countguard.errors import InputError
+from countguard.models.counter import Counter
+
+Region = tuple[int, int, int, int]
+"""Top, left, height and width, pixels of the image."""
+
+
+def grad_cam(
+    counter: Counter, image: Tensor, *, region: Region | None = None, layer: nn.Module | None = None
+) -> Tensor:
+    """Grad-CAM of the number of people in an image, or in a region of it.
+
+    The default layer is the end of the counter's front end. At the last feature layer before a linear 1x1 output the
+    gradient of the count is the same everywhere, and Grad-CAM is ReLU(density - bias), whatever the region.
+
+    Args:
+        counter: on any device. Its modes, gradients and hooks are left as they were.
+        image: uint8 [3, H, W], or float [3, H, W] in 0..1.
+        region: only the people in the cells that it touches are explained; the whole image by default.
+        layer: whose activations are weighed; `counter.explained_layer()` by default. Its output must be a map
+            [1, C, h, w] that divides the padded image into cells.
+
+    Returns:
+        float32 [H, W] in 0..1 on the image's device: 1 at the strongest place, 0 where nothing speaks for people.
+        What lies in the padding is cut off before it is scaled.
+
+    Raises:
+        InputError: the region reaches out of the image or holds no pixel.
+    """
+    height, width = image.shape[-2:]
+    rows, columns = _cells(region or (0, 0, height, width), height, width, counter.stride)
+    batch = (image.float() / 255 if not image.is_floating_point() else image.float()).unsqueeze(0)
+    batch = batch.to(counter.mean.device)
+
+    def people(images: Tensor) -> Tensor:
+        density: Tensor = counter(images)
+        return density[..., rows, columns].sum(dim=(1, 2, 3))
+
+    with _undisturbed(counter):
+        method = LayerGradCam(people, layer if layer is not None else counter.explained_layer())
+        attributed: Tensor = method.attribute(batch, relu_attributions=True)
+        padded_height, padded_width = counter.normalise(batch).shape[-2:]
+    cam = _at_image_size(attributed.detach(), height, width, padded_height, padded_width)
+    peak = cam.max()
+    return (cam / peak if peak > 0 else cam).to(image.device)
+
+
+def _at_image_size(cam: Tensor, height: int, width: int, padded_height: int, padded_width: int) -> Tensor:
+    """A map of the padded image, [1, 1, h, w], to the image's [height, width].
+
+    Cells that lie in the padding alone go first: bilinear resizing would smear them over the image's border.
+    """
+    cell_height, cell_width = padded_height / cam.shape[-2], padded_width / cam.shape[-1]
+    rows = -(-height * cam.shape[-2] // padded_height)
+    columns = -(-width * cam.shape[-1] // padded_width)
+    size = (round(rows * cell_height), round(columns * cell_width))
+    resized = functional.interpolate(cam.float()[..., :rows, :columns], size=size, mode="bilinear", align_corners=False)
+    return resized[0, 0, :height, :width]
+
+
+def _cells(region: Region, height: int, width: int, stride: int) -> tuple[slice, slice]:
+    top, left, tall, wide = region
+    if min(top, left) < 0 or min(tall, wide) < 1 or top + tall > height or left + wide > width:
+        raise InputError(
+            f"region: top, left, height, width {region} must hold a pixel and lie in the image of {height} x {width}"
+        )
+    return slice(top // stride, -(-(top + tall) // stride)), slice(left // stride, -(-(left + wide) // stride))
+
+
+@contextmanager
+def _undisturbed(counter: Counter) -> Iterator[None]:
+    """Evaluation mode, and no gradients of weights: they would keep what lies before the explained layer in memory."""
+    modes = [(module, module.training) for module in counter.modules()]
+    trained = [parameter for parameter in counter.parameters() if parameter.requires_grad]
+    counter.eval()
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+        for module, was_training in modes:
+            module.training = was_training
