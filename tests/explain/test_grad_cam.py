@@ -14,6 +14,7 @@ from countguard.explain.grad_cam import grad_cam
 from countguard.models import build_counter
 from countguard.models.counter import Counter
 from countguard.models.csrnet import CSRNet
+from countguard.models.lite import Lite
 
 SHARED = Path(os.environ.get("COUNTGUARD_SHARED", "../shared"))
 KINDS = ("lite", "csrnet", "mcnn")
@@ -168,6 +169,16 @@ def test_at_the_end_of_the_front_end_it_is_not_the_density(awake_csrnet: CSRNet)
         cam = grad_cam(awake_csrnet, crowd.image)
         assert cam.std() > 0
         assert correlation(cam, density) < 0.95
+
+
+def test_lite_is_explained_by_a_relu_where_its_context_begins() -> None:
+    lite = fresh("lite")
+    assert isinstance(lite, Lite)
+    position = list(lite.features).index(lite.explained_layer())
+    assert isinstance(lite.features[position], nn.ReLU)
+    following = lite.features[position + 1]
+    assert isinstance(following, nn.Conv2d)
+    assert following.dilation == (2, 2)
 
 
 def test_a_trained_csrnet_looks_elsewhere_than_its_density() -> None:

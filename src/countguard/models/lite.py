@@ -54,8 +54,8 @@ class Lite(Counter):
         return functional.softplus(self.head(self.features(normalised)))
 
     def explained_layer(self) -> nn.Module:
-        """The last ReLU before the head."""
-        return self.features[-1]
+        """The ReLU before the dilated convolutions; at the last one, Grad-CAM is all but the density itself."""
+        return self.features[9]
 
 
 def _block(channels: int, width: int, *, stride: int = 1, dilation: int = 1) -> tuple[nn.Module, nn.Module]:
