@@ -1,6 +1,6 @@
 """The base of everything that a recipe can name: frozen, validated, and strict about unknown keys."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Settings(BaseModel):
@@ -11,3 +11,11 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def first_error(error: ValidationError) -> str:
+    """The first thing that pydantic found wrong, in one line that names the field and what was given."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    given = " ".join(repr(first["input"]).split())[:80]
+    return f"{field or 'the whole'}: {first['msg'].splitlines()[0]}; got {given}"

@@ -13,8 +13,8 @@ from countguard.data.source import Subset
 from countguard.models.counter import Counter
 from countguard.seeds import generator_for
 from countguard.settings import Settings
-from countguard.training.fit import Machine
 from countguard.training.callbacks import EpochReport, History
+from countguard.training.fit import Machine
 
 
 class Defense(Settings):
@@ -48,6 +48,7 @@ class Defense(Settings):
         *,
         seed: int,
         folder: Path | None = None,
+        validation: Sequence[Crowd] | None = None,
         machine: Machine = Machine(),
         report: EpochReport | None = None,
     ) -> History:
@@ -58,6 +59,7 @@ class Defense(Settings):
             clean: clean training crowds; those beyond the budget are not touched.
             seed: of every random choice.
             folder: where an interrupted repair is taken up again; None: nothing is saved.
+            validation: clean crowds on which weights are selected, for defenses that select.
             machine: where it runs.
             report: hears of each epoch.
 

@@ -51,9 +51,12 @@ class FineTune(Defense, Training):
         *,
         seed: int,
         folder: Path | None = None,
+        validation: Sequence[Crowd] | None = None,
         machine: Machine = Machine(),
         report: EpochReport | None = None,
     ) -> History:
         """See `Defense.repair`."""
         crowds = self.crowds(clean, seed)
-        return fit(counter, crowds, self, seed=seed, folder=folder, machine=machine, report=report)
+        return fit(
+            counter, crowds, self, seed=seed, folder=folder, validation=validation, machine=machine, report=report
+        )

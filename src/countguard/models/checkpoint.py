@@ -192,3 +192,13 @@ def _check_names(path: Path, held: set[str], expected: Mapping[str, Tensor], *, 
         raise InputError(f"{path}: holds {unknown[0]!r}, which the counter does not have ({len(unknown)} such tensors)")
     if whole and (missing := sorted(expected.keys() - held)):
         raise InputError(f"{path}: {missing[0]!r} is missing ({len(missing)} such tensors)")
+
+
+def recipe_hash_of(path: str | PathLike[str]) -> str | None:
+    """The hash of the recipe that trained a checkpoint, from its header alone; None where it names none.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    header = read_header(open_weights(path))
+    return header.recipe_hash if header is not None else None

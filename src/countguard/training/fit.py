@@ -1,6 +1,8 @@
 """Trains a counter on crowds, from the start or from where it was interrupted."""
 
 import logging
+import signal
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -97,10 +99,24 @@ def fit(
             enable_model_summary=False,
         )
         checkpoint = resume if resume is not None and resume.exists() else None
-        with _out_of_memory_explained():
+        with _interrupts_as_python_has_them(), _out_of_memory_explained():
             trainer.fit(module, datamodule=CrowdData(batches), ckpt_path=checkpoint, weights_only=True)
     counter.cpu().eval()
     return history
+
+
+@contextmanager
+def _interrupts_as_python_has_them() -> Iterator[None]:
+    """Lightning answers Ctrl-C with exit code 1 and ignores the next one; a study wants to end in its own way."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        if in_main_thread and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, handler)
+            raise KeyboardInterrupt from error
+        raise
 
 
 @contextmanager

@@ -27,8 +27,8 @@ class Training(Settings):
         average: decay of an exponential moving average of the weights, which then is the result; None for the last
             weights.
         clip_gradient: greatest norm of the gradient; None for no limit.
-        select: whose weights are kept: the last epoch's; the best MAE on `validation_images` held back from the training
-            images; or, as the reference code does and honest work does not, the best MAE on the test images.
+        select: whose weights are kept: the last epoch's; the best MAE on `validation_images` held back from the
+            training images; or, as the reference code does and honest work does not, the best MAE on the test images.
         select_every: epochs between two looks, where weights are selected.
         validation_images: how many are held back for `best_validation`.
     """

@@ -1,0 +1,81 @@
+"""What stands behind a recipe that leaves something out: the paper, its public code, or what we would do."""
+
+from typing import Any
+
+Raw = dict[str, Any]
+
+_PAPER: dict[str, Raw] = {
+    "csrnet": {
+        "training": {"optimizer": "adam", "lr": 1e-5, "epochs": 100, "batch_size": 1, "augmentation": {"flip": 0.5}},
+    },
+    "clip_ebc": {
+        "training": {
+            "optimizer": "adam",
+            "lr": 4e-4,
+            "epochs": 150,
+            "batch_size": 8,
+            "schedule": {"kind": "cosine"},
+            "augmentation": {"crop": {"size": 448}, "flip": 0.5, "jitter": 0.2, "blur": 0.2, "salt_and_pepper": 0.5},
+        },
+        "defense": {"lr": 1e-4, "epochs": 100},
+    },
+}
+_PAPER["clip_ebc_vit"] = _PAPER["clip_ebc"]
+_PAPER["csrnet_ebc"] = {
+    "training": {**_PAPER["clip_ebc"]["training"], "lr": 1e-4},
+    "defense": {"lr": 5e-5, "epochs": 100},
+}
+
+_REFERENCE: dict[str, Raw] = {
+    "csrnet": {
+        "model": {"mean": [0.5, 0.5, 0.5], "std": [0.225, 0.225, 0.225]},
+        "training": {"select": "best_test_as_published", "select_every": 20},
+    },
+    "clip_ebc": {
+        "training": {
+            "lr": 1e-4,
+            "weight_decay": 1e-4,
+            "schedule": {
+                "kind": "warm_restarts",
+                "warmup": 50,
+                "warmup_lr": 1e-6,
+                "period": 5,
+                "growth": 2,
+                "floor": 1e-7,
+            },
+            "select": "best_test_as_published",
+            "select_every": 20,
+        },
+        "defense": {"lr": 1e-4},
+    },
+}
+_REFERENCE["clip_ebc_vit"] = _REFERENCE["clip_ebc"]
+_REFERENCE["csrnet_ebc"] = _REFERENCE["clip_ebc"]
+
+_STEADY: Raw = {"training": {"schedule": {"kind": "cosine"}, "average": 0.999}}
+
+
+def preset(name: str, kind: str) -> Raw:
+    """The defaults of a preset for one kind of counter: `model`, `training`; `strategy`, `defense` for each of those.
+
+    paper: the text. reference-code: what the paper's public code does instead, where the two differ (listed in
+    docs/reproduction.md). steady: the paper's, with a decayed learning rate and averaged weights, since the last epoch
+    of a constant rate is a lottery.
+    """
+    paper = _PAPER.get(kind, {})
+    if name == "reference-code":
+        return merged(paper, merged(_REFERENCE.get(kind, {}), {"strategy": {"variant": "reference-code"}}))
+    if name == "steady":
+        return merged(paper, _STEADY)
+    return paper
+
+
+def merged(below: Raw, above: Raw) -> Raw:
+    """Two nested settings as one, `above` winning; a setting of another `kind` replaces the whole below it."""
+    if "kind" in above and "kind" in below and above["kind"] != below["kind"]:
+        return above
+    both = {**below, **above}
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(below.get(key), dict):
+            both[key] = merged(below[key], value)
+    return both

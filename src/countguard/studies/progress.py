@@ -1,0 +1,80 @@
+"""What a run shows while it works: one bar with the time left, and a log with times."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from countguard.studies.cells import Cell
+from countguard.training.callbacks import EpochReport
+
+log = logging.getLogger("countguard")
+
+
+class StudyProgress:
+    """Counts epochs over all cells of a study. Without a terminal, only the log is written."""
+
+    def __init__(self, cells: list[Cell], console: Console) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}", justify="left"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("epochs"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("starting", total=sum(_epochs(cell) for cell in cells))
+
+    def __enter__(self) -> "StudyProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+    @contextmanager
+    def cell(self, cell: Cell) -> Iterator[EpochReport]:
+        """Shows the cell while it runs; yields what hears of its epochs."""
+        before = self._bar.tasks[self._task].completed
+        self._bar.update(self._task, description=cell.name)
+        log.info("%s: started", cell.name)
+
+        def report(epoch: int, loss: float) -> None:
+            self._bar.update(self._task, completed=before + epoch)
+            log.info("%s: epoch %d, loss %.6g", cell.name, epoch, loss)
+
+        yield report
+        self.finished(cell, before)
+
+    def finished(self, cell: Cell, before: float | None = None) -> None:
+        """Counts all epochs of a cell as done."""
+        start = self._bar.tasks[self._task].completed if before is None else before
+        self._bar.update(self._task, completed=start + _epochs(cell))
+        log.info("%s: finished", cell.name)
+
+
+@contextmanager
+def logged_to(path: Path) -> Iterator[None]:
+    """Appends countguard's log, with times, to a file."""
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+        handler.close()
+
+
+def _epochs(cell: Cell) -> int:
+    training = cell.recipe.defense(cell.defense) if cell.defense else cell.recipe.training
+    return int(getattr(training, "epochs", 1))

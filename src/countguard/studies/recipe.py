@@ -1,0 +1,150 @@
+"""Recipes: a whole study as one validated, frozen value."""
+
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import ConfigDict, Field, JsonValue, model_validator
+
+from countguard.attacks.poisoning import Attack
+from countguard.attacks.strategies import AnyStrategy
+from countguard.attacks.triggers import AnyTrigger, Blend
+from countguard.data.sources import AnySource
+from countguard.defenses.defenses import AnyDefense
+from countguard.models import build_counter
+from countguard.models.counter import Counter
+from countguard.seeds import derived_seed
+from countguard.settings import Settings
+from countguard.training.settings import Training
+
+CLEAN = "clean"
+"""What results call the counter that was never attacked."""
+
+
+class ModelSettings(Settings):
+    """Which counter is trained, from which weights; every other key is an argument of its constructor.
+
+    Attributes:
+        kind: one of `countguard.models.COUNTERS`.
+        weights: None for random ones; a name that the kind knows (imagenet, openai); or a safetensors file.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str
+    weights: str | None = None
+
+    @property
+    def arguments(self) -> dict[str, JsonValue]:
+        """The constructor's arguments that the recipe names."""
+        return dict(self.model_extra or {})
+
+    def build(self, seed: int) -> Counter:
+        """A counter whose random weights depend on the seed alone.
+
+        Raises:
+            InputError: see `build_counter`.
+        """
+        with torch.random.fork_rng():
+            torch.manual_seed(derived_seed(seed, "weights"))
+            return build_counter(self.kind, weights=self.weights, **self.arguments)
+
+
+class AttackSettings(Settings):
+    """The attacks of a study: one trigger and rate, several strategies."""
+
+    trigger: AnyTrigger = Blend()
+    rate: Annotated[float, Field(gt=0, le=1)] = 0.1
+    placement: Literal["append", "replace"] = "append"
+    strategies: tuple[AnyStrategy, ...]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "AttackSettings":
+        names = [strategy.name for strategy in self.strategies]
+        if len(set(names)) < len(names):
+            raise ValueError(f"strategies: each may stand once, got {', '.join(names)}; `vary` tries several settings")
+        return self
+
+    def strategy(self, name: str) -> AnyStrategy:
+        """The strategy that results call by this name."""
+        return next(strategy for strategy in self.strategies if strategy.name == name)
+
+    def attack(self, name: str) -> Attack:
+        """The whole attack with one strategy."""
+        return Attack(trigger=self.trigger, strategy=self.strategy(name), rate=self.rate, placement=self.placement)
+
+
+class Evaluation(Settings):
+    """What is measured beside the metrics.
+
+    Attributes:
+        shares: shares of the trigger at test time at which the success is measured, too.
+        examples: how many test images are kept with their maps and Grad-CAM.
+    """
+
+    shares: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
+    examples: Annotated[int, Field(ge=0, le=50)] = 3
+
+
+class MachineSettings(Settings):
+    """Where a study runs.
+
+    Attributes:
+        accelerator: as Lightning names it.
+        devices: how many train one counter together.
+        threads: of the CPU that torch may use; None leaves torch's choice.
+        deterministic: only algorithms that give the same result twice.
+        resume_seconds: least time between two points that a training can be resumed from.
+    """
+
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
+    devices: Annotated[int, Field(ge=1, le=1024)] = 1
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    deterministic: bool = True
+    resume_seconds: Annotated[float, Field(ge=0)] = 20.0
+
+
+class Recipe(Settings):
+    """A study. `countguard.studies.resolve` makes one from YAML, a preset and overrides.
+
+    Attributes:
+        name: of the study.
+        preset: whose defaults stand behind what the recipe leaves out.
+        seeds: the whole matrix is run once for each.
+        data: crowds to train on and to report on.
+        model: the counter.
+        attack: the attacks.
+        training: how clean and attacked counters are trained.
+        defenses: the repairs, each applied to every counter.
+        evaluation: what is measured beside the metrics.
+        machine: where it runs.
+        vary: settings by dotted name, each with the values to try; the study covers all combinations.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+    preset: Literal["paper", "reference-code", "steady"] = "paper"
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**31)], ...], Field(min_length=1)] = (0,)
+    data: AnySource
+    model: ModelSettings
+    attack: AttackSettings
+    training: Training
+    defenses: tuple[AnyDefense, ...] = ()
+    evaluation: Evaluation = Evaluation()
+    machine: MachineSettings = MachineSettings()
+    vary: dict[str, Annotated[list[JsonValue], Field(min_length=1)]] = {}
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Recipe":
+        names = [defense.name for defense in self.defenses]
+        if len(set(names)) < len(names):
+            raise ValueError(f"defenses: names must differ, got {', '.join(names)}; give each a label")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds: each may stand once")
+        return self
+
+    def defense(self, name: str) -> AnyDefense:
+        """The defense that results call by this name."""
+        return next(defense for defense in self.defenses if defense.name == name)
+
+    def dump(self) -> dict[str, Any]:
+        """Every setting, as JSON and YAML can hold it."""
+        return self.model_dump(mode="json")

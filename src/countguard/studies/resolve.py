@@ -1,0 +1,179 @@
+"""From a recipe file, a preset and overrides to a recipe with every number written out."""
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import JsonValue, ValidationError
+
+from countguard.defenses.defenses import trains
+from countguard.errors import InputError
+from countguard.settings import first_error
+from countguard.studies.presets import Raw, merged, preset
+from countguard.studies.recipe import Recipe
+
+LARGEST_RECIPE = 1024 * 1024
+"""Bytes; a recipe is a page of text."""
+
+
+def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe from a YAML file, with `dotted.name=value` overrides, its preset's defaults filled in.
+
+    Args:
+        path: a file, or the name of a recipe that comes with countguard, such as `demo`.
+        overrides: as `--set` takes them; the value is YAML.
+
+    Raises:
+        InputError: the file is missing, no YAML, or says something that no recipe can say.
+    """
+    file = find_recipe(path)
+    raw = read_yaml(file)
+    for override in overrides:
+        name, equals, value = override.partition("=")
+        if not equals:
+            raise InputError(f"--set {override}: write it as dotted.name=value")
+        try:
+            set_dotted(raw, name.strip(), load_yaml(value))
+        except yaml.YAMLError:
+            raise InputError(f"--set {override}: {value!r} is no YAML value") from None
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise InputError(f"--set {override}: {file} has no place called {name}") from None
+    return recipe_from(raw, str(file))
+
+
+def recipe_from(raw: Raw, where: str) -> Recipe:
+    """A recipe from its raw mapping; `where` opens the line about what is wrong.
+
+    Raises:
+        InputError: names the field and says what would be right.
+    """
+    try:
+        return Recipe.model_validate(_with_preset(raw))
+    except ValidationError as error:
+        raise InputError(f"{where}: {first_error(error)}") from None
+
+
+def find_recipe(path: str | Path) -> Path:
+    """The file itself, or the recipe of that name which comes with countguard.
+
+    Raises:
+        InputError: there is neither; lists the names.
+    """
+    given = Path(path)
+    if given.is_file():
+        return given
+    folder = recipes_folder()
+    named = folder / f"{given.name.removesuffix('.yaml')}.yaml"
+    if len(given.parts) == 1 and named.is_file():
+        return named
+    names = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
+    raise InputError(f"{path}: no such recipe; give a YAML file, or one of {names}")
+
+
+def recipes_folder() -> Path:
+    """Where the recipes that come with countguard lie: inside the installed package, or beside src in a checkout."""
+    installed = Path(__file__).parent.parent / "recipes"
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "recipes"
+
+
+def read_yaml(path: Path) -> Raw:
+    """A mapping from a YAML file, without tags, aliases that explode, or surprises.
+
+    Raises:
+        InputError: see `read_recipe`.
+    """
+    try:
+        if path.stat().st_size > LARGEST_RECIPE:
+            raise InputError(f"{path}: larger than a recipe can be ({LARGEST_RECIPE} bytes)")
+        raw = load_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: is no YAML ({' '.join(str(error).split())[:160]})") from None
+    if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
+        raise InputError(f"{path}: a recipe is a mapping of names to settings")
+    return raw
+
+
+class _RecipeLoader(yaml.SafeLoader):
+    """SafeLoader that reads 1e-5 as a number, and knows no aliases: ten nested ones can stand for gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not allowed in a recipe")
+        return super().compose_node(parent, index)
+
+
+_RecipeLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def load_yaml(text: str) -> Any:
+    """A value from YAML text, as recipes are read.
+
+    Raises:
+        yaml.YAMLError: it is none.
+    """
+    return yaml.load(text, Loader=_RecipeLoader)
+
+
+def set_dotted(raw: Any, name: str, value: JsonValue) -> None:
+    """Sets a nested entry by its dotted name, making mappings on the way; a number is a place in a list.
+
+    Raises:
+        KeyError, IndexError, ValueError, TypeError: there is no such place.
+    """
+    *parents, last = name.split(".")
+    for part in parents:
+        raw = raw[int(part)] if isinstance(raw, list) else raw.setdefault(part, {})
+    if isinstance(raw, list):
+        raw[int(last)] = value
+    elif isinstance(raw, dict) and last:
+        raw[last] = value
+    else:
+        raise KeyError(name)
+
+
+def variations(recipe: Recipe) -> Iterator[tuple[dict[str, JsonValue], Recipe]]:
+    """Every combination of the settings that a recipe varies, with the recipe that has those values.
+
+    Raises:
+        InputError: a varied name is no setting, or a value does not fit.
+    """
+    names = list(recipe.vary)
+    for values in itertools.product(*recipe.vary.values()):
+        chosen = dict(zip(names, values, strict=True))
+        raw = deepcopy(recipe.dump()) | {"vary": {}}
+        for name, value in chosen.items():
+            try:
+                set_dotted(raw, name, value)
+            except (KeyError, IndexError, ValueError, TypeError):
+                raise InputError(f"vary.{name}: the recipe has no such setting") from None
+        yield chosen, recipe_from(raw, f"vary.{', vary.'.join(names)}" if names else recipe.name)
+
+
+def _with_preset(raw: Raw) -> Raw:
+    model = raw.get("model")
+    kind = model.get("kind") if isinstance(model, dict) else None
+    defaults = dict(preset(str(raw.get("preset", "paper")), str(kind)))
+    for_defenses, for_strategies = defaults.pop("defense", {}), defaults.pop("strategy", {})
+    whole = merged(defaults, raw)
+    # "the same configuration": a repair trains as the attack did, unless its entry or the preset says otherwise
+    training = whole.get("training")
+    trained = merged(training, for_defenses) if isinstance(training, dict) else {}
+    whole["defenses"] = _each(whole.get("defenses", []), lambda kind: trained if trains(kind) else {})
+    if isinstance(attack := whole.get("attack"), dict):
+        whole["attack"] = attack | {"strategies": _each(attack.get("strategies", []), lambda kind: for_strategies)}
+    return whole
+
+
+def _each(entries: Any, defaults: Callable[[str], Raw]) -> Any:
+    """Each entry of a list with the defaults of its kind below it; what is no such list is left to the validation."""
+    if not isinstance(entries, list):
+        return entries
+    return [merged(defaults(str(entry.get("kind"))), entry) if isinstance(entry, dict) else entry for entry in entries]

@@ -1,0 +1,129 @@
+"""Runs a study: checks everything first, then cell after cell, then results.csv."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import yaml
+from rich.console import Console
+
+from countguard.errors import InputError, RunError
+from countguard.files import write_atomically
+from countguard.studies.cells import Cell, cells_of
+from countguard.studies.executors import Executor, run_locally
+from countguard.studies.lock import held
+from countguard.studies.progress import StudyProgress, log, logged_to
+from countguard.studies.recipe import Recipe
+from countguard.studies.resolve import read_yaml, variations
+from countguard.studies.results import read_card, write_results
+from countguard.studies.workbench import machine_for
+
+LEAST_DISK = 64 * 1024 * 1024
+"""Bytes that must be free beside the counters before a study starts."""
+
+
+def run_study(recipe: Recipe, study: Path, *, executor: Executor = run_locally, console: Console | None = None) -> Path:
+    """Runs what is missing of a study; returns its folder.
+
+    Args:
+        recipe: the whole study.
+        study: the run's folder; made where it is missing. A folder that holds another study is left alone.
+        executor: where the cells run.
+        console: where progress is shown.
+
+    Raises:
+        InputError: recipe, crowds or weights are not usable, or the folder holds something else; before any work.
+        RunError: memory, disk or device ran out, or another run holds the folder; what was finished is kept.
+    """
+    plan = planned(recipe)
+    try:
+        study.mkdir(parents=True, exist_ok=True)
+        with held(study), logged_to(study / "run.log"):
+            _take_folder(study, recipe)
+            _check_disk(study, plan)
+            if recipe.machine.threads is not None:
+                torch.set_num_threads(recipe.machine.threads)
+            (study / "cells").mkdir(exist_ok=True)
+            missing = [cell for cell in plan if read_card(study / "cells" / cell.name) is None]
+            log.info("%s: %d of %d cells to run", recipe.name, len(missing), len(plan))
+            write_results(study, plan)
+            with StudyProgress(missing, console or Console(stderr=True)) as progress:
+                executor(missing, study, progress, lambda cell: write_results(study, plan))
+            log.info("%s: done", recipe.name)
+    except OSError as error:
+        raise RunError(f"{error.filename or study}: {error.strerror or error}; finished cells are kept") from error
+    return study
+
+
+def planned(recipe: Recipe) -> list[Cell]:
+    """All cells of a study in the order they run, after looking at all that could stop it: crowds, weights, machine.
+
+    Raises:
+        InputError: crowds or weights are missing or not usable.
+        RunError: the machine that the recipe names is not there.
+    """
+    cells = [cell for varied, variation in variations(recipe) for cell in cells_of(variation, varied)]
+    looked_at: list[object] = []
+    for cell in cells:
+        recipe = cell.recipe
+        machine_for(recipe.machine)
+        for source in [recipe.data, *(getattr(defense, "extra", None) for defense in recipe.defenses)]:
+            if source is not None and source not in looked_at:
+                split = source.load()
+                if not any(crowd.count for crowd in split.training):
+                    raise InputError(f"{source.name}: not one head in the training images; check the points")
+                looked_at.append(source)
+        if recipe.model not in looked_at:
+            recipe.model.build(cell.seed)
+            looked_at.append(recipe.model)
+        picture = recipe.attack.trigger
+        if picture not in looked_at:
+            picture.picture_for(64, 64)
+            looked_at.append(picture)
+    names: Sequence[str] = [cell.name for cell in cells]
+    if len(set(names)) < len(names):
+        raise InputError("vary: two combinations give the same cell name; make the values tell apart")
+    return cells
+
+
+def _take_folder(study: Path, recipe: Recipe) -> None:
+    """Writes study.yaml, or makes sure that the one which is there says the same."""
+    file = study / "study.yaml"
+    resolved = recipe.dump()
+    if file.exists():
+        before = read_yaml(file)
+        if difference := _first_difference(before, resolved):
+            raise InputError(f"{file}: holds another study ({difference}); use another --out")
+        return
+    strangers = [path.name for path in study.iterdir() if path.name not in (".lock", "run.log")]
+    if strangers:
+        raise InputError(f"{study}: holds {strangers[0]} and no study.yaml; use an empty or a new folder as --out")
+    write_atomically(file, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True))
+
+
+def _first_difference(before: object, now: object, name: str = "") -> str | None:
+    """The first setting that differs, by its dotted name; where a study runs is no part of what it is."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in [*now, *(key for key in before if key not in now)]:
+            if name == "" and key == "machine":
+                continue
+            if found := _first_difference(before.get(key), now.get(key), f"{name}.{key}".lstrip(".")):
+                return found
+        return None
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        pairs = enumerate(zip(before, now, strict=True))
+        return next((found for i, (a, b) in pairs if (found := _first_difference(a, b, f"{name}.{i}"))), None)
+    return None if before == now else f"{name} is {before!r} there and {now!r} now"
+
+
+def _check_disk(study: Path, plan: list[Cell]) -> None:
+    """Before any work: room for every counter, its resume point (weights and two moments) and the rest."""
+    counters = [cell.recipe.model.build(cell.seed) for cell in plan[:1]]
+    bytes_each = sum(tensor.nbytes for counter in counters for tensor in counter.state_dict().values())
+    needed = LEAST_DISK + bytes_each * (len(plan) + 4)
+    free = shutil.disk_usage(study).free
+    if free < needed:
+        raise RunError(
+            f"{study}: {free >> 20} MiB are free, {len(plan)} counters need about {needed >> 20}; nothing was started"
+        )
