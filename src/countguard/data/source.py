@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated, Literal, TypeAlias, overload
 
 import torch
@@ -38,6 +39,12 @@ class CrowdSplit:
     training: Sequence[Crowd]
     test: Sequence[Crowd]
 
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """A line for each bad file that was left out, where the source has `skip_bad`."""
+        lines = (crowds.skipped for crowds in (self.training, self.test) if isinstance(crowds, LazyCrowds))
+        return tuple(dict.fromkeys(chain.from_iterable(lines)))
+
 
 class Source(Settings):
     """A data set as a recipe names it.
@@ -58,7 +65,9 @@ class Source(Settings):
 
     @abstractmethod
     def crowds(self, part: Literal["train", "test"]) -> Sequence[Crowd]:
-        """The crowds of one official part, in a stable order, read when they are asked for.
+        """The crowds of one official part at this source's scale, in a stable order, read when they are asked for.
+
+        They may be asked for in several threads at once.
 
         Raises:
             InputError: the files are missing or unusable.
@@ -75,51 +84,80 @@ class Source(Settings):
         Raises:
             InputError: the files are missing or unusable, or fewer images exist than were asked for.
         """
-        training = self.crowds("train")
-        if isinstance(self.split, Official):
-            test, seed = self.crowds("test"), 0
-        else:
-            seed = self.split.seed
-            order = _shuffle(len(training), seed)
-            held_back = max(1, round(len(training) * self.split.fraction))
-            if held_back >= len(training):
-                raise InputError(
-                    f"{self.name}: data.split.fraction {self.split.fraction} leaves no image to train on "
-                    f"of {len(training)}"
-                )
-            test = Subset(training, sorted(order[:held_back]))
-            training = Subset(training, sorted(order[held_back:]))
+        training, test = self._parted(self.crowds("train"))
+        if test is None:
+            test = self.crowds("test")
         return CrowdSplit(
-            self._drawn(training, self.images, "images", seed),
-            self._drawn(test, self.test_images, "test_images", seed),
+            self._drawn(training, self.images, "images"), self._drawn(test, self.test_images, "test_images")
         )
 
-    def _drawn(self, crowds: Sequence[Crowd], images: int | None, field: str, seed: int) -> Sequence[Crowd]:
+    def load_training(self) -> Sequence[Crowd]:
+        """The training crowds of `load`, for uses without a test: no official test image needs to be there.
+
+        Raises:
+            InputError: as `load`.
+        """
+        training, _ = self._parted(self.crowds("train"))
+        return self._drawn(training, self.images, "images")
+
+    def _parted(self, crowds: Sequence[Crowd]) -> tuple[Sequence[Crowd], Sequence[Crowd] | None]:
+        """What is trained on and what is held back of it; None where nothing is."""
+        if isinstance(self.split, Official):
+            return crowds, None
+        order = _shuffle(len(crowds), self.split.seed)
+        held_back = max(1, round(len(crowds) * self.split.fraction))
+        if held_back >= len(crowds):
+            raise InputError(
+                f"{self.name}: data.split.fraction {self.split.fraction} leaves no image to train on of {len(crowds)}"
+            )
+        return Subset(crowds, sorted(order[held_back:])), Subset(crowds, sorted(order[:held_back]))
+
+    def _drawn(self, crowds: Sequence[Crowd], images: int | None, field: str) -> Sequence[Crowd]:
         if images is None:
             return crowds
         if images > len(crowds):
             raise InputError(f"{self.name}: data.{field} asks for {images} images, {len(crowds)} are there")
+        seed = 0 if isinstance(self.split, Official) else self.split.seed
         return Subset(crowds, sorted(_shuffle(len(crowds), seed)[:images]))
 
 
-class Subset(Sequence[Crowd]):
-    """Some of the crowds of a sequence, still read only when they are asked for."""
+class LazyCrowds(Sequence[Crowd]):
+    """Crowds of which each is read when it is asked for, and not kept.
 
-    def __init__(self, crowds: Sequence[Crowd], indices: Sequence[int]) -> None:
-        self._crowds = crowds
-        self._indices = indices
+    Attributes:
+        skipped: a line for each bad file that was left out.
+    """
 
-    def __len__(self) -> int:
-        return len(self._indices)
+    skipped: tuple[str, ...] = ()
+
+    @abstractmethod
+    def read(self, position: int) -> Crowd:
+        """The crowd at a position in 0..len - 1."""
 
     @overload
     def __getitem__(self, index: int) -> Crowd: ...
     @overload
     def __getitem__(self, index: slice) -> "Subset": ...
     def __getitem__(self, index: int | slice) -> "Crowd | Subset":
-        if isinstance(index, slice):
-            return Subset(self._crowds, self._indices[index])
-        return self._crowds[self._indices[index]]
+        positions = range(len(self))
+        return Subset(self, positions[index]) if isinstance(index, slice) else self.read(positions[index])
+
+
+class Subset(LazyCrowds):
+    """Some of the crowds of a sequence, still read only when they are asked for."""
+
+    def __init__(self, crowds: Sequence[Crowd], indices: Sequence[int]) -> None:
+        self._crowds = crowds
+        self._indices = indices
+        if isinstance(crowds, LazyCrowds):
+            self.skipped = crowds.skipped
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def read(self, position: int) -> Crowd:
+        """See `LazyCrowds`."""
+        return self._crowds[self._indices[position]]
 
 
 def _shuffle(length: int, seed: int) -> list[int]:

@@ -1,0 +1,120 @@
+"""What is in a data set, and everything that is wrong with it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from countguard.data.folder import TABLES, Folder
+from countguard.data.labelled import FileSource, LabelledImage, LabelledImages
+from countguard.data.opening import require_folder
+from countguard.data.shanghaitech import ShanghaiTech, holds_parts, part_named, truth_folder
+from countguard.data.source import HeldBack, Official
+from countguard.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class PartReport:
+    """One official part of a data set, of its good images alone.
+
+    Attributes:
+        part: train or test.
+        images: how many.
+        heads: all together.
+        fewest, median, most: heads in an image.
+        without_heads: images that have none.
+        smallest, largest: (height, width) of the pictures with the fewest and the most pixels.
+        moved: heads that lay a few pixels outside and were moved inside.
+        coinciding: heads on a pixel that has another head, counted once less a pixel.
+    """
+
+    part: Literal["train", "test"]
+    images: int
+    heads: int
+    fewest: int
+    median: float
+    most: int
+    without_heads: int
+    smallest: tuple[int, int]
+    largest: tuple[int, int]
+    moved: int
+    coinciding: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataReport:
+    """A whole data set.
+
+    Attributes:
+        name: of the data set.
+        parts: those that are there.
+        problems: a line for each bad file.
+    """
+
+    name: str
+    parts: tuple[PartReport, ...]
+    problems: tuple[str, ...]
+
+
+def open_source(path: Path) -> FileSource:
+    """The data set in a folder, its format and part told by what is there; held-back images where none are for testing.
+
+    Raises:
+        InputError: the folder is neither ShanghaiTech nor a folder with a table of points, or holds both parts.
+    """
+    root = require_folder(path, "the path")
+    if any((place / table).is_file() for place in (root, root / "train", root / "test") for table in TABLES):
+        source: FileSource = Folder(root=path)
+    elif holds_parts(root) or truth_folder(root) is not None:
+        source = ShanghaiTech(root=path, part=part_named(root) or "B")
+    else:
+        parts = {name for folder in root.iterdir() if folder.is_dir() and (name := part_named(folder))}
+        if len(parts) > 1:
+            raise InputError(f"{path}: holds part_A and part_B; name one of them")
+        if not parts:
+            raise InputError(
+                f"{path}: should hold pictures with points.csv or points.json, or ShanghaiTech's part_A or part_B"
+            )
+        source = ShanghaiTech(root=path, part=parts.pop())
+    split = Official() if source.part_folder("test") is not None else HeldBack()
+    return source.model_copy(update={"split": split})
+
+
+def check_data(data: Path | FileSource) -> DataReport:
+    """Reads every file of a data set, decodes every picture, and reports instead of ending at the first bad one.
+
+    Raises:
+        InputError: the folder as a whole is no data set, or holds not one good image or not one head.
+    """
+    source = open_source(data) if isinstance(data, Path) else data
+    source = source.model_copy(update={"skip_bad": True})
+    present: list[Literal["train", "test"]] = [
+        part for part in ("train", "test") if source.part_folder(part) is not None
+    ]
+    crowds = {part: source.crowds(part) for part in present}
+    problems = [line for part in present for line in crowds[part].skipped]
+    return DataReport(source.name, tuple(_report(part, crowds[part]) for part in present), tuple(problems))
+
+
+def _report(part: Literal["train", "test"], crowds: LabelledImages) -> PartReport:
+    counts = sorted(len(image.points) for image in crowds.images)
+    middle = len(counts) // 2
+    by_size = sorted(((image.height, image.width) for image in crowds.images), key=lambda size: size[0] * size[1])
+    return PartReport(
+        part=part,
+        images=len(counts),
+        heads=sum(counts),
+        fewest=counts[0],
+        median=(counts[middle] + counts[~middle]) / 2,
+        most=counts[-1],
+        without_heads=counts.count(0),
+        smallest=by_size[0],
+        largest=by_size[-1],
+        moved=sum(image.moved for image in crowds.images),
+        coinciding=sum(_coinciding(image) for image in crowds.images),
+    )
+
+
+def _coinciding(image: LabelledImage) -> int:
+    return len(image.points) - len(torch.unique(image.points.floor(), dim=0))

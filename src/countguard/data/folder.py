@@ -1,0 +1,65 @@
+"""The plain format: a folder of pictures and one table of head points."""
+
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from countguard.data.labelled import FileSource, Label, pictures
+from countguard.data.opening import require_folder, require_inside
+from countguard.data.point_tables import PointTable, read_points_csv, read_points_json
+from countguard.errors import InputError
+
+TABLES = {"points.csv": read_points_csv, "points.json": read_points_json}
+
+
+class Folder(FileSource):
+    """Pictures with `points.csv` (columns image,x,y) or `points.json` ({"name.jpg": [[x, y], ...]}) beside them.
+
+    The pictures are in the folder or in its `images`. Each needs to be in the table: one without heads has a row
+    with empty x and y, or an empty list, so that a forgotten label is not taken for an empty street. Subfolders `train`
+    and `test`, each such a folder, are the official split; without them all are training images.
+    """
+
+    kind: Literal["folder"] = "folder"
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.root.resolve().name
+
+    def part_folder(self, part: Literal["train", "test"]) -> Path | None:
+        """See `FileSource`."""
+        root = require_folder(self.root, "data.root")
+        if (root / "train").is_dir() or (root / "test").is_dir():
+            return root / part if (root / part).is_dir() else None
+        return root if part == "train" else None
+
+    def labels(self, folder: Path) -> list[Label]:
+        """See `FileSource`."""
+        require_inside(folder, self.root.resolve())
+        path, points = _table(folder, self.root.resolve())
+        images = folder / "images" if (folder / "images").is_dir() else folder
+        listed = pictures(images)
+        names = {image.name for image in listed}
+        listed += [
+            images / name for name in points if name not in names
+        ]  # reading these will say that they are missing
+        return [Label(image, path, image.name, partial(_heads, points, image.name, path)) for image in listed]
+
+
+def _heads(points: PointTable, image: str, path: Path) -> NDArray[np.float64]:
+    if image not in points:
+        raise InputError(f"{path}: {image} is not in it; a row `{image},,` (or an empty list) says that it has no head")
+    return points[image]
+
+
+def _table(folder: Path, root: Path) -> tuple[Path, PointTable]:
+    found = [folder / name for name in TABLES if (folder / name).exists() or (folder / name).is_symlink()]
+    if len(found) != 1:
+        problem = "has both; one of them should go" if found else "is missing"
+        raise InputError(f"{folder}: {' or '.join(TABLES)} {problem}")
+    require_inside(found[0], root)
+    return found[0], TABLES[found[0].name](found[0])

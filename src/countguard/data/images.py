@@ -1,0 +1,136 @@
+"""Pictures from strangers: JPEG, PNG and WebP in, upright RGB out, or one line that says what is wrong."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from PIL import Image
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+from torch import Tensor
+
+from countguard.data.image_guard import check_jpeg, exif_orientation, image_format, looks_cut_off
+from countguard.data.opening import open_file
+from countguard.errors import InputError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+MAX_PIXELS = 64_000_000
+"""Pictures with more are refused before they are decoded."""
+MAX_BYTES = 1 << 28
+"""Files with more are not opened."""
+MIN_SIDE = 8
+"""Pictures with a shorter side hold no person: it is one cell of a density map."""
+
+_READERS: dict[str, type[ImageFile]] = {"JPEG": JpegImageFile, "PNG": PngImageFile, "WEBP": WebPImageFile}
+"""Named one by one: `Image.open` would try some forty formats, and warn of large pictures in lines of its own."""
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_image(file: str | Path | BinaryIO, *, name: str | None = None, max_pixels: int = MAX_PIXELS) -> Tensor:
+    """A picture as a viewer shows it: uint8 [3, H, W], RGB, contiguous.
+
+    EXIF orientation is applied. Grayscale, palette and CMYK become RGB, 16 bits keep their high byte, and what is
+    transparent lies over white. Colour profiles are ignored. Of an animation the first picture is taken.
+
+    Args:
+        file: a path, or a binary stream that can seek.
+        name: what errors call a stream.
+        max_pixels: larger pictures are refused by their header alone.
+
+    Raises:
+        InputError: not a picture, damaged, a side under `MIN_SIDE` or more than `max_pixels` or `MAX_BYTES`.
+    """
+    with _opened(file, name, max_pixels) as (picture, _, orientation):
+        rgb = _to_rgb(picture)
+        if orientation in _UPRIGHT:
+            rgb = rgb.transpose(_UPRIGHT[orientation])
+        return torch.from_numpy(np.stack([np.asarray(band) for band in rgb.split()]))
+
+
+def image_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Height and width of the upright picture by its header; a file that looks cut off is decoded, to be sure.
+
+    Raises:
+        InputError: as `read_image`, as far as the header and the file's end tell.
+    """
+    with _opened(path, None, max_pixels) as (picture, cut_off, orientation):
+        if cut_off:
+            picture.load()
+        width, height = picture.size
+        return (width, height) if orientation >= 5 else (height, width)
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Everything in a folder that is called like a picture, in natural order: IMG_2 before IMG_10.
+
+    Hidden names are left out, such as the `._IMG_1.jpg` of archives.
+
+    Raises:
+        InputError: the folder cannot be read.
+    """
+    try:
+        paths = list(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read as a folder ({error.strerror})") from None
+    pictures = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")]
+    return sorted(pictures, key=lambda path: natural_order(path.name))
+
+
+def natural_order(name: str) -> tuple[tuple[str | int, ...], str]:
+    """A sort key by which numbers inside a name count as numbers; equal names keep one order."""
+    return tuple(int(part) if part.isdecimal() else part for part in re.split(r"(\d{1,18})", name)), name
+
+
+@contextmanager
+def _opened(file: str | Path | BinaryIO, name: str | None, max_pixels: int) -> Iterator[tuple[ImageFile, bool, int]]:
+    """The picture with its header read and checked, whether its end looks cut off, and its EXIF orientation."""
+    stream = open_file(Path(file), MAX_BYTES) if isinstance(file, str | Path) else file
+    name = name or (str(file) if isinstance(file, str | Path) else "picture")
+    try:
+        kind = image_format(stream, name)
+        if kind == "JPEG":
+            check_jpeg(stream, name)
+        cut_off = looks_cut_off(stream, kind)
+        with _READERS[kind](stream) as picture:
+            width, height = picture.size
+            if width * height > max_pixels:
+                raise InputError(f"{name}: {width} x {height} pixels; at most {max_pixels:,} are read")
+            if min(width, height) < MIN_SIDE:
+                raise InputError(f"{name}: {width} x {height} pixels; both sides need at least {MIN_SIDE}")
+            yield picture, cut_off, exif_orientation(picture.info.get("exif") or b"")
+    except InputError:
+        raise
+    except Exception as error:  # decoders raise whatever comes to their mind when a file is damaged
+        raise InputError(f"{name}: is damaged or truncated ({_reason(error)})") from error
+    finally:
+        if isinstance(file, str | Path):
+            stream.close()
+
+
+def _to_rgb(picture: ImageFile) -> Image.Image:
+    if picture.mode.startswith("I"):  # only 16-bit grayscale PNGs are read into such a mode
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
+    if picture.has_transparency_data:
+        canvas = Image.new("RGB", picture.size, "white")
+        layer = picture.convert("RGBA")
+        canvas.paste(layer, mask=layer)
+        return canvas
+    return picture.convert("RGB")
+
+
+def _reason(error: Exception) -> str:
+    return (str(error) or type(error).__name__)[:100]

@@ -1,0 +1,167 @@
+"""Head points out of a MATLAB file, level 5, and nothing else of it.
+
+`scipy.io.loadmat` would do for files one trusts: a few megabytes of nested cells end its process, and a header that
+promises a billion cells takes the memory for them. This reader knows the one path that leads to the points, takes
+no more memory than the file's limit, and never goes deeper than that path.
+"""
+
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from countguard.data.opening import read_file
+from countguard.errors import InputError
+
+MAX_HEADS = 1_000_000
+"""Heads in one image; more are refused."""
+MAX_MAT_BYTES = 1 << 25
+"""Bytes of one file, and of everything in it once it is inflated: twice a million points as doubles."""
+
+_COMPRESSED, _MATRIX = 15, 14
+_NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+_CELL, _STRUCT, _SPARSE = 1, 2, 5
+_NUMERIC = range(6, 16)
+_COMPLEX = 0x0800
+_VARIABLES, _FIELDS, _NAME_BYTES = 1000, 64, 64
+"""More of these in a file are not looked at."""
+
+
+class _Broken(Exception):
+    """What is wrong, without the file's name."""
+
+
+def read_head_points(path: Path) -> NDArray[np.float64]:
+    """The `location` of ShanghaiTech's `image_info`: float64 [heads, 2], x then y, as the file has them.
+
+    Raises:
+        InputError: not a MATLAB file of level 5 (v6 or v7), without these points, or with more than `MAX_HEADS`.
+    """
+    content = read_file(path, MAX_MAT_BYTES)
+    try:
+        return _locations(content)
+    except _Broken as error:
+        raise InputError(f"{path}: {error}") from None
+    except (struct.error, zlib.error, ValueError):
+        raise InputError(f"{path}: is a damaged or truncated MATLAB file") from None
+
+
+def _locations(content: bytes) -> NDArray[np.float64]:
+    if b"\x89HDF\r\n\x1a\n" in (content[:8], content[512:520]):
+        raise _Broken("is a MATLAB file of version 7.3 (HDF5); save it with -v7")
+    order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
+    if order is None or len(content) < 136:
+        raise _Broken("is not a MATLAB file of version 6 or 7")
+    for matrix in _variables(content[128:], order):
+        array = _Array(matrix, order)
+        if array.name == b"image_info":
+            return _points(array)
+    raise _Broken("has no variable image_info; it should hold the heads as image_info{1}.location")
+
+
+def _variables(content: bytes, order: str) -> Iterator[memoryview]:
+    """The body of each top-level matrix; all that is inflated stays within `MAX_MAT_BYTES`."""
+    budget = MAX_MAT_BYTES
+    for kind, body in islice(_elements(memoryview(content), order), _VARIABLES):
+        if kind == _COMPRESSED:
+            inflated = zlib.decompressobj().decompress(body, budget + 1)
+            budget -= len(inflated)
+            if budget < 0:
+                raise _Broken(f"holds more than {MAX_MAT_BYTES:,} bytes once it is inflated")
+            kind, body = next(_elements(memoryview(inflated), order))
+        if kind == _MATRIX and len(body):
+            yield body
+
+
+def _elements(content: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
+    """Type and body of each data element; small ones have both in eight bytes."""
+    place = 0
+    while place < len(content):
+        (kind,) = struct.unpack_from(f"{order}I", content, place)
+        if kind >> 16:
+            kind, size = kind & 0xFFFF, kind >> 16
+            start, end = place + 4, place + 8
+            if size > 4:
+                raise _Broken("is a damaged MATLAB file")
+        else:
+            (size,) = struct.unpack_from(f"{order}I", content, place + 4)
+            start = place + 8
+            end = start + (size if kind == _COMPRESSED else size + -size % 8)
+        if start + size > len(content):
+            raise _Broken("is a truncated MATLAB file")
+        yield kind, content[start : start + size]
+        place = end
+
+
+class _Array:
+    """A matrix's flags, shape and name, and the elements that follow."""
+
+    def __init__(self, body: memoryview, order: str) -> None:
+        self.order = order
+        self.elements = _elements(body, order)
+        flags = self._next()
+        (word,) = struct.unpack_from(f"{order}I", flags)
+        self.kind, self.complex = word & 0xFF, bool(word & _COMPLEX)
+        dimensions = self._next()
+        self.shape = struct.unpack(f"{order}{len(dimensions) // 4}i", dimensions[: len(dimensions) // 4 * 4])
+        self.name = bytes(self._next())
+
+    def _next(self) -> memoryview:
+        for _, body in self.elements:
+            return body
+        raise _Broken("is a truncated MATLAB file")
+
+    def child(self, position: int = 0) -> "_Array":
+        """The matrix at one position of a cell or struct."""
+        for index, (kind, body) in enumerate(self.elements):
+            if index == position:
+                if kind != _MATRIX or not len(body):
+                    break
+                return _Array(body, self.order)
+        raise _Broken("image_info is empty; it should hold the heads as image_info{1}.location")
+
+    def field(self, name: bytes) -> "_Array":
+        """One field of a struct of one element."""
+        (width,) = struct.unpack(f"{self.order}i", self._next())
+        names = bytes(self._next())
+        if not 0 < width <= _NAME_BYTES or len(names) > _NAME_BYTES * _FIELDS:
+            raise _Broken("image_info is no struct with the field location")
+        fields = [names[start : start + width].split(b"\0")[0] for start in range(0, len(names), width)]
+        if name not in fields:
+            raise _Broken("image_info has no field location")
+        return self.child(fields.index(name))
+
+    def numbers(self) -> NDArray[np.float64]:
+        for kind, body in self.elements:
+            if kind not in _NUMBERS:
+                break
+            stored = np.frombuffer(body, dtype=np.dtype(self.order + _NUMBERS[kind]))
+            if stored.size != math.prod(self.shape):
+                break
+            return stored.reshape(self.shape, order="F").astype(np.float64)
+        raise _Broken("image_info.location is damaged")
+
+
+def _points(image_info: _Array) -> NDArray[np.float64]:
+    """image_info{1}.location, as ShanghaiTech has it, or image_info.location, as some copies do."""
+    record = image_info
+    if record.kind == _CELL and math.prod(record.shape) == 1:
+        record = record.child()
+    if record.kind != _STRUCT or math.prod(record.shape) != 1:
+        raise _Broken("image_info should be a cell that holds one struct with the field location")
+    location = record.field(b"location")
+    if location.kind not in _NUMERIC or location.complex or len(location.shape) != 2:
+        raise _Broken("image_info.location should be a matrix of numbers, heads x 2")
+    heads, columns = location.shape
+    if heads == 0:  # MATLAB's [] is 0 x 0
+        return np.zeros((0, 2))
+    if columns != 2:
+        raise _Broken(f"image_info.location is {heads} x {columns}; it should be heads x 2, x then y")
+    if heads > MAX_HEADS:
+        raise _Broken(f"image_info.location has {heads:,} heads; at most {MAX_HEADS:,} are read")
+    return location.numbers()
