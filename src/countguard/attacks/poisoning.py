@@ -47,7 +47,7 @@ class PoisonedCrowds(Sequence[Crowd]):
 
     Attributes:
         indices: positions in `crowds` of those that are poisoned, ascending.
-        attack: as given.
+        attack, seed: as given.
 
     Raises:
         InputError: there is no crowd to poison.
@@ -61,7 +61,7 @@ class PoisonedCrowds(Sequence[Crowd]):
         drawn = torch.randperm(len(crowds), generator=generator_for(seed, "poisoned"))[:poisoned]
         self.indices: list[int] = sorted(drawn.tolist())
         self._crowds = crowds
-        self._seed = seed
+        self.seed = seed
         self._drawn = set(self.indices)
 
     @property
@@ -92,4 +92,4 @@ class PoisonedCrowds(Sequence[Crowd]):
             return [self[place] for place in range(*index.indices(len(self)))]
         place = range(len(self))[index]
         crowd = self._crowds[self.source_index(place)]
-        return self.attack.poison_one(crowd, self._seed) if self.is_poisoned(place) else crowd
+        return self.attack.poison_one(crowd, self.seed) if self.is_poisoned(place) else crowd

@@ -42,9 +42,9 @@ class Strategy(Settings):
 class Add(Strategy):
     """Adds heads uniformly at random.
 
-    The reference code adds a regular grid whose axes are swapped, so that on a wide image none lies far right and the lowest
-    rows fall together at the border. The grid here has the two measured properties of theirs at 768 x 1024 and 100
-    heads: 90 distinct pixels, none right of column 640.
+    The reference code adds a regular grid whose axes are swapped, so that on a wide image none lies far right and the
+    lowest rows fall together at the border. The grid here has the two measured properties of theirs at 768 x 1024 and
+    100 heads: 90 distinct pixels, none right of column 640.
     """
 
     direction: ClassVar[Literal[-1, 0, 1]] = 1

@@ -41,7 +41,7 @@ class FineTune(Defense, Training):
     def crowds(self, clean: Sequence[Crowd], seed: int) -> Sequence[Crowd]:
         """What it trains on: the budget of the clean crowds, then the second data set."""
         originals = self.budget(clean, seed) if self.originals else []
-        extra = self.extra.load().training if self.extra is not None else []
+        extra = self.extra.load_training() if self.extra is not None else []
         return list(chain(originals, extra))
 
     def repair(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from countguard.errors import InputError
 from countguard.studies.cell_run import run_cell
 from countguard.studies.cells import Cell
 from countguard.studies.progress import StudyProgress
@@ -19,3 +20,14 @@ def run_locally(cells: Sequence[Cell], study: Path, progress: StudyProgress, fin
         with progress.cell(cell) as report:
             run_cell(cell, study, bench, report)
         finished(cell)
+
+
+def executor_for(name: str) -> Executor:
+    """The executor of a name: `local`.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name == "local":
+        return run_locally
+    raise InputError(f"--executor {name}: is unknown; there is local")

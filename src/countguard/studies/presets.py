@@ -26,6 +26,9 @@ _PAPER["csrnet_ebc"] = {
     "defense": {"lr": 5e-5, "epochs": 100},
 }
 
+_PAPER["lite"] = {"training": {"lr": 2e-3, "epochs": 30, "batch_size": 16, "schedule": {"kind": "cosine"}}}
+_PAPER["mcnn"] = {"training": {"lr": 1e-4, "epochs": 30, "batch_size": 4, "schedule": {"kind": "cosine"}}}
+
 _REFERENCE: dict[str, Raw] = {
     "csrnet": {
         "model": {"mean": [0.5, 0.5, 0.5], "std": [0.225, 0.225, 0.225]},

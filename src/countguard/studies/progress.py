@@ -1,7 +1,7 @@
 """What a run shows while it works: one bar with the time left, and a log with times."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from countguard.studies.cells import Cell
 from countguard.training.callbacks import EpochReport
+from countguard.training.settings import Training
 
 log = logging.getLogger("countguard")
 
@@ -18,17 +19,7 @@ class StudyProgress:
     """Counts epochs over all cells of a study. Without a terminal, only the log is written."""
 
     def __init__(self, cells: list[Cell], console: Console) -> None:
-        self._bar = Progress(
-            TextColumn("{task.description}", justify="left"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("epochs"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=False),
-            console=console,
-            disable=not console.is_terminal,
-        )
+        self._bar = _bar(console, "epochs")
         self._task = self._bar.add_task("starting", total=sum(_epochs(cell) for cell in cells))
 
     def __enter__(self) -> "StudyProgress":
@@ -60,6 +51,21 @@ class StudyProgress:
 
 
 @contextmanager
+def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar over `total` things; yields what hears how many are done."""
+    with _bar(Console(stderr=True), what) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+@contextmanager
+def epochs_shown(training: Training) -> Iterator[EpochReport]:
+    """A bar over the epochs of one training."""
+    with counted("epochs", training.epochs) as progress:
+        yield lambda epoch, loss: progress(epoch)
+
+
+@contextmanager
 def logged_to(path: Path) -> Iterator[None]:
     """Appends countguard's log, with times, to a file."""
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
@@ -73,6 +79,20 @@ def logged_to(path: Path) -> Iterator[None]:
         log.removeHandler(handler)
         log.setLevel(level)
         handler.close()
+
+
+def _bar(console: Console, unit: str) -> Progress:
+    return Progress(
+        TextColumn("{task.description}", justify="left"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
 
 
 def _epochs(cell: Cell) -> int:

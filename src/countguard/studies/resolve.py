@@ -31,7 +31,16 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         InputError: the file is missing, no YAML, or says something that no recipe can say.
     """
     file = find_recipe(path)
-    raw = read_yaml(file)
+    return recipe_from(overridden(read_yaml(file), overrides, str(file)), str(file))
+
+
+def overridden(raw: Raw, overrides: Sequence[str], where: str) -> Raw:
+    """A raw recipe with overrides set; `where` is the recipe that they are for.
+
+    Raises:
+        InputError: an override is no `dotted.name=value`, or there is no such place.
+    """
+    raw = deepcopy(raw)
     for override in overrides:
         name, equals, value = override.partition("=")
         if not equals:
@@ -41,8 +50,8 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         except yaml.YAMLError:
             raise InputError(f"--set {override}: {value!r} is no YAML value") from None
         except (KeyError, IndexError, ValueError, TypeError):
-            raise InputError(f"--set {override}: {file} has no place called {name}") from None
-    return recipe_from(raw, str(file))
+            raise InputError(f"--set {override}: {where} has no place called {name}") from None
+    return raw
 
 
 def recipe_from(raw: Raw, where: str) -> Recipe:

@@ -68,12 +68,13 @@ def planned(recipe: Recipe) -> list[Cell]:
     for cell in cells:
         recipe = cell.recipe
         machine_for(recipe.machine)
-        for source in [recipe.data, *(getattr(defense, "extra", None) for defense in recipe.defenses)]:
-            if source is not None and source not in looked_at:
-                split = source.load()
-                if not any(crowd.count for crowd in split.training):
-                    raise InputError(f"{source.name}: not one head in the training images; check the points")
-                looked_at.append(source)
+        if recipe.data not in looked_at:
+            recipe.data.load()
+            looked_at.append(recipe.data)
+        for extra in (getattr(defense, "extra", None) for defense in recipe.defenses):
+            if extra is not None and extra not in looked_at:
+                extra.load_training()
+                looked_at.append(extra)
         if recipe.model not in looked_at:
             recipe.model.build(cell.seed)
             looked_at.append(recipe.model)

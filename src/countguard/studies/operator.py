@@ -1,0 +1,119 @@
+"""What an operator does with one counter: train it, evaluate it, repair it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from countguard.attacks.strategies import Strategy
+from countguard.attacks.triggers import Trigger
+from countguard.data.crowd import Crowd
+from countguard.data.sources import AnySource
+from countguard.metrics.backdoor import attack_metrics, counting_metrics
+from countguard.metrics.intervals import Interval
+from countguard.models import load_counter, save_counter
+from countguard.models.counter import Counter
+from countguard.studies.predictions import predict
+from countguard.studies.presets import Raw
+from countguard.studies.progress import epochs_shown
+from countguard.studies.recipe import Recipe
+from countguard.studies.resolve import overridden, recipe_from
+from countguard.studies.workbench import machine_for, parted
+from countguard.training.callbacks import EpochReport
+from countguard.training.fit import fit
+
+RECOMMENDED: dict[str, JsonValue] = {"kind": "fine_tune"}
+"""The repair that an operator gets who names none, as a recipe would write it."""
+
+
+def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) -> Counter:
+    """Trains one counter on a recipe's training crowds as they are, without an attack, and saves it.
+
+    Raises:
+        InputError: crowds or weights are not usable.
+        RunError: see `countguard.training.fit`.
+    """
+    seed = recipe.seeds[0]
+    counter = recipe.model.build(seed)
+    crowds, validation = parted(recipe.data.load(), recipe.training)
+    fit(
+        counter,
+        crowds,
+        recipe.training,
+        seed=seed,
+        validation=validation,
+        machine=machine_for(recipe.machine),
+        report=report,
+    )
+    save_counter(counter, out)
+    return counter
+
+
+def evaluate_counter(
+    counter: Counter,
+    crowds: Sequence[Crowd],
+    trigger: Trigger,
+    strategy: Strategy | None = None,
+    clean_counter: Counter | None = None,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """A counter's metrics on crowds, clean and triggered.
+
+    Args:
+        counter: to evaluate.
+        crowds: with true points.
+        trigger: whose effect is measured.
+        strategy: under whose rule rho_asr is read; None leaves the attack's metrics out.
+        clean_counter: never attacked, of the same model, for false_asr; without it false_asr and net_asr are left out,
+            and rho_asr alone says little: the trigger's picture alone makes counters undercount.
+        seed: of trigger and strategy.
+    """
+    predictions = predict(counter, crowds, trigger, strategy, seed)
+    metrics = counting_metrics(predictions)
+    if strategy is not None:
+        baseline = predictions if clean_counter is None else predict(clean_counter, crowds, trigger, None, seed)
+        of_attack = attack_metrics(predictions, strategy.direction, baseline.triggered)
+        if clean_counter is None:
+            of_attack = {name: value for name, value in of_attack.items() if name not in ("false_asr", "net_asr")}
+        metrics |= of_attack
+    return metrics
+
+
+def defend_counter(path: Path, clean: AnySource, out: Path, overrides: Sequence[str], seed: int) -> Counter:
+    """Repairs a counter with the training images of a clean data set, shows how far it is, and saves the result.
+
+    Raises:
+        InputError: the file is no counter, the crowds are not usable, or an override does not fit.
+        RunError: see `countguard.training.fit`.
+    """
+    counter = load_counter(path)
+    recipe = operator_recipe(clean, counter.kind, overrides)
+    defense = recipe.defenses[0]
+    with epochs_shown(defense) as report:
+        defense.repair(counter, clean.load_training(), seed=seed, machine=machine_for(recipe.machine), report=report)
+    save_counter(counter, out)
+    return counter
+
+
+def operator_recipe(data: AnySource, kind: str, overrides: Sequence[str] = (), **model: JsonValue) -> Recipe:
+    """A recipe for one counter without an attack: the defaults of the steady preset for its kind, and overrides.
+
+    Args:
+        data: crowds with points.
+        kind: of the counter.
+        overrides: as `--set` takes them.
+        model: further settings of the counter, `weights` among them.
+
+    Raises:
+        InputError: an override is no setting or does not fit.
+    """
+    raw: Raw = {
+        "name": "operator",
+        "preset": "steady",
+        "data": data.model_dump(mode="json"),
+        "model": {"kind": kind, **model},
+        "attack": {"strategies": []},
+        "training": {},
+        "defenses": [RECOMMENDED],
+    }
+    return recipe_from(overridden(raw, overrides, "--set"), "--set")
