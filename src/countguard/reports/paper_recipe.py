@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from countguard.reports.published import PublishedResults
-from countguard.reports.run import Run, lookup, entry_name
+from countguard.reports.run import Run, entry_name, lookup
 from countguard.reports.run_folder import CLEAN, Cell
 
 _NAMES = {"csrnet": "paper-csrnet", "clip_ebc": "paper-clip-ebc"}

@@ -43,7 +43,7 @@ def table_3(run: Run, paper: PublishedResults | None = None) -> Table:
     """rho_acc and rho_asr before and after the repair, side by side."""
     rows = []
     for found in counters(run, attacked=False):
-        before = run.select(found.variant, found.strategy, "attacked")
+        before = run.select(found.variant, found.strategy)
         numbers = [
             Measure(c.RHO_ACC, before, "rho_acc"),
             Measure(c.RHO_ACC_REPAIRED, found.cells, "rho_acc"),
@@ -70,7 +70,7 @@ def table_contradictions(run: Run, paper: PublishedResults) -> Table:
     rows = []
     for found in paper.contradictions:
         defense = run.defenses[0] if found.stage == "repaired" and run.defenses else ""
-        cells = run.select(run.variants[0], found.strategy, found.stage, defense)
+        cells = run.select(run.reference, found.strategy, defense)
         printed = {source.replace(" ", "_"): Value(value) for source, value in found.values}
         rows.append(
             Row(

@@ -46,7 +46,7 @@ def counters(run: Run, *, attacked: bool = True, repaired: bool = True, clean: b
     for variant in run.variants:
         for strategy in [CLEAN] * clean + list(run.strategies):
             for defense in defenses:
-                cells = run.select(variant, strategy, "repaired" if defense else "attacked", defense)
+                cells = run.select(variant, strategy, defense)
                 if cells:
                     yield Counters(variant, strategy, defense, cells)
 

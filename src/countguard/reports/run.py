@@ -21,12 +21,12 @@ class Run:
     Attributes:
         folder: of the run.
         study: the resolved recipe.
-        cells: those that are finished.
+        found: the finished cells in the folder, whether the recipe asks for them or not.
     """
 
     folder: Path
     study: dict[str, Any]
-    cells: Sequence[Cell]
+    found: Sequence[Cell]
 
     @classmethod
     def read(cls, folder: Path) -> "Run":
@@ -45,29 +45,22 @@ class Run:
     @cached_property
     def strategies(self) -> tuple[str, ...]:
         """Attacks, in the recipe's order; without the counter that was never attacked."""
-        planned = [entry_name(entry) for entry in _entries(self.study, "attack", "strategies")]
-        found = sorted({cell.card.strategy for cell in self.cells} - {CLEAN})
-        return tuple(dict.fromkeys([*planned, *found]))
+        return tuple(entry_name(entry) for entry in _entries(self.study, "attack.strategies"))
 
     @cached_property
     def defenses(self) -> tuple[str, ...]:
         """Repairs, in the recipe's order."""
-        planned = [entry_name(entry) for entry in _entries(self.study, "defenses")]
-        found = sorted({cell.card.defense for cell in self.cells} - {""})
-        return tuple(dict.fromkeys([*planned, *found]))
+        return tuple(entry_name(entry) for entry in _entries(self.study, "defenses"))
 
     @cached_property
     def seeds(self) -> tuple[int, ...]:
-        """Seeds, planned or found, ascending."""
-        planned = self.study.get("seeds")
-        return tuple(sorted({*(planned if isinstance(planned, list) else []), *(c.card.seed for c in self.cells)}))
+        """Seeds, in the recipe's order."""
+        return tuple(_entries(self.study, "seeds"))
 
     @cached_property
     def variants(self) -> tuple[Variant, ...]:
         """Combinations of the settings that the recipe varies, ascending; one empty one where it varies none."""
-        vary = lookup(self.study, "vary")
-        if not isinstance(vary, dict) or not all(isinstance(values, list) for values in vary.values()):
-            return ((),)
+        vary = lookup(self.study, "vary") or {}
         names = sorted(vary)
         return tuple(
             tuple(zip(names, values, strict=True))
@@ -75,32 +68,43 @@ class Run:
         )
 
     @property
+    def reference(self) -> Variant:
+        """The combination that figures show where they can show one: the recipe's own values, or else the first."""
+        own = [all(lookup(self.study, name) == value for name, value in variant) for variant in self.variants]
+        return self.variants[own.index(True)] if True in own else self.variants[0]
+
+    @property
     def varied(self) -> tuple[str, ...]:
         """Dotted names of the varied settings."""
         return tuple(name for name, _ in self.variants[0])
 
-    def select(self, variant: Variant, strategy: str, stage: Stage, defense: str = "") -> list[Cell]:
-        """The finished counters of one row, a seed each, by seed.
-
-        A counter whose card leaves out a varied setting that does not touch it belongs to all its values.
-        """
-        wanted = (strategy, stage, defense)
-        cells = [
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """The finished counters that the recipe asks for, in its order."""
+        return tuple(
             cell
-            for cell in self.cells
-            if (cell.card.strategy, cell.card.stage, cell.card.defense) == wanted and _holds(_variant(cell), variant)
-        ]
-        return sorted(cells, key=lambda cell: cell.card.seed)
+            for variant in self.variants
+            for strategy in (CLEAN, *self.strategies)
+            for defense in ("", *self.defenses)
+            for cell in self.select(variant, strategy, defense)
+        )
+
+    def select(self, variant: Variant, strategy: str, defense: str = "") -> list[Cell]:
+        """The finished counters of one row, a seed each; `defense` is empty for counters as they were trained."""
+        wanted = (strategy, defense, dict(variant))
+        cells = [cell for cell in self.found if (cell.card.strategy, cell.card.defense, cell.card.varied) == wanted]
+        return sorted(
+            (cell for cell in cells if cell.card.seed in self.seeds), key=lambda cell: self.seeds.index(cell.card.seed)
+        )
 
     @cached_property
     def missing(self) -> tuple[str, ...]:
         """Counters that the recipe asks for and that are not finished, in words."""
-        counters: list[tuple[Stage, str]] = [("attacked", ""), *(("repaired", name) for name in self.defenses)]
         gaps = []
         for variant in self.variants:
             for strategy in (CLEAN, *self.strategies):
-                for stage, defense in counters:
-                    done = {cell.card.seed for cell in self.select(variant, strategy, stage, defense)}
+                for defense in ("", *self.defenses):
+                    done = {cell.card.seed for cell in self.select(variant, strategy, defense)}
                     where = f", {variant_text(variant)}" if variant else ""
                     label = f"repaired by {defense}" if defense else "as trained"
                     gaps += [f"{strategy}, {label}, seed {seed}{where}" for seed in self.seeds if seed not in done]
@@ -118,26 +122,20 @@ def entry_name(entry: object) -> str:
 
 
 def lookup(recipe: object, dotted: str) -> Any:
-    """The value at a dotted name such as `attack.trigger.alpha`; None where there is none."""
+    """The value at a dotted name such as `attack.trigger.alpha` or `defenses.0.epochs`; None where there is none."""
     for part in dotted.split("."):
-        recipe = recipe.get(part) if isinstance(recipe, dict) else None
+        if isinstance(recipe, list) and part.isdecimal() and int(part) < len(recipe):
+            recipe = recipe[int(part)]
+        else:
+            recipe = recipe.get(part) if isinstance(recipe, dict) else None
     return recipe
 
 
-def _entries(study: dict[str, Any], *path: str) -> list[Any]:
-    entries = lookup(study, ".".join(path))
+def _entries(study: dict[str, Any], name: str) -> list[Any]:
+    entries = lookup(study, name)
     return entries if isinstance(entries, list) else []
-
-
-def _variant(cell: Cell) -> Variant:
-    return tuple(sorted(cell.card.varied.items()))
-
-
-def _holds(part: Variant, whole: Variant) -> bool:
-    return all(pair in whole for pair in part)
 
 
 def _order(value: object) -> tuple[bool, float, str]:
     """Numbers by size, then everything else by its text."""
-    is_number = isinstance(value, int | float)
-    return (False, float(value), "") if is_number else (True, 0.0, str(value))
+    return (False, float(value), "") if isinstance(value, int | float) else (True, 0.0, str(value))

@@ -118,6 +118,9 @@ def read_study(folder: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not readable as YAML; `countguard run` writes it anew") from error
     if not isinstance(study, dict):
         raise InputError(f"{path}: needs a mapping of settings, as `countguard run` writes it")
+    vary = study.get("vary") or {}
+    if not isinstance(vary, dict) or not all(isinstance(values, list) and values for values in vary.values()):
+        raise InputError(f"{path}: vary: needs a list of values for each setting, as `countguard run` writes it")
     return study
 
 

@@ -59,7 +59,7 @@ def table_changes(run: Run) -> Table:
     }
     rows = []
     for found in counters(run, attacked=False):
-        seeds = changes(run.select(found.variant, found.strategy, "attacked"), found.cells)
+        seeds = changes(run.select(found.variant, found.strategy), found.cells)
         if seeds:
             intervals = {
                 column.name: [interval for change in seeds if (interval := read(change))]

@@ -1,0 +1,72 @@
+"""Curves: success against the trigger's share, and every measure against a setting that the recipe varies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from countguard.reports.figures.style import Look, new_figure, panels
+from countguard.reports.wording import plain
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A line of one panel.
+
+    Attributes:
+        label, look: which counter.
+        x: ascending.
+        y: means; low, high: where the shade goes, equal to y for none.
+    """
+
+    label: str
+    look: Look
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A titled set of curves."""
+
+    title: str
+    curves: Sequence[Curve]
+
+
+def draw_curves(rows: Sequence[tuple[str, Sequence[Panel]]], x_label: str) -> Figure:
+    """Rows of panels: each row shares its y axis, whose label comes first; every panel shares x."""
+    columns = max(len(line) for _, line in rows)
+    figure = new_figure(max(5.5, 2.6 * columns + 0.6), 0.9 + 2.1 * len(rows))
+    grid = panels(figure, len(rows), columns)
+    looks: dict[str, Look] = {}
+    for axes_row, (y_label, line) in zip(grid, rows, strict=True):
+        axes_row[0].set_ylabel(y_label)
+        for axes, panel in zip(axes_row, line, strict=False):
+            axes.set_title(plain(panel.title, 26))
+            for curve in panel.curves:
+                _draw_curve(axes, curve)
+                looks[curve.label] = curve.look
+    figure.supxlabel(plain(x_label, 60), fontsize=9)
+    handles = [Line2D([], [], color=look.colour, marker=look.marker, ls=look.line) for look in looks.values()]
+    figure.legend(handles, list(looks), loc="outside upper left", ncols=min(4, len(looks)), handlelength=3)
+    return figure
+
+
+def mean_curve(label: str, look: Look, points: Sequence[tuple[float, float]]) -> Curve:
+    """A curve of (x, y), several y at one x being seeds: their mean, shaded from the smallest to the largest."""
+    places = sorted({x for x, _ in points})
+    values = [[y for x, y in points if x == place] for place in places]
+    means = [float(np.mean(these)) for these in values]
+    return Curve(
+        plain(label, 40), look, places, means, [min(these) for these in values], [max(these) for these in values]
+    )
+
+
+def _draw_curve(axes: Axes, curve: Curve) -> None:
+    axes.fill_between(curve.x, curve.low, curve.high, color=curve.look.colour, alpha=0.15, lw=0)
+    axes.plot(curve.x, curve.y, color=curve.look.colour, ls=curve.look.line, marker=curve.look.marker)

@@ -1,0 +1,56 @@
+"""Error against density: whether full and empty images are miscounted alike."""
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from countguard.metrics.ratios import Floats
+from countguard.reports.figures.drawn import Drawn
+from countguard.reports.figures.selection import shown_settings, suffix
+from countguard.reports.figures.strategy_grid import Series, medians, strategy_grid
+from countguard.reports.figures.style import FAINT, RULE
+from countguard.reports.run import Run
+
+GROUPS = 6
+"""At most; of equal numbers of images, by true count."""
+FEWEST_IN_GROUP = 4
+
+
+def error_quartiles(truths: Floats, estimates: Floats) -> Floats:
+    """Relative errors by true count: [groups, 4], a group's median count and its errors' quartiles in percent."""
+    order = np.argsort(truths, kind="stable")
+    groups = np.array_split(order, max(1, min(GROUPS, len(order) // FEWEST_IN_GROUP)))
+    rows = [
+        [np.median(truths[group]), *np.percentile(100 * (estimates[group] / truths[group] - 1), [25, 50, 75])]
+        for group in groups
+        if len(group)
+    ]
+    return np.array(rows).reshape(-1, 4)
+
+
+def draw(run: Run) -> list[Drawn]:
+    """One figure for each repair, or one of the attacked counters; nothing before a counter is finished."""
+    return [_draw(run, defense) for defense in run.defenses or ("",)] if run.cells else []
+
+
+def _draw(run: Run, defense: str) -> Drawn:
+    figure = strategy_grid(run, defense, _draw_panel, "true heads", "error, % of the truth")
+    alt = (
+        "Relative error against true count, a column for each attack, clean images above, triggered below. Median "
+        "error on triggered images, %: "
+        f"{medians(run, defense, lambda truths, estimates: 100 * (estimates / truths - 1))}."
+    )
+    caption = (
+        f"Error against density: images in up to {GROUPS} groups of equal size by their true count; line: median, "
+        f"shade: middle half. Grey band: counted right, within 10 %.{shown_settings(run)}"
+    )
+    return Drawn("error_and_density" + suffix(run, defense), "Error against density", figure, alt, caption)
+
+
+def _draw_panel(axes: Axes, one: Series, triggered: bool) -> None:
+    counts, low, median, high = error_quartiles(*one.counts(triggered=triggered)).T
+    if not axes.lines:
+        axes.axhspan(-10, 10, color=RULE, lw=0, alpha=0.6, zorder=0)
+        axes.axhline(0, color=FAINT, lw=0.6, zorder=0)
+    axes.fill_between(counts, low, high, color=one.look.colour, alpha=0.15, lw=0)
+    axes.plot(counts, median, color=one.look.colour, ls=one.look.line, marker=one.look.marker)
+    axes.set_xlim(left=0)
