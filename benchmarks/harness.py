@@ -161,11 +161,17 @@ def duration(seconds: float) -> str:
 
 
 def machine_facts() -> dict[str, Any]:
-    """What a timing depends on besides the code."""
+    """What a timing depends on besides the code.
+
+    Idle OpenMP threads spin by default ("waiting"): where others use the machine too ("load"), each small parallel
+    loop then takes up to a scheduler's slice, and only OMP_WAIT_POLICY=passive gives figures worth having.
+    """
     return {
         "cpu": _cpu_name(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "waiting": os.environ.get("OMP_WAIT_POLICY", "default").lower(),
+        "load": round(os.getloadavg()[0], 1),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": platform.platform(),
         "python": platform.python_version(),
