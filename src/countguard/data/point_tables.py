@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from array import array
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ from countguard.data.opening import open_file, read_file
 from countguard.errors import InputError
 
 MAX_CSV_BYTES = 1 << 26
-MAX_IMAGES = 1_000_000
+MAX_IMAGES = 200_000
 """Pictures that one table may name."""
-MAX_JSON_BYTES = 1 << 25
-"""A JSON file is held in memory at some thirty times its size; larger sets take a CSV file."""
+MAX_JSON_BYTES = 1 << 23
+"""A JSON file takes up to fifty times its size in memory; larger sets take a CSV file."""
 
 COLUMNS = ("image", "x", "y")
 _SHAPE = 'should be {"name.jpg": [[x, y], ...], ...}'
@@ -123,10 +124,14 @@ def _is_point(head: object) -> bool:
 
 
 def require_plain_name(image: str, path: Path) -> None:
-    """Refuses a picture's name that is a path: it could climb out of the data set.
+    """Refuses a picture's name that is a path, which could climb out of the data set, or that no file can have.
 
     Raises:
         InputError: naming the file `path` that holds the name.
     """
-    if not image or image in {".", ".."} or set(image) & set("/\\\0"):
+    try:
+        size = len(os.fsencode(image))
+    except UnicodeEncodeError:  # half of a character
+        size = 0
+    if not 0 < size <= 255 or image in {".", ".."} or set(image) & set("/\\\0"):
         raise InputError(f"{path}: {image[:80]!r} should be the plain name of a picture in this folder, without a path")

@@ -1,0 +1,161 @@
+"""Data sets whose files are good and whose layout is not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from corpus.case import Case, folder, mat, picture, shanghaitech
+from countguard.data.check import check_data, open_source
+from countguard.data.folder import Folder
+from countguard.data.shanghaitech import ShanghaiTech
+from countguard.data.source import HeldBack
+
+TRAIN = "part_B/train_data"
+
+
+def _part_b(root: Path) -> object:
+    return ShanghaiTech(root=root).crowds("train")
+
+
+def _folder(root: Path) -> object:
+    return Folder(root=root).crowds("train")
+
+
+def _without(*names: str) -> Callable[[Path], Path]:
+    def make(root: Path) -> Path:
+        shanghaitech(root)
+        for name in names:
+            (root / TRAIN / name).unlink()
+        return root
+
+    return make
+
+
+def _linked(name: str) -> Callable[[Path], Path]:
+    """A set in which one file is a link to the same file outside."""
+
+    def make(root: Path) -> Path:
+        shanghaitech(root / "set")
+        (root / "set" / TRAIN / name).rename(root / "outside")
+        (root / "set" / TRAIN / name).symlink_to(root / "outside")
+        return root / "set"
+
+    return make
+
+
+def _linked_folder(root: Path) -> Path:
+    shanghaitech(root / "other")
+    (root / "set").mkdir()
+    (root / "set/part_B").symlink_to(root / "other/part_B")
+    return root / "set"
+
+
+def _no_head(root: Path) -> Path:
+    shanghaitech(root)
+    for number in (1, 2):
+        mat(root / TRAIN / f"ground-truth/GT_IMG_{number}.mat", np.zeros((0, 2)))
+    return root
+
+
+def _twins(root: Path) -> Path:
+    picture(shanghaitech(root) / TRAIN / "images/IMG_1.png")
+    return root
+
+
+def _two_parts(root: Path) -> Path:
+    shanghaitech(root)
+    (root / "part_B").rename(root / "part_B_final")
+    return shanghaitech(root)
+
+
+def _parts_a_and_b(root: Path) -> Path:
+    (shanghaitech(root) / "part_A/train_data").mkdir(parents=True)
+    return root
+
+
+def _part_a(root: Path) -> Path:
+    shanghaitech(root)
+    return (root / "part_B").rename(root / "part_A")
+
+
+def _empty_part(root: Path) -> Path:
+    (root / "part_B").mkdir()
+    return root
+
+
+def _empty_images(root: Path) -> Path:
+    (root / TRAIN / "images").mkdir(parents=True)
+    (root / TRAIN / "ground-truth").mkdir()
+    return root
+
+
+def _images_alone(root: Path) -> Path:
+    picture(root / TRAIN / "images/IMG_1.jpg")
+    return root
+
+
+def _truth_alone(root: Path) -> Path:
+    mat(root / TRAIN / "ground-truth/GT_IMG_1.mat")
+    return root
+
+
+def _file(root: Path) -> Path:
+    return picture(root / "crowd.jpg")
+
+
+def _all_bad(root: Path) -> Path:
+    shanghaitech(root)
+    for path in (root / TRAIN / "images").iterdir():
+        path.write_bytes(b"nothing")
+    return root
+
+
+def _strange_pictures(root: Path) -> Path:
+    (root / "crowd.tiff").write_bytes(b"II*\0")
+    (root / "points.csv").write_text("image,x,y\ncrowd.tiff,1,1\n")
+    return root
+
+
+def _skipping(root: Path) -> object:
+    return ShanghaiTech(root=root, skip_bad=True).crowds("train")
+
+
+def _held_back(root: Path) -> object:
+    return ShanghaiTech(root=root, split=HeldBack(fraction=0.9)).load()
+
+
+_CASES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object], str]] = {
+    "missing_root": (lambda root: root / "gone", _part_b, "is not there; data.root"),
+    "file_for_root": (_file, _part_b, "is not a folder; data.root"),
+    "empty_root": (lambda root: root, _part_b, "holds no part_B"),
+    "other_part": (_part_a, _part_b, "data.part should say so"),
+    "two_folders_of_one_part": (_two_parts, _part_b, "part_B and part_B_final"),
+    "no_train_data": (_empty_part, _part_b, "no official train images"),
+    "no_test_data": (shanghaitech, lambda root: ShanghaiTech(root=root).load(), "held_back"),
+    "no_pictures": (_empty_images, _part_b, "holds no picture"),
+    "no_ground_truth": (_images_alone, _part_b, "images and ground-truth"),
+    "no_images": (_truth_alone, _part_b, "images and ground-truth"),
+    "missing_mat": (_without("ground-truth/GT_IMG_2.mat"), _part_b, "GT_IMG_2.mat: is missing"),
+    "missing_picture": (_without("images/IMG_2.jpg"), _part_b, "IMG_2.jpg: is missing"),
+    "not_one_head": (_no_head, _part_b, "not one head"),
+    "twin_names": (_twins, _part_b, "IMG_1.png: has the same name as IMG_1.jpg"),
+    "picture_linked_out": (_linked("images/IMG_1.jpg"), _part_b, "is a link out of"),
+    "mat_linked_out": (_linked("ground-truth/GT_IMG_1.mat"), _part_b, "is a link out of"),
+    "part_linked_out": (_linked_folder, _part_b, "is a link out of"),
+    "all_bad_and_skipped": (_all_bad, _skipping, "2 bad files were skipped"),
+    "nothing_left_to_train": (shanghaitech, _held_back, "leaves no image to train on"),
+    "more_than_there_are": (
+        shanghaitech,
+        lambda root: ShanghaiTech(root=root, images=3).load_training(),
+        "data.images",
+    ),
+    "folder_without_test": (folder, lambda root: Folder(root=root).load(), "held_back"),
+    "folder_of_other_formats": (_strange_pictures, _folder, "holds no picture"),
+    "check_of_nothing": (lambda root: root, check_data, "points.csv or points.json, or ShanghaiTech"),
+    "check_of_both_parts": (_parts_a_and_b, check_data, "part_A and part_B"),
+    "check_of_a_file": (_file, open_source, "is not a folder"),
+    "check_of_all_bad": (_all_bad, check_data, "2 bad files were skipped"),
+}
+
+LAYOUT_CASES = [Case(f"layout_{name}", make, read, says) for name, (make, read, says) in _CASES.items()]

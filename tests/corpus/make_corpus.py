@@ -1,0 +1,58 @@
+"""Writes every bad input into a folder of its own: `cd tests && python -m corpus.make_corpus DIR`.
+
+With `--open` those written before are opened, and a line of JSON a case says what came of it, in how much processor
+time, and how much memory the process has held at most so far. Further lists of cases are added to `CASES`.
+"""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+from corpus.case import Case
+from corpus.image_cases import IMAGE_CASES
+from corpus.layout_cases import LAYOUT_CASES
+from corpus.mat_cases import MAT_CASES
+from corpus.table_cases import TABLE_CASES
+
+CASES: list[Case] = [*IMAGE_CASES, *MAT_CASES, *TABLE_CASES, *LAYOUT_CASES]
+
+
+def make(case: Case, folder: Path) -> Path:
+    """Writes one case and returns the path that a user would give."""
+    (folder / case.name).mkdir()
+    return case.make(folder / case.name)
+
+
+def outcome(case: Case, path: Path) -> dict[str, object]:
+    """What opening a case came to."""
+    started = time.process_time()
+    kind, message = "none", ""
+    try:
+        case.open(path)
+    except Exception as error:
+        kind, message = type(error).__name__, str(error)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {
+        "case": case.name,
+        "error": kind,
+        "message": message,
+        "seconds": time.process_time() - started,
+        "peak_bytes": peak,
+    }
+
+
+def main(folder: Path, *, open_them: bool) -> None:
+    """Writes all cases, or opens those that were written."""
+    index = folder / "paths.json"
+    if not open_them:
+        index.write_text(json.dumps({case.name: str(make(case, folder)) for case in CASES}))
+        return
+    paths = json.loads(index.read_text())
+    for case in CASES:
+        print(json.dumps(outcome(case, Path(paths[case.name]))), flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), open_them="--open" in sys.argv[2:])
