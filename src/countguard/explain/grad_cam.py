@@ -1,13 +1,11 @@
 """Grad-CAM of a count (Selvaraju et al., ICCV 2017): where the features lie that the estimate rests on."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from captum.attr import LayerGradCam
 from torch import Tensor, nn
 from torch.nn import functional
 
 from countguard.errors import InputError
+from countguard.explain.undisturbed import undisturbed
 from countguard.models.counter import Counter
 
 Region = tuple[int, int, int, int]
@@ -45,7 +43,7 @@ def grad_cam(
         density: Tensor = counter(images)
         return density[..., rows, columns].sum(dim=(1, 2, 3))
 
-    with _undisturbed(counter):
+    with undisturbed(counter):
         method = LayerGradCam(people, layer if layer is not None else counter.explained_layer())
         attributed: Tensor = method.attribute(batch, relu_attributions=True)
         padded_height, padded_width = counter.normalise(batch).shape[-2:]
@@ -74,20 +72,3 @@ def _cells(region: Region, height: int, width: int, stride: int) -> tuple[slice,
             f"region: top, left, height, width {region} must hold a pixel and lie in the image of {height} x {width}"
         )
     return slice(top // stride, -(-(top + tall) // stride)), slice(left // stride, -(-(left + wide) // stride))
-
-
-@contextmanager
-def _undisturbed(counter: Counter) -> Iterator[None]:
-    """Evaluation mode, and no gradients of weights: they would keep what lies before the explained layer in memory."""
-    modes = [(module, module.training) for module in counter.modules()]
-    trained = [parameter for parameter in counter.parameters() if parameter.requires_grad]
-    counter.eval()
-    for parameter in trained:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)
-        for module, was_training in modes:
-            module.training = was_training

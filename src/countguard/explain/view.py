@@ -1,0 +1,35 @@
+"""What one counter makes of one picture."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from countguard.explain.density import people_per_cell
+from countguard.explain.grad_cam import grad_cam
+from countguard.models.counter import Counter
+
+MAX_PIXELS = 4_000_000
+"""Grad-CAM needs the whole picture at once: a CSRNet takes about 2 GB for this many."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A count, and where it comes from.
+
+    Attributes:
+        count: number of people.
+        density: float32 [h, w], people per cell; its sum is the count.
+        stride: side of a cell, pixels; the last cells may reach past the image.
+        cam: float32 [H, W] in 0..1, Grad-CAM of the count.
+    """
+
+    count: float
+    density: Tensor
+    stride: int
+    cam: Tensor
+
+
+def look_at(counter: Counter, image: Tensor) -> View:
+    """Counts and explains an image uint8 [3, H, W], best of at most `MAX_PIXELS`. The counter is left as it was."""
+    density = people_per_cell(counter, image)
+    return View(float(density.sum()), density, counter.stride, grad_cam(counter, image).cpu())
