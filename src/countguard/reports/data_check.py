@@ -1,0 +1,32 @@
+"""What `countguard check` says of a data set."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from countguard.data.check import DataReport
+
+
+def show_data_report(report: DataReport) -> None:
+    """Prints what is there, then a line for each bad file."""
+    console = Console()
+    table = Table(title=escape(report.name))
+    table.add_column("")
+    for part in report.parts:
+        table.add_column(part.part, justify="right")
+    for heading, values in {
+        "images": [f"{part.images}" for part in report.parts],
+        "heads": [f"{part.heads}" for part in report.parts],
+        "heads an image: fewest, median, most": [f"{p.fewest}, {p.median:g}, {p.most}" for p in report.parts],
+        "images without a head": [f"{part.without_heads}" for part in report.parts],
+        "smallest picture (height x width)": ["{} x {}".format(*part.smallest) for part in report.parts],
+        "largest picture": ["{} x {}".format(*part.largest) for part in report.parts],
+        "heads moved in from outside": [f"{part.moved}" for part in report.parts],
+        "heads on another one's pixel": [f"{part.coinciding}" for part in report.parts],
+    }.items():
+        table.add_row(heading, *values)
+    console.print(table)
+    for problem in report.problems:
+        console.print(problem, markup=False, highlight=False, soft_wrap=True)
+    if report.problems:
+        console.print(f"{len(report.problems)} problems", highlight=False)
