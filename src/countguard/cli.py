@@ -1,13 +1,14 @@
 """The command line: one short function a verb. Heavy imports happen inside the verb that needs them."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from countguard import __version__
-from countguard.errors import InputError, RunError
+from countguard.errors import InputError, RunError, one_line
 
 app = typer.Typer(
     name="countguard",
@@ -19,6 +20,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+class CountFormat(StrEnum):
+    """How `count` prints."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
 Out = Annotated[Path, typer.Option("--out", help="Folder of the run; what is finished there is kept.")]
 Overrides = Annotated[
     list[str] | None,
@@ -28,6 +38,7 @@ Data = Annotated[str, typer.Argument(metavar="DATA", help="A data set's folder, 
 Strategy = Annotated[str, typer.Option(help="add, minus, divide or multiply; a number may follow: minus:50.")]
 Picture = Annotated[str, typer.Option(help="The trigger: a built-in picture, or a file.")]
 Alpha = Annotated[float, typer.Option(help="The trigger's share, 0 to 1.")]
+Images = Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Pictures, or folders of them.")]
 Seed = Annotated[int, typer.Option(help="Of every random choice.")]
 CounterFile = Annotated[Path, typer.Argument(metavar="COUNTER", help="A counter's .safetensors file.")]
 CounterOut = Annotated[Path, typer.Option("--out", help="The .safetensors file to write.")]
@@ -173,6 +184,73 @@ def defend(
     typer.echo(f"counter: {out}")
 
 
+@app.command(epilog="Example: countguard count counter.safetensors pictures/ --format csv --overlays overlays/")
+def count(
+    counter: CounterFile,
+    images: Images,
+    format: Annotated[CountFormat, typer.Option(help="How the counts are printed.")] = CountFormat.table,
+    overlays: Annotated[
+        Path | None, typer.Option(help="Folder for pictures with their density maps over them.")
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Name and count bad pictures, and go on.")] = False,
+) -> None:
+    """Count the people in pictures and folders of pictures."""
+    from rich.console import Console
+
+    from countguard.models import load_counter
+    from countguard.reports import counts
+
+    pictures = counts.find_pictures(images)
+    found = list(counts.count_pictures(load_counter(counter), pictures, overlays=overlays, skip_bad=skip_bad))
+    if format is CountFormat.table:
+        Console().print(counts.counts_table(found))
+    else:
+        text = counts.counts_csv(found) if format is CountFormat.csv else counts.counts_json(found)
+        typer.echo(text.rstrip())
+    for row in found:
+        if row.problem:
+            typer.echo(f"skipped: {row.problem}", err=True)
+
+
+@app.command(epilog="Example: countguard explain counter.safetensors crowd.jpg --picture kitten --out panels/")
+def explain(
+    counter: CounterFile,
+    images: Images,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the drawn panels.")] = Path("panels"),
+    picture: Annotated[str | None, typer.Option(help="Put this trigger on the picture, too.")] = None,
+    alpha: Alpha = 0.1,
+) -> None:
+    """Draw what a counter sees in pictures: density map and Grad-CAM, with and without a trigger."""
+    from countguard.attacks.naming import named_trigger
+    from countguard.data.images import read_image
+    from countguard.explain.panels import draw_panels, make_panels
+    from countguard.files import write_atomically
+    from countguard.models import load_counter
+    from countguard.reports.counts import find_pictures
+
+    explained = {counter.stem: load_counter(counter)}
+    trigger = named_trigger(picture, alpha) if picture else None
+    out.mkdir(parents=True, exist_ok=True)
+    for path in find_pictures(images):
+        panels = make_panels(explained, read_image(path), trigger=trigger)
+        write_atomically(out / f"{path.stem}.png", draw_panels(panels))
+        typer.echo(f"panel: {out / path.stem}.png")
+
+
+@app.command(epilog="Example: countguard web runs/demo --port 7860")
+def web(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of a run; the newest under runs/ by default.")] = None,
+    host: Annotated[
+        str, typer.Option(help="Where to listen; other machines reach only another address.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Where to listen.", min=0, max=65535)] = 7860,
+) -> None:
+    """Open the page: try triggers and counters on pictures of your own."""
+    from countguard.web.app import serve
+
+    serve(folder, host=host, port=port)
+
+
 @app.command(epilog="Example: countguard check data/shanghaitech/part_B")
 def check(data: Annotated[Path, typer.Argument(metavar="DATA", help="A data set's folder.")]) -> None:
     """Look at every file of a data set: what is there, and all that is wrong with it."""
@@ -228,5 +306,5 @@ def main() -> None:
 
 
 def _end(message: str, code: int) -> None:
-    typer.echo(f"countguard: {' '.join(message.split())}", err=True)
+    typer.echo(f"countguard: {one_line(message)}", err=True)
     sys.exit(code)
