@@ -1,0 +1,74 @@
+"""Counters from settings and tensors that come from outside, checked before memory is taken."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from countguard.errors import InputError
+from countguard.models.counter import Counter
+from countguard.models.registry import counter_class
+from countguard.models.weights_file import WeightsFile, read_tensors
+
+
+def construct(kind: str, settings: Mapping[str, Any], where: str) -> Counter:
+    """A counter with random weights; `where` opens the line about settings that are wrong.
+
+    Raises:
+        InputError: the kind or a setting is unknown, or a setting is out of its range.
+    """
+    try:
+        return counter_class(kind)(**settings)
+    except ValidationError as error:
+        raise InputError(f"{where}: {first_error(error)}") from None
+
+
+def fill(
+    file: WeightsFile,
+    kind: str,
+    settings: Mapping[str, Any],
+    *,
+    names: Mapping[str, str] | None = None,
+    whole: bool = True,
+) -> Counter:
+    """A counter with the tensors of a file.
+
+    Args:
+        file: from `open_weights`.
+        kind: the counter's.
+        settings: arguments of its constructor.
+        names: from the file's names to the counter's; None where they are the same.
+        whole: the file must hold all of the counter's tensors; otherwise the rest keeps its random start.
+
+    Raises:
+        InputError: settings, names, shapes or values do not fit.
+    """
+    names = names if names is not None else {name: name for name in file.shapes}
+    with torch.device("meta"):  # shapes alone: no memory is taken for what a stranger's header asks for
+        expected = construct(kind, settings, str(file.path)).state_dict()
+    _check_names(file.path, set(names.values()), expected, whole=whole)
+    tensors = read_tensors(file, names, expected)
+    if whole:
+        with torch.random.fork_rng(devices=[]):  # the random start is overwritten: it must cost the caller no draws
+            counter = construct(kind, settings, str(file.path))
+    else:
+        counter = construct(kind, settings, str(file.path))
+    counter.load_state_dict(tensors, strict=whole)
+    return counter
+
+
+def first_error(error: ValidationError) -> str:
+    """The first thing that pydantic found wrong, in one line that names the field."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return f"{field or 'the whole'}: {first['msg']}; got {str(first['input'])[:80]!r}"
+
+
+def _check_names(path: Path, held: set[str], expected: Mapping[str, Tensor], *, whole: bool) -> None:
+    if unknown := sorted(held - expected.keys()):
+        raise InputError(f"{path}: holds {unknown[0]!r}, which the counter does not have ({len(unknown)} such tensors)")
+    if whole and (missing := sorted(expected.keys() - held)):
+        raise InputError(f"{path}: {missing[0]!r} is missing ({len(missing)} such tensors)")

@@ -1,0 +1,113 @@
+"""A counter out of any network that gives a density map."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from countguard.data.kernels import Fixed, Kernel
+from countguard.errors import InputError
+from countguard.models.counter import IMAGENET_MEAN, IMAGENET_STD, Counter, Mean, OutputScale, Std
+
+
+class Wrapped(Counter):
+    """See `wrap`."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        stride: int,
+        align: int,
+        margin: int,
+        mean: Mean,
+        std: Std,
+        output_scale: OutputScale,
+        kernel: Kernel,
+        explained_layer: str | None,
+    ) -> None:
+        super().__init__(mean=mean, std=std, output_scale=output_scale, kernel=kernel)
+        self.module = module
+        self.stride, self.align, self.margin = stride, align, margin
+        self.explained = explained_layer
+
+    def density(self, normalised: Tensor) -> Tensor:
+        """See `Counter.density`.
+
+        Raises:
+            InputError: the module's output has another shape.
+        """
+        density: Tensor = self.module(normalised)
+        batch, _, height, width = normalised.shape
+        wanted = (batch, 1, height // self.stride, width // self.stride)
+        if density.shape != wanted:
+            raise InputError(
+                f"wrap: {type(self.module).__name__} gave {tuple(density.shape)} for {tuple(normalised.shape)}; "
+                f"a density map at stride {self.stride} is {wanted}"
+            )
+        return density
+
+    def explained_layer(self) -> nn.Module:
+        """The layer named, or the last convolution with more than one channel."""
+        if self.explained is not None:
+            return self.module.get_submodule(self.explained)
+        layers = [layer for layer in self.module.modules() if isinstance(layer, nn.Conv2d) and layer.out_channels > 1]
+        if not layers:
+            raise InputError(f"wrap: {type(self.module).__name__} has no convolution; name its explained_layer")
+        return layers[-1]
+
+    def settings(self) -> dict[str, Any]:
+        """See `Counter.settings`; the module is not among them, so that no file can build this counter again."""
+        return {
+            **super().settings(),
+            "stride": self.stride,
+            "align": self.align,
+            "margin": self.margin,
+            "explained_layer": self.explained,
+        }
+
+
+def wrap(
+    module: nn.Module,
+    *,
+    stride: int,
+    align: int | None = None,
+    margin: int = 128,
+    mean: Mean = IMAGENET_MEAN,
+    std: Std = IMAGENET_STD,
+    output_scale: OutputScale = 1.0,
+    kernel: Kernel = Fixed(15.0),
+    explained_layer: str | None = None,
+) -> Counter:
+    """A counter that trains, counts and is attacked like any other.
+
+        counter = wrap(MyNetwork(), stride=8, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+        counter.loss(images, points).backward()
+
+    Args:
+        module: images [B, 3, H, W], normalised, to a density map [B, 1, H/stride, W/stride].
+        stride: side of a cell of that map, pixels.
+        align: images are padded to multiples of this; the stride by default.
+        margin: radius of the receptive field, pixels; only used where large images are counted in tiles.
+        mean, std, output_scale, kernel: see `Counter`.
+        explained_layer: the submodule that Grad-CAM reads, by its dotted name; the last convolution with more than
+            one channel by default.
+
+    Raises:
+        InputError: `align` is no multiple of `stride`, or there is no such submodule.
+    """
+    align = stride if align is None else align
+    if stride < 1 or align % stride:
+        raise InputError(f"wrap: align must be a multiple of stride, above 0; got {align} and {stride}")
+    if explained_layer is not None and explained_layer not in dict(module.named_modules()):
+        raise InputError(f"wrap: {type(module).__name__} has no submodule called {explained_layer!r}")
+    return Wrapped(
+        module,
+        stride=stride,
+        align=align,
+        margin=margin,
+        mean=mean,
+        std=std,
+        output_scale=output_scale,
+        kernel=kernel,
+        explained_layer=explained_layer,
+    )
