@@ -35,6 +35,17 @@ def changes(before: Sequence[Cell], after: Sequence[Cell]) -> list[Change]:
     return [_change(old, new) for old, new in pairs if set(old.predictions.ids) & set(new.predictions.ids)]
 
 
+def trigger_effect(cell: Cell) -> Interval | None:
+    """How much more often the attack succeeds with its trigger than without, on the same images and the same counter.
+
+    A poisoned counter may be off on every image; then the trigger adds nothing, and no backdoor was shown. None where
+    no success is defined.
+    """
+    success = success_ranges(cell.direction).get("rho_asr")
+    predictions = cell.predictions
+    return _rate_change(success, predictions.clean, predictions.triggered, predictions.truths) if success else None
+
+
 def _change(before: Cell, after: Cell) -> Change:
     old, new = _common(before.predictions, after.predictions)
     success = success_ranges(before.direction).get("rho_asr")

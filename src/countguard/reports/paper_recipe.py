@@ -41,8 +41,20 @@ def published_results(run: Run) -> PublishedResults | None:
     return None
 
 
-def why_left_out(run: Run) -> str:
-    """One sentence for a report without published values."""
+def comparison(run: Run, paper: PublishedResults | None) -> list[str]:
+    """What a reader must know before comparing: how this run differs from the paper's, or why it does not compare."""
+    if paper is None:
+        return [_why_left_out(run)]
+    found = deviations(run, paper.model)
+    sentences = [
+        "The paper's published values stand beside the measured ones, where attack and repair are the paper's."
+    ]
+    if found:
+        sentences.append(f"This run differs from the paper's protocol: {'; '.join(found)}.")
+    return sentences
+
+
+def _why_left_out(run: Run) -> str:
     kind, data, part = (lookup(run.study, name) for name in ("model.kind", "data.kind", "data.part"))
     where = f"{data} part {part}" if part else f"{data}"
     return (

@@ -66,12 +66,13 @@ def table_contradictions(run: Run, paper: PublishedResults) -> Table:
     quantity = Column("quantity", "Quantity", "Quantity")
     here = Column("measured", "Measured here", "Measured here")
     note = Column("note", "Note", "Note")
-    sources = [Column(source.replace(" ", "_"), source.capitalize(), source.capitalize()) for source in _SOURCES]
+    used = {source for found in paper.contradictions for source, _ in found.values}
+    sources = [_source_column(source) for source in _SOURCES if source in used]
     rows = []
     for found in paper.contradictions:
         defense = run.defenses[0] if found.stage == "repaired" and run.defenses else ""
         cells = run.select(run.reference, found.strategy, defense)
-        printed = {source.replace(" ", "_"): Value(value) for source, value in found.values}
+        printed = {_source_column(source).name: Value(value) for source, value in found.values}
         rows.append(
             Row(
                 {
@@ -89,3 +90,7 @@ def table_contradictions(run: Run, paper: PublishedResults) -> Table:
         [quantity, *sources, here, note],
         rows,
     )
+
+
+def _source_column(source: str) -> Column:
+    return Column(source.replace(" ", "_"), source.capitalize(), source.capitalize())

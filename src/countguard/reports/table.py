@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from countguard.metrics.intervals import Interval
 from countguard.reports.run_folder import Cell, Estimate
 
+MINUS = "\N{MINUS SIGN}"
 NONE = "–"
 """Stands where a value is undefined."""
 
@@ -132,8 +133,6 @@ def measured(cells: Sequence[Cell], metric: str) -> Value | None:
 
 
 def format_number(number: float, digits: int, *, signed: bool = False) -> str:
-    """Rounded, with a true minus sign left to the typesetter, and no negative zero."""
+    """Rounded, with a true minus sign and no negative zero."""
     text = f"{number:+.{digits}f}" if signed else f"{number:.{digits}f}"
-    if float(text) == 0:
-        return f"{0:.{digits}f}"
-    return text
+    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", MINUS)

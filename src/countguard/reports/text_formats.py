@@ -4,7 +4,7 @@ import csv
 import io
 import re
 
-from countguard.reports.table import NONE, Column, Entry, Row, Table, Value
+from countguard.reports.table import MINUS, NONE, Column, Entry, Row, Table, Value
 
 _FORMULA = re.compile(r"^[=+\-@\t\r]")
 _TEX = {
@@ -128,8 +128,4 @@ def _tex_entry(column: Column, entry: Entry) -> str:
         return tex_text(entry or NONE)
     ends = entry.range_text(column.digits, signed=column.signed)
     small = rf" {{\scriptsize {ends}}}" if ends else ""
-    return _minus(entry.text(column.digits, signed=column.signed) + small)
-
-
-def _minus(text: str) -> str:
-    return re.sub(r"-(?=\d)", "$-$", text)
+    return (entry.text(column.digits, signed=column.signed) + small).replace(MINUS, "$-$")

@@ -55,7 +55,7 @@ def draw(run: Run) -> list[Drawn]:
         f"counters are repaired on clean crowds ({defenses}) and tested again."
     )
     caption = "The framework (the paper's Figure 1), with this run's settings."
-    return [Drawn("framework", "What was done", figure, alt, caption)]
+    return [Drawn("framework", "The framework", figure, alt, caption)]
 
 
 def _box(axes: Axes, box: Box, title: str, text: str, colour: str) -> None:

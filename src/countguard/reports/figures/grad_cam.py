@@ -42,8 +42,8 @@ def _draw(run: Run, defense: str, shown: list[Story]) -> Drawn:
     repair = f" Repaired by {defense}." if defense else ""
     caption = (
         f"Grad-CAM for {names} (the paper's Figure 5), each map scaled to its own maximum: bright is where the "
-        f"evidence for people lies. Box as in the density maps. How much of it lies on the trigger's own lines is in the table "
-        f"below.{repair}{shown_settings(run)}"
+        f"evidence for people lies. Box as in the density maps. The table of Grad-CAM's shares says how much of it "
+        f"lies on the trigger's own lines.{repair}{shown_settings(run)}"
     )
     return Drawn("grad_cam" + suffix(run, defense), "What the counters look at", figure, alt, caption, photographs=True)
 

@@ -1,0 +1,117 @@
+"""What was run, with which settings and versions, in words and tables."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import yaml
+from numpy.typing import NDArray
+
+from countguard.explain.trigger_share import trigger_share
+from countguard.reports.rows import counters, leading_columns, subject
+from countguard.reports.run import Run, lookup
+from countguard.reports.run_folder import Cell
+from countguard.reports.table import Column, Row, Table, Value
+from countguard.reports.wording import attack_words, join, plural
+
+STRONGEST = 0.1
+"""Share of the area that counts as the trigger's strongest pixels."""
+
+
+def what_was_done(run: Run) -> list[str]:
+    """The study in a few sentences."""
+    model = lookup(run.study, "model.kind")
+    attacks = join(run.strategies)
+    sentences = [
+        f"The {model} counter was trained once on clean images and once for each of {len(run.strategies)} attacks "
+        f"({attacks}): {attack_words(run.study)} trigger, head points altered."
+    ]
+    if run.defenses:
+        sentences.append(f"Every counter, the clean one too, was then repaired by {join(run.defenses)}.")
+    if run.cells:
+        sentences.append(
+            f"Reported: {subject(run)}, each counted without and with the trigger, against its true count."
+        )
+    seeds = f"{plural(len(run.seeds), 'seed')} ({', '.join(map(str, run.seeds))})"
+    sentences.append(f"Preset {lookup(run.study, 'preset')}, {seeds}.")
+    return sentences
+
+
+def settings_text(run: Run) -> str:
+    """The resolved recipe, as it stands in study.yaml."""
+    return yaml.safe_dump(run.study, sort_keys=False, allow_unicode=True, width=100)
+
+
+def versions(run: Run) -> list[tuple[str, str]]:
+    """Every version and device that a finished counter names; several where they differ."""
+    found: dict[str, dict[str, None]] = {}
+    for cell in run.cells:
+        for name, version in sorted(cell.card.versions.items()):
+            found.setdefault(name, {})[str(version)] = None
+        found.setdefault("device", {})[str(cell.card.device)] = None
+    return [(name, ", ".join(values)) for name, values in found.items()]
+
+
+def table_counters(run: Run) -> Table:
+    """Each counter's poisoned images, time and digest, so that a number can be traced to the file it came from."""
+    columns = [
+        Column("cell", "Cell", "Cell"),
+        Column("images", "Test images", "Test images", digits=0),
+        Column("poisoned", "Poisoned images", "Poisoned images", digits=0),
+        Column("training_seconds", "Training, s", "Training, s", digits=1),
+        Column("evaluation_seconds", "Evaluation, s", "Evaluation, s", digits=1),
+        Column("sha256", "SHA-256 of the counter", "SHA-256 of the counter"),
+    ]
+    return Table(
+        "counters", "Counters", "Where each number comes from.", columns, [_counter(cell) for cell in run.cells]
+    )
+
+
+def _counter(cell: Cell) -> Row:
+    card = cell.card
+    return Row(
+        {
+            "cell": card.cell,
+            "images": Value(card.images),
+            "poisoned": Value(len(card.poisoned.ids)) if card.poisoned else None,
+            "training_seconds": Value(card.seconds["training"]) if "training" in card.seconds else None,
+            "evaluation_seconds": Value(card.seconds["evaluation"]) if "evaluation" in card.seconds else None,
+            "sha256": card.hashes.get("counter", "")[:16],
+        }
+    )
+
+
+def table_trigger_share(run: Run) -> Table:
+    """How much of Grad-CAM lies on the trigger's strongest pixels: mean over examples and seeds."""
+    clean = Column("cam_share_clean", "Clean images", "Clean images")
+    triggered = Column("cam_share_triggered", "Triggered images", "Triggered images")
+    rows = []
+    for found in counters(run):
+        examples = [example for cell in found.cells for example in cell.examples if example.trigger is not None]
+        shares = {
+            clean.name: [(example.cam_clean, example.trigger) for example in examples],
+            triggered.name: [(example.cam_triggered, example.trigger) for example in examples],
+        }
+        entries = {name: _mean_share(pairs) for name, pairs in shares.items()}
+        if any(entries.values()):
+            rows.append(Row({**found.entries, **entries}))
+    return Table(
+        "grad_cam_share",
+        "Does Grad-CAM look at the trigger?",
+        f"Share of Grad-CAM on the trigger's strongest {STRONGEST:.0%} of the pixels: its lines and edges.",
+        [*leading_columns(run), clean, triggered],
+        rows,
+        [f"A map that pays no heed to the trigger gives about {STRONGEST:.2f}, on clean images as on triggered ones."],
+    )
+
+
+def _mean_share(pairs: Sequence[tuple[NDArray[Any], NDArray[Any] | None]]) -> Value | None:
+    """Over maps that are not zero everywhere."""
+    shares = [
+        trigger_share(torch.from_numpy(cam), torch.from_numpy(picture), STRONGEST)
+        for cam, picture in pairs
+        if picture is not None and picture.shape[1:] == cam.shape
+    ]
+    finite = [share for share in shares if math.isfinite(share)]
+    return Value(sum(finite) / len(finite)) if finite else None
