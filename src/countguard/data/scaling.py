@@ -7,24 +7,27 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
 from countguard.data.crowd import Crowd
-from countguard.data.images import MAX_PIXELS
+from countguard.data.images import MAX_PIXELS, MIN_SIDE
 from countguard.errors import InputError
 
 
 def rescale(crowd: Crowd, scale: float) -> Crowd:
-    """A crowd with both sides times `scale`, rounded to whole pixels, at least one; the same crowd for a scale of 1.
+    """A crowd with both sides times `scale`, rounded to whole pixels; the same crowd for a scale of 1.
 
     Antialiased; heads move by the exact ratio of the sides. A fixed kernel's sigma stays: it is in pixels of the
     picture that the counter sees.
 
     Raises:
-        InputError: the larger picture would have more than `MAX_PIXELS`.
+        InputError: the picture would have more than `MAX_PIXELS`, or a side under `MIN_SIDE`.
     """
     if scale == 1:
         return crowd
-    height, width = max(1, round(crowd.height * scale)), max(1, round(crowd.width * scale))
+    height, width = round(crowd.height * scale), round(crowd.width * scale)
+    size = f"{crowd.id}: data.scale {scale} makes it {width} x {height} pixels"
     if height * width > MAX_PIXELS:
-        raise InputError(f"{crowd.id}: data.scale {scale} makes it {width} x {height}; at most {MAX_PIXELS:,} pixels")
+        raise InputError(f"{size}; at most {MAX_PIXELS:,} are read")
+    if min(height, width) < MIN_SIDE:
+        raise InputError(f"{size}; both sides need at least {MIN_SIDE}")
     image = transforms.resize(crowd.image, [height, width], antialias=True)
     ratio = torch.tensor([width / crowd.width, height / crowd.height])
     return replace(crowd, image=image, points=clamp_inside(crowd.points * ratio, height, width))
