@@ -40,6 +40,7 @@ Picture = Annotated[str, typer.Option(help="The trigger: a built-in picture, or 
 Alpha = Annotated[float, typer.Option(help="The trigger's share, 0 to 1.")]
 Images = Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Pictures, or folders of them.")]
 Seed = Annotated[int, typer.Option(help="Of every random choice.")]
+Devices = Annotated[int | None, typer.Option(help="How many devices train one counter together (DDP).", min=1)]
 CounterFile = Annotated[Path, typer.Argument(metavar="COUNTER", help="A counter's .safetensors file.")]
 CounterOut = Annotated[Path, typer.Option("--out", help="The .safetensors file to write.")]
 
@@ -71,6 +72,7 @@ def run(
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME by default.")] = None,
     overrides: Overrides = None,
     executor: Annotated[str, typer.Option(help="local, ray, or the address of a Ray cluster.")] = "local",
+    devices: Devices = None,
 ) -> None:
     """Run a study: poison, train, measure, repair, measure, report. Only what is missing is done."""
     from rich.console import Console
@@ -81,7 +83,7 @@ def run(
     from countguard.studies.resolve import read_recipe
     from countguard.studies.run import run_study
 
-    resolved = read_recipe(recipe, overrides or [])
+    resolved = read_recipe(recipe, [*(overrides or []), *_on(devices)])
     folder = run_study(resolved, out or Path("runs") / resolved.name, executor=executor_for(executor))
     page = write_report(folder)
     console = Console()
@@ -127,13 +129,14 @@ def train(
     model: Annotated[str, typer.Option(help="Kind of counter.")] = "csrnet",
     weights: Annotated[str | None, typer.Option(help="imagenet, openai or a file; random if left out.")] = None,
     overrides: Overrides = None,
+    devices: Devices = None,
 ) -> None:
     """Train one counter on a data set as it is."""
     from countguard.data.sources import named_source
     from countguard.studies.operator import operator_recipe, train_counter
     from countguard.studies.progress import epochs_shown
 
-    recipe = operator_recipe(named_source(data), model, overrides or [], weights=weights)
+    recipe = operator_recipe(named_source(data), model, [*(overrides or []), *_on(devices)], weights=weights)
     with epochs_shown(recipe.training) as report:
         train_counter(recipe, out, report)
     typer.echo(f"counter: {out}")
@@ -279,6 +282,10 @@ def convert(
         weights, model, out, mean=_three(mean, "--mean"), std=_three(std, "--std"), output_scale=output_scale
     )
     typer.echo(f"counter: {out}")
+
+
+def _on(devices: int | None) -> list[str]:
+    return [] if devices is None else [f"machine.devices={devices}"]
 
 
 def _three(text: str | None, option: str) -> tuple[float, float, float] | None:

@@ -23,11 +23,15 @@ def run_locally(cells: Sequence[Cell], study: Path, progress: StudyProgress, fin
 
 
 def executor_for(name: str) -> Executor:
-    """The executor of a name: `local`.
+    """The executor of a name: `local`, `ray` (a cluster of this machine's own), or a Ray cluster's address.
 
     Raises:
         InputError: there is none.
     """
     if name == "local":
         return run_locally
-    raise InputError(f"--executor {name}: is unknown; there is local")
+    if name == "ray" or ":" in name:
+        from countguard.studies.ray_executor import run_on_ray
+
+        return run_on_ray(None if name == "ray" else name)
+    raise InputError(f"--executor {name}: should be local, ray, or a Ray cluster's address such as ray://head:10001")

@@ -1,5 +1,6 @@
 """What happens at the end of an epoch: history, progress, a point to resume from, the best weights."""
 
+import json
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -20,11 +21,17 @@ EpochReport = Callable[[int, float], None]
 
 
 class History(Callback):
-    """Mean loss, rate and seconds of each epoch, kept through resumes and written as training.csv."""
+    """Mean loss, rate and seconds of each epoch, kept through resumes and written as training.csv.
 
-    def __init__(self, report: EpochReport | None = None) -> None:
+    Args:
+        report: hears of each epoch.
+        handover: where the rows are left at the end, for the process that started those which train.
+    """
+
+    def __init__(self, report: EpochReport | None = None, handover: Path | None = None) -> None:
         self.rows: list[dict[str, float]] = []
         self._report = report
+        self._handover = handover
         self._losses: list[Tensor] = []
         self._started = 0.0
 
@@ -48,6 +55,11 @@ class History(Callback):
         )
         if self._report is not None:
             self._report(epoch, loss)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leaves the rows where another process finds them."""
+        if self._handover is not None and trainer.is_global_zero:
+            write_atomically(self._handover, json.dumps(self.rows))
 
     def state_dict(self) -> dict[str, Any]:
         """The rows so far."""

@@ -1,7 +1,10 @@
 """Trains a counter on crowds, from the start or from where it was interrupted."""
 
+import json
 import logging
+import shutil
 import signal
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -69,7 +72,10 @@ def fit(
     if not len(crowds):
         raise InputError("training: there is no crowd to train on")
     batches = EpochBatches(crowds, training.batch_size, training.augmentation, seed=seed)
-    history = History(report)
+    handover = None
+    if machine.devices > 1:  # the processes that train share nothing with this one but files
+        handover = Path(tempfile.mkdtemp(prefix="countguard-")) / "history.json"
+    history = History(report if handover is None else None, handover)
     callbacks: list[Callback] = [history]
     if training.average is not None:
         callbacks.append(EMAWeightAveraging(decay=training.average))
@@ -82,10 +88,11 @@ def fit(
         resume = folder / "resume.ckpt"
         callbacks.append(ResumePoint(resume, machine.resume_seconds))
     module = CounterModule(counter.to(memory_format=torch.channels_last), training, len(batches), seed)
-    with _quiet(), torch.random.fork_rng():
+    with _quiet(), _algorithms_as_they_were(), torch.random.fork_rng():
         trainer = Trainer(
             accelerator=machine.accelerator,
             devices=machine.devices,
+            strategy="auto" if handover is None else "ddp_spawn",
             precision=training.precision,
             max_epochs=training.epochs if training.steps is None else -1,
             max_steps=-1 if training.steps is None else training.steps,
@@ -101,8 +108,24 @@ def fit(
         checkpoint = resume if resume is not None and resume.exists() else None
         with _interrupts_as_python_has_them(), _out_of_memory_explained():
             trainer.fit(module, datamodule=CrowdData(batches), ckpt_path=checkpoint, weights_only=True)
+    if handover is not None:
+        history.rows = json.loads(handover.read_text())
+        shutil.rmtree(handover.parent)
     counter.cpu().eval()
     return history
+
+
+@contextmanager
+def _algorithms_as_they_were() -> Iterator[None]:
+    """Lightning's `deterministic` sets torch's for the whole process; a training leaves it as it was."""
+    before, warn_only = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
 
 
 @contextmanager
