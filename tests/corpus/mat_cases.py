@@ -102,6 +102,7 @@ _MAKERS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "truncated": (_cut, "truncated"),
     "header_alone": (_bytes(_HEADER + bytes(8)), "no variable image_info"),
     "damaged_stream": (_bytes(_HEADER + struct.pack("<II", 15, 64) + bytes(range(64))), "damaged"),
+    "empty_stream": (_bytes(lambda: _HEADER + _compressed(b"")), "no variable image_info"),
     "other_variable": (_saved({"annPoints": HEADS}), "no variable image_info"),
     "numbers_alone": (_saved({"image_info": HEADS}), "should be a cell"),
     "empty_cell": (_saved({"image_info": np.empty((0, 0), dtype=object)}), "should be a cell"),

@@ -73,7 +73,7 @@ def _variables(content: bytes, order: str) -> Iterator[memoryview]:
             budget -= len(inflated)
             if budget < 0:
                 raise _Broken(f"holds more than {MAX_MAT_BYTES:,} bytes once it is inflated")
-            kind, body = next(_elements(memoryview(inflated), order))
+            kind, body = next(_elements(memoryview(inflated), order), (0, body))
         if kind == _MATRIX and len(body):
             yield body
 
