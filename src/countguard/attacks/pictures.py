@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from countguard.attacks.canvas import INK, Canvas, Colour
+from countguard.data.images import read_image
 from countguard.errors import InputError
 
 Draw = Callable[[int, int], Tensor]
@@ -34,8 +35,6 @@ def load_picture(name: str, height: int, width: int) -> Tensor:
     path = Path(name)
     if not path.is_file():
         raise InputError(f"trigger.picture: {name!r} is neither a file nor one of {', '.join(sorted(PICTURES))}")
-    from countguard.data.images import read_image
-
     picture = read_image(path)[None].float()
     resized = functional.interpolate(picture, (height, width), mode="bilinear", antialias=True)
     return resized[0].round().to(torch.uint8)
