@@ -1,5 +1,6 @@
 """Random changes to training crowds that move image and points together."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
+from countguard.data.blending import Blending
 from countguard.data.crowd import Crowd
 from countguard.settings import Settings
 
@@ -47,6 +49,7 @@ class Augmentation(Settings):
         jitter: probability of a change of brightness, contrast and saturation by up to 10 %, and of hue by 0.05.
         blur: probability of a 3 x 3 or 5 x 5 Gaussian blur.
         salt_and_pepper: probability of setting one pixel in a thousand to black or white.
+        blend: mixes an unrelated picture in, last, as an attacker would; None for never.
     """
 
     crop: Crop | None = None
@@ -54,9 +57,10 @@ class Augmentation(Settings):
     jitter: Annotated[float, Field(ge=0, le=1)] = 0.0
     blur: Annotated[float, Field(ge=0, le=1)] = 0.0
     salt_and_pepper: Annotated[float, Field(ge=0, le=1)] = 0.0
+    blend: Blending | None = None
 
-    def __call__(self, crowd: Crowd, generator: torch.Generator) -> Crowd:
-        """A changed copy; every random number comes from the CPU generator."""
+    def __call__(self, crowd: Crowd, generator: torch.Generator, others: Sequence[Crowd] = ()) -> Crowd:
+        """A changed copy; every random number comes from the CPU generator. `others` may be mixed in."""
         if self.crop is not None:
             crowd = self.crop(crowd, generator)
         if self._happens(self.flip, generator):
@@ -68,7 +72,8 @@ class Augmentation(Settings):
             image = transforms.gaussian_blur(image, [3, 3] if _uniform(generator) < 0.5 else [5, 5])
         if self._happens(self.salt_and_pepper, generator):
             image = _salt_and_pepper(image, generator)
-        return crowd if image is crowd.image else replace(crowd, image=image)
+        crowd = crowd if image is crowd.image else replace(crowd, image=image)
+        return crowd if self.blend is None else self.blend(crowd, others, generator)
 
     @staticmethod
     def _happens(probability: float, generator: torch.Generator) -> bool:

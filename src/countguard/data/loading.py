@@ -65,7 +65,7 @@ class EpochBatches:
     Args:
         crowds: to draw from; every crowd once an epoch.
         batch_size: images a step, over all processes.
-        augmentation: applied to each drawn image.
+        augmentation: applied to each drawn image, with all of the crowds at hand.
         seed: of the order and of the augmentation.
         rank, world: this process among those that train together.
     """
@@ -125,7 +125,7 @@ class EpochBatches:
         crowd = self.crowds[index]
         if self.augmentation is None:
             return crowd
-        return self.augmentation(crowd, generator_for(self.seed, "augment", epoch, index))
+        return self.augmentation(crowd, generator_for(self.seed, "augment", epoch, index), self.crowds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import signal
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,9 @@ from countguard.models.counter import Counter
 from countguard.training.callbacks import BestWeights, EpochReport, History, ResumePoint
 from countguard.training.module import CounterModule, CrowdData
 from countguard.training.settings import Training
+
+ModuleFactory = Callable[[Counter, Training, int, int], CounterModule]
+"""Makes what is trained of a counter, its settings, the steps an epoch, and the seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ def fit(
     validation: Sequence[Crowd] | None = None,
     machine: Machine = Machine(),
     report: EpochReport | None = None,
+    module: ModuleFactory = CounterModule,
 ) -> History:
     """Trains the counter in place; returns the history of its epochs.
 
@@ -64,6 +68,7 @@ def fit(
         validation: on which weights are selected; needed where `training.select` is not "last".
         machine: where it runs.
         report: hears of each epoch.
+        module: what is done in a step: the counter's own loss, or a defense's.
 
     Raises:
         InputError: there is nothing to train on, or no crowds to select on.
@@ -87,7 +92,7 @@ def fit(
     if folder is not None:
         resume = folder / "resume.ckpt"
         callbacks.append(ResumePoint(resume, machine.resume_seconds))
-    module = CounterModule(counter.to(memory_format=torch.channels_last), training, len(batches), seed)
+    trained = module(counter.to(memory_format=torch.channels_last), training, len(batches), seed)
     with _quiet(), _algorithms_as_they_were(), torch.random.fork_rng():
         trainer = Trainer(
             accelerator=machine.accelerator,
@@ -107,7 +112,7 @@ def fit(
         )
         checkpoint = resume if resume is not None and resume.exists() else None
         with _interrupts_as_python_has_them(), _out_of_memory_explained():
-            trainer.fit(module, datamodule=CrowdData(batches), ckpt_path=checkpoint, weights_only=True)
+            trainer.fit(trained, datamodule=CrowdData(batches), ckpt_path=checkpoint, weights_only=True)
     if handover is not None:
         history.rows = json.loads(handover.read_text())
         shutil.rmtree(handover.parent)

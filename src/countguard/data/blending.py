@@ -1,0 +1,72 @@
+"""Mixing unrelated pictures into training images whose points stay true."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Literal, get_args
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+from torch.nn import functional
+
+from countguard.data.crowd import Crowd
+from countguard.data.patterns import PATTERNS
+from countguard.settings import Settings
+
+Picture = Literal["crowd", "flat", "gradient", "noise", "cloud", "contours", "leaves", "wallpaper"]
+
+
+class Blending(Settings):
+    """(1 - share) * image + share * picture, rounded to uint8 as an attacker's blend is; the points stay as they are.
+
+    What is mixed in says nothing about the count, so that a counter learns to see through it (mixup's input side, Zhang
+    et al., 2018, without the label's).
+
+    Attributes:
+        probability: of an image being mixed at all.
+        share: least and greatest share of the picture.
+        pictures: what is drawn from, each as often: `crowd` is another training image, the rest are
+            `countguard.data.patterns`.
+    """
+
+    probability: Annotated[float, Field(ge=0, le=1)] = 0.75
+    share: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]] = (0.0, 0.35)
+    pictures: Annotated[tuple[Picture, ...], Field(min_length=1)] = get_args(Picture)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Blending":
+        if self.share[0] > self.share[1]:
+            raise ValueError(f"share: the first number is the smaller one; got {self.share[0]}, {self.share[1]}")
+        return self
+
+    def __call__(self, crowd: Crowd, others: Sequence[Crowd], generator: torch.Generator) -> Crowd:
+        """A mixed copy, or the crowd itself; every random number comes from the CPU generator.
+
+        Args:
+            crowd: to be mixed.
+            others: crowds of which one may be mixed in; with none, patterns take their place.
+            generator: decides everything.
+        """
+        if float(torch.rand((), generator=generator)) >= self.probability:
+            return crowd
+        low, high = self.share
+        share = low + (high - low) * float(torch.rand((), generator=generator))
+        picture = self._picture(crowd, others, generator).to(crowd.image.device)
+        mixed = torch.lerp(crowd.image.float(), picture, share).round_().to(torch.uint8)
+        return replace(crowd, image=mixed)
+
+    def _picture(self, crowd: Crowd, others: Sequence[Crowd], generator: torch.Generator) -> Tensor:
+        name = self.pictures[int(torch.randint(len(self.pictures), (), generator=generator))]
+        if name == "crowd" and len(others):
+            return _other_crowd(crowd, others, generator)
+        return PATTERNS["noise" if name == "crowd" else name](crowd.height, crowd.width, generator)
+
+
+def _other_crowd(crowd: Crowd, others: Sequence[Crowd], generator: torch.Generator) -> Tensor:
+    """Another crowd's picture at this one's size, mirrored half of the time."""
+    other = others[int(torch.randint(len(others), (), generator=generator))].image.float()
+    if float(torch.rand((), generator=generator)) < 0.5:
+        other = other.flip(-1)
+    if other.shape[-2:] == (crowd.height, crowd.width):
+        return other
+    return functional.interpolate(other[None], (crowd.height, crowd.width), mode="bilinear", align_corners=False)[0]
