@@ -2,7 +2,7 @@
 
     python tests/faults/kill_study.py --kills 20 --seed 0
 
-What is compared, to the last digit: results.csv but for the seconds, every predictions.csv, and the bytes of every counter.
+Compared to the last digit: results.csv but for the seconds, every predictions.csv, and the bytes of every counter.
 """
 
 import argparse
