@@ -1,7 +1,8 @@
 """Batches for training: crowds are read once and stay in memory, or on the device, as uint8."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import overload
 
 import torch
@@ -13,13 +14,17 @@ from countguard.data.kernels import Kernel
 from countguard.seeds import generator_for
 
 
-class Resident(Sequence[Crowd]):
-    """Crowds of which each is read once, then kept; pictures on `device`, points on the CPU."""
+MEMORY = 8 * 1024**3
+"""Bytes of pictures that are kept; crowds beyond them are read again each time."""
 
-    def __init__(self, crowds: Sequence[Crowd], device: torch.device | str = "cpu") -> None:
+
+class Resident(Sequence[Crowd]):
+    """Crowds of which each is read once, then kept, as far as `MEMORY` goes."""
+
+    def __init__(self, crowds: Sequence[Crowd]) -> None:
         self._crowds = crowds
-        self._device = torch.device(device)
         self._kept: list[Crowd | None] = [None] * len(crowds)
+        self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -34,8 +39,9 @@ class Resident(Sequence[Crowd]):
         crowd = self._kept[index]
         if crowd is None:
             crowd = self._crowds[index]
-            crowd = replace(crowd, image=crowd.image.to(self._device))
-            self._kept[index] = crowd
+            self._bytes += crowd.image.nbytes
+            if self._bytes <= MEMORY:
+                self._kept[index] = crowd
         return crowd
 
 
@@ -97,13 +103,16 @@ class EpochBatches:
             return _chunks(order, self.batch_size)
         by_size: dict[tuple[int, int], list[int]] = {}
         for index in order:
-            crowd = self.crowds[index]
-            by_size.setdefault((crowd.height, crowd.width), []).append(index)
+            by_size.setdefault(self._sizes[index], []).append(index)
         steps = [step for members in by_size.values() for step in _chunks(members, self.batch_size)]
         if len(by_size) == 1:
             return steps
         shuffled = torch.randperm(len(steps), generator=generator_for(self.seed, "steps", epoch)).tolist()
         return [steps[place] for place in shuffled]
+
+    @cached_property
+    def _sizes(self) -> list[tuple[int, int]]:
+        return [(crowd.height, crowd.width) for crowd in self.crowds]
 
     def epoch(self, number: int) -> "Epoch":
         """The batches of one epoch, for this process."""
