@@ -13,7 +13,6 @@ from countguard.data.crowd import Crowd
 from countguard.data.kernels import Kernel
 from countguard.seeds import generator_for
 
-
 MEMORY = 8 * 1024**3
 """Bytes of pictures that are kept; crowds beyond them are read again each time."""
 
