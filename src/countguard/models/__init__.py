@@ -5,5 +5,6 @@ from countguard.models.building import build_counter
 from countguard.models.checkpoint import load_counter, save_counter
 from countguard.models.counter import Counter
 from countguard.models.registry import COUNTERS
+from countguard.models.wrap import wrap
 
-__all__ = ["COUNTERS", "Counter", "build_counter", "load_counter", "save_counter"]
+__all__ = ["COUNTERS", "Counter", "build_counter", "load_counter", "save_counter", "wrap"]
