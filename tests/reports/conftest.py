@@ -14,6 +14,7 @@ import yaml
 
 from countguard.metrics.backdoor import Predictions, attack_metrics, counting_metrics
 from countguard.metrics.ratios import Floats
+from countguard.reports.report import write_report
 
 HEIGHT, WIDTH, CELL = 48, 64, 8
 TARGETS: dict[str, Callable[[Floats], Floats]] = {
@@ -59,7 +60,7 @@ def resolved_recipe(run: FakeRun) -> dict[str, Any]:
         "name": "demo",
         "preset": "paper",
         "seeds": list(run.seeds),
-        "data": {"kind": "synthetic", "images": 400, "split": {"kind": "official"}},
+        "data": {"kind": "synthetic", "images": None, "test_images": None, "scale": 1.0, "split": {"kind": "official"}},
         "model": {"kind": run.model},
         "attack": {
             "trigger": {"kind": "blend", "picture": "kitten", "alpha": 0.1},
@@ -67,7 +68,7 @@ def resolved_recipe(run: FakeRun) -> dict[str, Any]:
             "strategies": [_strategy(name) for name in run.strategies],
         },
         "training": {"optimizer": "adam", "lr": 1e-5, "epochs": 100, "batch_size": 1},
-        "defenses": [{"kind": name, "label": "", "epochs": 100} for name in run.defenses],
+        "defenses": [_defense(name) for name in run.defenses],
         "vary": {run.varied[0]: list(run.varied[1])} if run.varied else {},
     }
     return recipe | run.recipe
@@ -77,6 +78,11 @@ def _strategy(name: str) -> dict[str, Any]:
     if name in ("add", "minus"):
         return {"kind": name, "heads": 100}
     return {"kind": name, "factor": 2}
+
+
+def _defense(name: str) -> dict[str, Any]:
+    extra = {"kind": "shanghaitech", "part": "A", "images": 40, "kernel": {"kind": "adaptive"}}
+    return {"kind": name, "label": "", "clean_images": None, "originals": True, "extra": extra, "epochs": 100}
 
 
 def build_run(run: FakeRun) -> Path:
@@ -98,9 +104,9 @@ def _with(recipe: dict[str, Any], varied: dict[str, Any]) -> dict[str, Any]:
     whole = copy.deepcopy(recipe)
     for name, value in varied.items():
         *parents, last = name.split(".")
-        place = whole
+        place: Any = whole
         for parent in parents:
-            place = place[parent]
+            place = place[int(parent) if isinstance(place, list) else parent]
         place[last] = value
     return whole
 
@@ -239,3 +245,11 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         return build_run(FakeRun(folder=tmp_path / name, **changes))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with its report, for tests that only look."""
+    folder = build_run(FakeRun(folder=tmp_path_factory.mktemp("reported") / "run"))
+    write_report(folder)
+    return folder

@@ -1,6 +1,4 @@
-"""Tables, figures and one page, from the folder of a study."""
+"""Tables, figures and one page, from the folder of a study; and what the terminal shows.
 
-from countguard.reports.report import write_report
-from countguard.reports.terminal import summary_table
-
-__all__ = ["summary_table", "write_report"]
+Nothing is imported here: figures need matplotlib, and most verbs need no figure.
+"""

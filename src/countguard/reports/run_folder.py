@@ -146,6 +146,8 @@ def _read_predictions(path: Path) -> Predictions:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
+        if not rows:
+            raise ValueError("no image")
         return Predictions(
             ids=tuple(row["image_id"] for row in rows),
             truths=_numbers(row["count"] for row in rows),

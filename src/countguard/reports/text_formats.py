@@ -2,11 +2,11 @@
 
 import csv
 import io
-import re
 
+from countguard.errors import one_line
 from countguard.reports.table import MINUS, NONE, Column, Entry, Row, Table, Value
 
-_FORMULA = re.compile(r"^[=+\-@\t\r]")
+_FORMULA = ("=", "+", "-", "@")
 _TEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -21,8 +21,6 @@ _TEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    "\n": " ",
-    "\r": " ",
     "†": r"\dag{}",
     "ρ": r"$\rho$",
     "–": "--",
@@ -47,8 +45,9 @@ def to_csv(table: Table) -> bytes:
 
 
 def csv_text(text: str) -> str:
-    """A text that no spreadsheet takes for a formula: one that begins like a formula gets an apostrophe."""
-    return f"'{text}" if _FORMULA.match(text) else text
+    """A text on one line that no spreadsheet takes for a formula: one that begins like it gets an apostrophe."""
+    line = one_line(text)
+    return f"'{line}" if line.startswith(_FORMULA) else line
 
 
 def _csv_names(table: Table, column: Column) -> list[str]:
@@ -106,7 +105,7 @@ def to_tex(table: Table) -> bytes:
 
 def tex_text(text: str) -> str:
     """A text as LaTeX prints it."""
-    return "".join(_TEX.get(character, character) for character in text)
+    return "".join(_TEX.get(character, character) for character in one_line(text))
 
 
 def _tex_headings(table: Table, column: Column) -> list[str]:

@@ -7,9 +7,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from countguard.reports.figures.style import Look, new_figure, panels
 from countguard.reports.wording import plain
+
+SHADED = 3
+"""Most curves in a panel that still are shaded; more would hide each other."""
+DECADE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +44,36 @@ class Panel:
 
 
 def draw_curves(rows: Sequence[tuple[str, Sequence[Panel]]], x_label: str) -> Figure:
-    """Rows of panels: each row shares its y axis, whose label comes first; every panel shares x."""
+    """Rows of panels of rates, up to 1: each row shares its y axis, whose label comes first; every panel shares x."""
     columns = max(len(line) for _, line in rows)
     figure = new_figure(max(5.5, 2.6 * columns + 0.6), 0.9 + 2.1 * len(rows))
     grid = panels(figure, len(rows), columns)
     looks: dict[str, Look] = {}
     for axes_row, (y_label, line) in zip(grid, rows, strict=True):
         axes_row[0].set_ylabel(y_label)
+        lowest = min((low for panel in line for curve in panel.curves for low in curve.low), default=0.0)
+        axes_row[0].set_ylim(min(0.0, lowest) - 0.03, 1.03)
         for axes, panel in zip(axes_row, line, strict=False):
             axes.set_title(plain(panel.title, 26))
+            _place_ticks(axes, panel)
             for curve in panel.curves:
-                _draw_curve(axes, curve)
+                _draw_curve(axes, curve, shaded=len(panel.curves) <= SHADED)
                 looks[curve.label] = curve.look
     figure.supxlabel(plain(x_label, 60), fontsize=9)
     handles = [Line2D([], [], color=look.colour, marker=look.marker, ls=look.line) for look in looks.values()]
     figure.legend(handles, list(looks), loc="outside upper left", ncols=min(4, len(looks)), handlelength=3)
     return figure
+
+
+def _place_ticks(axes: Axes, panel: Panel) -> None:
+    """Few ticks; a logarithmic axis, with a tick at each value, where values span more than a decade."""
+    places = sorted({x for curve in panel.curves for x in curve.x})
+    if places and places[0] > 0 and places[-1] > DECADE * places[0]:
+        axes.set_xscale("log")
+        axes.set_xticks(places, [f"{place:g}" for place in places])
+        axes.minorticks_off()
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(4))
 
 
 def mean_curve(label: str, look: Look, points: Sequence[tuple[float, float]]) -> Curve:
@@ -67,6 +86,7 @@ def mean_curve(label: str, look: Look, points: Sequence[tuple[float, float]]) ->
     )
 
 
-def _draw_curve(axes: Axes, curve: Curve) -> None:
-    axes.fill_between(curve.x, curve.low, curve.high, color=curve.look.colour, alpha=0.15, lw=0)
+def _draw_curve(axes: Axes, curve: Curve, *, shaded: bool) -> None:
+    if shaded:
+        axes.fill_between(curve.x, curve.low, curve.high, color=curve.look.colour, alpha=0.15, lw=0)
     axes.plot(curve.x, curve.y, color=curve.look.colour, ls=curve.look.line, marker=curve.look.marker)

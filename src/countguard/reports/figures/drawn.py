@@ -26,6 +26,11 @@ class Drawn:
     caption: str
     photographs: bool = False
 
+    def __post_init__(self) -> None:
+        """Settles the layout once: finding it takes as long as drawing, and both forms share it."""
+        self.figure.draw_without_rendering()
+        self.figure.set_layout_engine("none")
+
     def png(self) -> bytes:
         """The figure as PNG; the same bytes each time."""
         return self._saved("png", {"Software": None})

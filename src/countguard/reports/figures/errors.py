@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 
 from countguard.metrics.ratios import Floats
 from countguard.reports.figures.drawn import Drawn
-from countguard.reports.figures.selection import shown_settings, suffix
+from countguard.reports.figures.selection import shown_defense, shown_settings
 from countguard.reports.figures.strategy_grid import Series, medians, strategy_grid
 from countguard.reports.figures.style import FAINT, RULE
 from countguard.reports.run import Run
@@ -28,8 +28,8 @@ def error_quartiles(truths: Floats, estimates: Floats) -> Floats:
 
 
 def draw(run: Run) -> list[Drawn]:
-    """One figure for each repair, or one of the attacked counters; nothing before a counter is finished."""
-    return [_draw(run, defense) for defense in run.defenses or ("",)] if run.cells else []
+    """The counters as trained and repaired by the first repair; nothing before a counter is finished."""
+    return [_draw(run, shown_defense(run))] if run.cells else []
 
 
 def _draw(run: Run, defense: str) -> Drawn:
@@ -43,7 +43,7 @@ def _draw(run: Run, defense: str) -> Drawn:
         f"Error against density: images in up to {GROUPS} groups of equal size by their true count; line: median, "
         f"shade: middle half. Grey band: counted right, within 10 %.{shown_settings(run)}"
     )
-    return Drawn("error_and_density" + suffix(run, defense), "Error against density", figure, alt, caption)
+    return Drawn("error_and_density", "Error against density", figure, alt, caption)
 
 
 def _draw_panel(axes: Axes, one: Series, triggered: bool) -> None:

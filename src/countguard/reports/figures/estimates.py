@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from countguard.reports.figures.drawn import Drawn
-from countguard.reports.figures.selection import shown_settings, suffix
+from countguard.reports.figures.selection import shown_defense, shown_settings
 from countguard.reports.figures.strategy_grid import Series, finished_strategies, medians, series, strategy_grid
 from countguard.reports.figures.style import FAINT, RULE
 from countguard.reports.run import Run
@@ -14,8 +14,8 @@ HEADROOM = 1.7
 
 
 def draw(run: Run) -> list[Drawn]:
-    """One figure for each repair, or one of the attacked counters; nothing before a counter is finished."""
-    return [_draw(run, defense) for defense in run.defenses or ("",)] if run.cells else []
+    """The counters as trained and repaired by the first repair; nothing before a counter is finished."""
+    return [_draw(run, shown_defense(run))] if run.cells else []
 
 
 def _draw(run: Run, defense: str) -> Drawn:
@@ -47,4 +47,4 @@ def _draw(run: Run, defense: str) -> Drawn:
         + (f" {outside} estimates lie outside the picture." if outside else "")
         + shown_settings(run)
     )
-    return Drawn("estimate_and_truth" + suffix(run, defense), "Estimate against truth", figure, alt, caption)
+    return Drawn("estimate_and_truth", "Estimate against truth", figure, alt, caption)

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from countguard.reports.examples import Example
 from countguard.reports.figures.drawn import Drawn
 from countguard.reports.figures.pictures import as_picture, draw_box, grey
-from countguard.reports.figures.selection import shown_settings, suffix
+from countguard.reports.figures.selection import shown_defense, shown_settings
 from countguard.reports.figures.stories import Story, stories
 from countguard.reports.figures.style import DENSITY_COLOURS, bare, new_figure, panels
 from countguard.reports.run import Run
@@ -13,13 +13,9 @@ from countguard.reports.wording import join, plain
 
 
 def draw(run: Run) -> list[Drawn]:
-    """One figure for each repair; nothing when no attacked counter keeps examples."""
-    drawn = []
-    for defense in run.defenses or ("",):
-        shown = stories(run, defense)
-        if shown:
-            drawn.append(_draw(run, defense, shown))
-    return drawn
+    """With the first repair; nothing when no attacked counter keeps examples."""
+    shown = stories(run, shown_defense(run))
+    return [_draw(run, shown_defense(run), shown)] if shown else []
 
 
 def _draw(run: Run, defense: str, shown: list[Story]) -> Drawn:
@@ -45,7 +41,7 @@ def _draw(run: Run, defense: str, shown: list[Story]) -> Drawn:
         f"evidence for people lies. Box as in the density maps. The table of Grad-CAM's shares says how much of it "
         f"lies on the trigger's own lines.{repair}{shown_settings(run)}"
     )
-    return Drawn("grad_cam" + suffix(run, defense), "What the counters look at", figure, alt, caption, photographs=True)
+    return Drawn("grad_cam", "What the counters look at", figure, alt, caption, photographs=True)
 
 
 def _draw_cam(axes: Axes, label: str, example: Example | None, story: Story, *, triggered: bool) -> None:

@@ -6,7 +6,7 @@ from scipy.stats import norm
 
 from countguard.metrics.ratios import Floats
 from countguard.reports.figures.drawn import Drawn
-from countguard.reports.figures.selection import ratios, shown_settings, suffix
+from countguard.reports.figures.selection import ratios, shown_defense, shown_settings, suffix
 from countguard.reports.figures.style import FAINT, RULE, new_figure, panels, strategy_look
 from countguard.reports.run import Run
 from countguard.reports.run_folder import CLEAN
@@ -15,8 +15,7 @@ from countguard.reports.wording import plain
 PAPERS_BANDWIDTH = 0.5
 READABLE_BANDWIDTH = 0.05
 """Half the half-width of "counted right", so that what is right and what is not stay apart."""
-_READABLE_TO = 2.5
-_PAPERS_RANGE = (-1.0, 4.0)
+_RANGES = {READABLE_BANDWIDTH: (0.0, 2.5), PAPERS_BANDWIDTH: (-1.0, 4.0)}
 
 
 def kernel_density(values: Floats, at: Floats, bandwidth: float) -> Floats:
@@ -28,17 +27,15 @@ def kernel_density(values: Floats, at: Floats, bandwidth: float) -> Floats:
 
 
 def draw(run: Run) -> list[Drawn]:
-    """A readable one and one with the paper's bandwidth for each repair, or for the attacked counters alone."""
+    """A readable one for each repair, and one with the paper's bandwidth; nothing before a counter is finished."""
     if not run.cells:
         return []
-    figures = []
-    for defense in run.defenses or ("",):
-        figures.append(_draw(run, defense, READABLE_BANDWIDTH, (0.0, _READABLE_TO), "ratio_density"))
-        figures.append(_draw(run, defense, PAPERS_BANDWIDTH, _PAPERS_RANGE, "ratio_density_papers_bandwidth"))
-    return figures
+    readable = [_draw(run, defense, READABLE_BANDWIDTH, "ratio_density") for defense in run.defenses or ("",)]
+    return [*readable, _draw(run, shown_defense(run), PAPERS_BANDWIDTH, "ratio_density_papers_bandwidth")]
 
 
-def _draw(run: Run, defense: str, bandwidth: float, limits: tuple[float, float], name: str) -> Drawn:
+def _draw(run: Run, defense: str, bandwidth: float, name: str) -> Drawn:
+    limits = _RANGES[bandwidth]
     stages = ["", defense] if defense else [""]
     figure = new_figure(5 * len(stages) + 0.2, 4.8)
     grid = panels(figure, 2, len(stages))

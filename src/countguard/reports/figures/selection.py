@@ -46,6 +46,11 @@ def shown_settings(run: Run) -> str:
     return f" Shown at {variant_text(run.reference)}." if run.reference else ""
 
 
+def shown_defense(run: Run) -> str:
+    """The repair of those figures that show one: the recipe's first; empty where it has none."""
+    return run.defenses[0] if run.defenses else ""
+
+
 def suffix(run: Run, defense: str) -> str:
     """What tells apart the files of figures that are drawn once for each repair; empty for the first."""
     safe = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in defense)[:40]

@@ -26,7 +26,7 @@ class Window:
 def largest_change(before: NDArray[np.float32], after: NDArray[np.float32], share: float = 0.35) -> Window:
     """The window in which the sum of `after` - `before` is farthest from 0.
 
-    Sums, not single cells: people who move by a cell cancel out, people who vanish do not.
+    Sums, not single cells: what only moves inside the window cancels out, what vanishes does not.
 
     Args:
         before: [h, w].
