@@ -127,6 +127,7 @@ def _held_back(root: Path) -> object:
 
 _CASES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object], str]] = {
     "missing_root": (lambda root: root / "gone", _part_b, "is not there; data.root"),
+    "long_root": (lambda root: root / ("a" * 300), _part_b, "File name too long"),
     "file_for_root": (_file, _part_b, "is not a folder; data.root"),
     "empty_root": (lambda root: root, _part_b, "holds no part_B"),
     "other_part": (_part_a, _part_b, "data.part should say so"),
@@ -143,7 +144,7 @@ _CASES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object], str]] 
     "picture_linked_out": (_linked("images/IMG_1.jpg"), _part_b, "is a link out of"),
     "mat_linked_out": (_linked("ground-truth/GT_IMG_1.mat"), _part_b, "is a link out of"),
     "part_linked_out": (_linked_folder, _part_b, "is a link out of"),
-    "all_bad_and_skipped": (_all_bad, _skipping, "2 bad files were skipped"),
+    "all_bad_and_skipped": (_all_bad, _skipping, "not one good image is left of 2; the first one: "),
     "nothing_left_to_train": (shanghaitech, _held_back, "leaves no image to train on"),
     "more_than_there_are": (
         shanghaitech,
@@ -155,7 +156,7 @@ _CASES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object], str]] 
     "check_of_nothing": (lambda root: root, check_data, "points.csv or points.json, or ShanghaiTech"),
     "check_of_both_parts": (_parts_a_and_b, check_data, "part_A and part_B"),
     "check_of_a_file": (_file, open_source, "is not a folder"),
-    "check_of_all_bad": (_all_bad, check_data, "2 bad files were skipped"),
+    "check_of_all_bad": (_all_bad, check_data, "not one good image is left of 2; the first one: "),
 }
 
 LAYOUT_CASES = [Case(f"layout_{name}", make, read, says) for name, (make, read, says) in _CASES.items()]

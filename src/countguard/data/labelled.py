@@ -15,7 +15,7 @@ from torch import Tensor
 from countguard.data.crowd import Crowd
 from countguard.data.images import image_size, list_images, read_image
 from countguard.data.kernels import Kernel
-from countguard.data.opening import require_folder, require_inside
+from countguard.data.opening import refusals_as_input_errors, require_folder, require_inside
 from countguard.data.scaling import clamp_inside, rescale
 from countguard.data.source import LazyCrowds, Source
 from countguard.errors import InputError
@@ -131,6 +131,10 @@ class FileSource(Source):
             InputError: a folder or a pair is missing, a picture unreadable or huge, a head NaN or outside, an id twice,
                 or there is not one head in the whole part.
         """
+        with refusals_as_input_errors(self.root):
+            return self._crowds(part)
+
+    def _crowds(self, part: Literal["train", "test"]) -> LabelledImages:
         folder = self.part_folder(part)
         if folder is None:
             raise InputError(
@@ -147,7 +151,7 @@ class FileSource(Source):
                 skipped.append(str(outcome))
             else:
                 raise outcome
-        _require_heads(images, folder, len(skipped))
+        _require_heads(images, folder, skipped)
         return LabelledImages(images, skipped, self.kernel, self.scale)
 
     def _check(self, labels: Sequence[Label], root: Path) -> list[LabelledImage | InputError]:
@@ -208,8 +212,8 @@ def _checked(label: Label, root: Path) -> LabelledImage:
     return LabelledImage(label.image, inside, height, width, int(outside.any(axis=1).sum()))
 
 
-def _require_heads(images: Sequence[LabelledImage], folder: Path, skipped: int) -> None:
+def _require_heads(images: Sequence[LabelledImage], folder: Path, skipped: Sequence[str]) -> None:
     if not images:
-        raise InputError(f"{folder}: not one good image is left; {skipped} bad files were skipped")
+        raise InputError(f"{folder}: not one good image is left of {len(skipped)}; the first one: {skipped[0]}")
     if not any(len(image.points) for image in images):
         raise InputError(f"{folder}: there is not one head in its {len(images)} images; is this the right label file?")

@@ -1,6 +1,8 @@
 """Opening files that come from strangers: plain files of a stated size, inside their folder, or one line."""
 
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,6 +41,19 @@ def read_file(path: Path, max_bytes: int) -> bytes:
     if len(content) > max_bytes:
         raise InputError(f"{path}: holds more than {max_bytes:,} bytes")
     return content
+
+
+@contextmanager
+def refusals_as_input_errors(path: Path) -> Iterator[None]:
+    """Whatever the system refuses while a data set is looked through (rights, names too long) becomes one line.
+
+    Args:
+        path: named where the system does not say which file it was.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{error.filename or path}: cannot be read ({error.strerror or error})") from error
 
 
 def require_folder(path: Path, field: str) -> Path:

@@ -52,7 +52,7 @@ def write_shanghaitech(
         InputError: the part's folder is there and not empty, or an id is no file name or not unique.
         RunError: the disk is full or the folder cannot be written to.
     """
-    with _whole_folder(root / f"part_{part}" / f"{split}_data") as folder:
+    with whole_folder(root / f"part_{part}" / f"{split}_data") as folder:
         (folder / "images").mkdir()
         (folder / "ground-truth").mkdir()
         names = _Names("IMG_")
@@ -73,7 +73,7 @@ def write_folder(crowds: Sequence[Crowd], root: Path, *, progress: Progress | No
     `countguard.data.folder` reads the same pictures and heads back, bit by bit. See `write_shanghaitech`, also for
     what is raised.
     """
-    with _whole_folder(root) as folder:
+    with whole_folder(root) as folder:
         (folder / "images").mkdir()
         names = _Names("")
 
@@ -144,15 +144,21 @@ def _write_mat(points: Tensor, path: Path) -> None:
 
 
 @contextmanager
-def _whole_folder(target: Path) -> Iterator[Path]:
-    """A folder under another name that gets its own when all is well, and is removed otherwise."""
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A folder under another name that gets its own when all is well, and is removed otherwise.
+
+    Raises:
+        InputError: something is there under its own name.
+        RunError: the disk is full or the folder cannot be written to.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{target}: is there and not empty; name a folder that is new")
+    whole = target.resolve()
+    partial = whole.with_name(f".{whole.name}.{os.getpid()}.part")
     try:
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise InputError(f"{target}: is there and not empty; name a folder that is new")
         partial.mkdir(parents=True)
         yield partial
-        partial.replace(target)
+        partial.replace(whole)
     except OSError as error:
         raise RunError(f"{target}: cannot be written ({error.strerror or error}); nothing was left there") from error
     finally:
