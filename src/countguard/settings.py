@@ -10,7 +10,7 @@ class Settings(BaseModel):
     that does the work, so that a study's record is `model_dump` and nothing has to be kept in step by hand.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 def first_error(error: ValidationError) -> str:

@@ -28,7 +28,7 @@ class ModelSettings(Settings):
         weights: None for random ones; a name that the kind knows (imagenet, openai); or a safetensors file.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow")
 
     kind: str
     weights: str | None = None

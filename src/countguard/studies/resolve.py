@@ -50,7 +50,7 @@ def overridden(raw: Raw, overrides: Sequence[str], where: str) -> Raw:
         except yaml.YAMLError:
             raise InputError(f"--set {override}: {value!r} is no YAML value") from None
         except (KeyError, IndexError, ValueError, TypeError):
-            raise InputError(f"--set {override}: {where} has no place called {name}") from None
+            raise InputError(f"--set {override}: {where} has no place called {name.strip() or 'nothing'}") from None
     return raw
 
 
@@ -73,14 +73,16 @@ def find_recipe(path: str | Path) -> Path:
         InputError: there is neither; lists the names.
     """
     given = Path(path)
-    if given.is_file():
-        return given
     folder = recipes_folder()
-    named = folder / f"{given.name.removesuffix('.yaml')}.yaml"
-    if len(given.parts) == 1 and named.is_file():
-        return named
-    names = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
-    raise InputError(f"{path}: no such recipe; give a YAML file, or one of {names}")
+    names = sorted(file.stem for file in folder.glob("*.yaml"))
+    try:
+        if given.is_file():
+            return given
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(given.parts) == 1 and (name := given.name.removesuffix(".yaml")) in names:
+        return folder / f"{name}.yaml"
+    raise InputError(f"{path}: no such recipe; give a YAML file, or one of {', '.join(names)}")
 
 
 def recipes_folder() -> Path:
@@ -101,7 +103,7 @@ def read_yaml(path: Path) -> Raw:
         raw = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is no YAML ({' '.join(str(error).split())[:160]})") from None
     if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
         raise InputError(f"{path}: a recipe is a mapping of names to settings")
@@ -117,9 +119,17 @@ class _RecipeLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-_RecipeLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
+class _RecipeDumper(yaml.SafeDumper):
+    """SafeDumper whose text `load_yaml` reads back: it quotes what only looks like a number, and repeats itself."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+for _yaml in (_RecipeLoader, _RecipeDumper):
+    _yaml.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+    )
 
 
 def load_yaml(text: str) -> Any:
@@ -128,7 +138,17 @@ def load_yaml(text: str) -> Any:
     Raises:
         yaml.YAMLError: it is none.
     """
-    return yaml.load(text, Loader=_RecipeLoader)
+    try:
+        return yaml.load(text, Loader=_RecipeLoader)
+    except RecursionError:
+        raise yaml.YAMLError("nested too deep") from None
+    except (ValueError, LookupError, AttributeError, TypeError) as error:  # PyYAML on 2020-13-45 or !!timestamp x
+        raise yaml.YAMLError(str(error)) from None
+
+
+def dump_yaml(value: Any) -> str:
+    """YAML text that `load_yaml` reads back as it was."""
+    return yaml.dump(value, Dumper=_RecipeDumper, sort_keys=False, allow_unicode=True)
 
 
 def set_dotted(raw: Any, name: str, value: JsonValue) -> None:
@@ -139,6 +159,8 @@ def set_dotted(raw: Any, name: str, value: JsonValue) -> None:
     """
     *parents, last = name.split(".")
     for part in parents:
+        if not isinstance(raw, list | dict):
+            raise KeyError(name)
         raw = raw[int(part)] if isinstance(raw, list) else raw.setdefault(part, {})
     if isinstance(raw, list):
         raw[int(last)] = value
@@ -155,6 +177,8 @@ def variations(recipe: Recipe) -> Iterator[tuple[dict[str, JsonValue], Recipe]]:
         InputError: a varied name is no setting, or a value does not fit.
     """
     names = list(recipe.vary)
+    if "preset" in names:  # its numbers are written out by now: every value would train the same
+        raise InputError("vary.preset: vary the settings that differ, or run the recipe once with each --set preset=")
     for values in itertools.product(*recipe.vary.values()):
         chosen = dict(zip(names, values, strict=True))
         raw = deepcopy(recipe.dump()) | {"vary": {}}

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-import yaml
 from rich.console import Console
 
 from countguard.errors import InputError, RunError
@@ -15,7 +14,7 @@ from countguard.studies.executors import Executor, run_locally
 from countguard.studies.lock import held
 from countguard.studies.progress import StudyProgress, log, logged_to
 from countguard.studies.recipe import Recipe
-from countguard.studies.resolve import read_yaml, variations
+from countguard.studies.resolve import dump_yaml, read_yaml, variations
 from countguard.studies.results import read_card, write_results
 from countguard.studies.workbench import machine_for
 
@@ -100,7 +99,7 @@ def _take_folder(study: Path, recipe: Recipe) -> None:
     strangers = [path.name for path in study.iterdir() if path.name not in (".lock", "run.log")]
     if strangers:
         raise InputError(f"{study}: holds {strangers[0]} and no study.yaml; use an empty or a new folder as --out")
-    write_atomically(file, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True))
+    write_atomically(file, dump_yaml(resolved))
 
 
 def _first_difference(before: object, now: object, name: str = "") -> str | None:
