@@ -44,6 +44,19 @@ class Trigger(Settings):
         return None
 
 
+_WHOLE = 1 << 16
+"""Shares are counted in 1/65536: a sum of integers is the same on every device, where halves of floats are not."""
+_SIZES = 64
+"""Pictures that one trigger keeps."""
+
+
+class _Pictures(dict[tuple[int, int], Tensor]):
+    """Pictures by their size. Equal to any other: what a trigger has drawn so far is no part of what it is."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Pictures)
+
+
 class Blend(Trigger):
     """Mixes a picture into the whole image (Chen et al., 2017; paper, section 3.2, trigger injection).
 
@@ -55,7 +68,7 @@ class Blend(Trigger):
     kind: Literal["blend"] = "blend"
     picture: str = "kitten"
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.1
-    _pictures: dict[tuple[int, int], Tensor] = PrivateAttr(default_factory=dict)
+    _pictures: _Pictures = PrivateAttr(default_factory=_Pictures)
 
     def __call__(self, image: Tensor, points: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """The blended image and the same points."""
@@ -68,7 +81,8 @@ class Blend(Trigger):
     def blend(self, images: Tensor) -> Tensor:
         """Images uint8 [..., 3, H, W] on any device, to the blended ones."""
         picture = self.picture_for(int(images.shape[-2]), int(images.shape[-1])).to(images.device)
-        return torch.lerp(images.float(), picture.float(), self.alpha).round_().to(torch.uint8)
+        change = (picture.int() - images).mul_(round(self.alpha * _WHOLE))
+        return change.add_(_WHOLE // 2).bitwise_right_shift_(16).add_(images).to(torch.uint8)
 
     def with_share(self, share: float) -> "Blend":
         """The same picture at another alpha."""
@@ -77,9 +91,12 @@ class Blend(Trigger):
     def picture_for(self, height: int, width: int) -> Tensor:
         """The picture at this size, drawn or read once for each size."""
         size = (height, width)
-        if size not in self._pictures:
-            self._pictures[size] = load_picture(self.picture, height, width)
-        return self._pictures[size]
+        picture = self._pictures.get(size)
+        if picture is None:
+            picture = load_picture(self.picture, height, width)
+            if len(self._pictures) < _SIZES:
+                self._pictures[size] = picture
+        return picture
 
 
 AnyTrigger: TypeAlias = Blend
