@@ -7,6 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from countguard.data.scaling import clamp_inside
 from countguard.settings import Settings
 
 
@@ -97,7 +98,8 @@ class Multiply(Strategy):
         """All heads, then copies at (-1, -1), at (-2, -2), ..., clamped into the image."""
         if self.variant == "reference-code":
             size = torch.tensor([width, height])
-            return torch.cat([points, *((points - 2 * step) % size for step in range(1, self.factor))])
+            wrapped = [(points - 2 * step) % size for step in range(1, self.factor)]
+            return torch.cat([points, *(clamp_inside(copies, height, width) for copies in wrapped)])
         copies = [(points - step).clamp(min=0) for step in range(1, self.factor)]
         return torch.cat([points, *copies])
 

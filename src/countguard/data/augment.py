@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
 from countguard.data.blending import Blending
 from countguard.data.crowd import Crowd
+from countguard.data.scaling import clamp_inside
 from countguard.settings import Settings
 
 
@@ -23,7 +24,13 @@ class Crop(Settings):
     """
 
     size: Annotated[int, Field(ge=8, le=4096)] = 448
-    zoom: tuple[Annotated[float, Field(ge=0.25)], Annotated[float, Field(le=8)]] = (1.0, 2.0)
+    zoom: tuple[Annotated[float, Field(ge=0.25, le=8)], Annotated[float, Field(ge=0.25, le=8)]] = (1.0, 2.0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Crop":
+        if self.zoom[0] > self.zoom[1]:
+            raise ValueError(f"zoom: the first number is the smaller one; got {self.zoom[0]}, {self.zoom[1]}")
+        return self
 
     def __call__(self, crowd: Crowd, generator: torch.Generator) -> Crowd:
         """The crop: image uint8 [3, size, size], and the points inside it."""
@@ -37,7 +44,7 @@ class Crop(Settings):
         inside = (shifted >= 0).all(dim=1) & (shifted < torch.tensor([width, height])).all(dim=1)
         scale = torch.tensor([self.size / width, self.size / height])
         resized = transforms.resize(image, [self.size, self.size], antialias=True)
-        return replace(crowd, image=resized, points=shifted[inside] * scale)
+        return replace(crowd, image=resized, points=clamp_inside(shifted[inside] * scale, self.size, self.size))
 
 
 class Augmentation(Settings):
@@ -91,7 +98,8 @@ def _jitter(image: Tensor, generator: torch.Generator) -> Tensor:
     image = transforms.adjust_brightness(image, brightness)
     image = transforms.adjust_contrast(image, contrast)
     image = transforms.adjust_saturation(image, saturation)
-    return transforms.adjust_hue(image, 0.1 * _uniform(generator) - 0.05)
+    jittered: Tensor = transforms.adjust_hue(image, 0.1 * _uniform(generator) - 0.05)
+    return jittered
 
 
 def _salt_and_pepper(image: Tensor, generator: torch.Generator, share: float = 1e-3) -> Tensor:
