@@ -9,8 +9,7 @@ from typing import Any, overload
 from countguard import __version__
 from countguard.attacks.poisoning import PoisonedCrowds
 from countguard.data.crowd import Crowd
-from countguard.data.writing import write_shanghaitech
-from countguard.errors import InputError
+from countguard.data.writing import whole_folder, write_shanghaitech
 from countguard.files import write_atomically
 
 
@@ -26,15 +25,19 @@ def export_poisoned(crowds: PoisonedCrowds, out: Path, *, progress: Callable[[in
         progress: hears how many pictures are written.
 
     Raises:
-        InputError: `out` holds something.
+        InputError: `out` is a file or holds something, or a picture is damaged; nothing is left of a set begun.
         RunError: the disk is full or `out` cannot be written to.
     """
-    if out.exists() and any(out.iterdir()):
-        raise InputError(f"{out}: is not empty; --out should name a new folder")
-    names = write_shanghaitech(_Numbered(crowds), out, "B", progress=progress)
+    with whole_folder(out) as folder:
+        names = write_shanghaitech(_Numbered(crowds), folder, "B", progress=progress)
+        write_atomically(folder / "manifest.json", json.dumps(_manifest(crowds, names), indent=1) + "\n")
+    return out / "manifest.json"
+
+
+def _manifest(crowds: PoisonedCrowds, names: Sequence[str]) -> dict[str, Any]:
     sources = crowds.originals
     poisoned = [place for place in range(len(crowds)) if crowds.is_poisoned(place)]
-    manifest = {
+    return {
         "made_by": f"countguard {__version__}",
         "attack": crowds.attack.model_dump(mode="json"),
         "seed": crowds.seed,
@@ -42,9 +45,6 @@ def export_poisoned(crowds: PoisonedCrowds, out: Path, *, progress: Callable[[in
         "indices": crowds.indices,
         "poisoned": [_entry(names[place], sources[crowds.source_index(place)], crowds[place]) for place in poisoned],
     }
-    path = out / "manifest.json"
-    write_atomically(path, json.dumps(manifest, indent=1) + "\n")
-    return path
 
 
 def _entry(name: str, source: Crowd, poisoned: Crowd) -> dict[str, Any]:
