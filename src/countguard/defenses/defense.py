@@ -14,7 +14,9 @@ from countguard.models.counter import Counter
 from countguard.seeds import generator_for
 from countguard.settings import Settings
 from countguard.training.callbacks import EpochReport, History
-from countguard.training.fit import Machine
+from countguard.training.fit import Machine, fit
+from countguard.training.module import CounterModule
+from countguard.training.settings import Training
 
 
 class Defense(Settings):
@@ -67,3 +69,42 @@ class Defense(Settings):
             InputError: the defense has nothing to work with.
             RunError: see `countguard.training.fit`.
         """
+
+
+class TrainedDefense(Defense, Training):
+    """A repair that is one training of the counter on the budget of clean crowds.
+
+    Subclasses change what is trained with (`as_training`) or what is done in a step (`module`).
+    """
+
+    def as_training(self) -> Training:
+        """The settings that the training gets."""
+        return self
+
+    def module(self, counter: Counter, training: Training, steps_per_epoch: int, seed: int) -> CounterModule:
+        """What is done in a step; the counter's own loss by default."""
+        return CounterModule(counter, training, steps_per_epoch, seed)
+
+    def repair(
+        self,
+        counter: Counter,
+        clean: Sequence[Crowd],
+        *,
+        seed: int,
+        folder: Path | None = None,
+        validation: Sequence[Crowd] | None = None,
+        machine: Machine = Machine(),
+        report: EpochReport | None = None,
+    ) -> History:
+        """See `Defense.repair`."""
+        return fit(
+            counter,
+            self.budget(clean, seed),
+            self.as_training(),
+            seed=seed,
+            folder=folder,
+            validation=validation,
+            machine=machine,
+            report=report,
+            module=self.module,
+        )
