@@ -91,7 +91,15 @@ def test_repair_that_leaves_net_success_is_not_called_a_cure(make_run: MakeRun) 
     edit_card(folder, "multiply-fine_tune-0", net_asr=interval(-0.1, 0.1))
     found = verdicts(by_question(folder)["Does the repair work?"])
     assert found["minus"] == "Lowers the success, and leaves some"
-    assert found["multiply"] == "Undoes it, as far as these images tell"
+    assert found["multiply"] == "Leaves no success that these images can show"
+
+
+def test_seeds_that_disagree_are_not_averaged_away(make_run: MakeRun) -> None:
+    folder = make_run(examples=0, strategies=("minus",), seeds=(0, 1))
+    edit_card(folder, "minus-fine_tune-0", net_asr=interval(0.2, 0.4))
+    edit_card(folder, "minus-fine_tune-1", net_asr=interval(-0.1, 0.1))
+    found = verdicts(by_question(folder)["Does the repair work?"])
+    assert found["minus"] == "Lowers the success; the seeds disagree on what is left"
 
 
 def test_unfinished_counters_are_not_measured_yet(make_run: MakeRun) -> None:

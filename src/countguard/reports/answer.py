@@ -9,8 +9,9 @@ from countguard.reports.compare import changes, trigger_effect
 from countguard.reports.run import Run
 from countguard.reports.run_folder import CLEAN, Cell, Estimate
 from countguard.reports.table import Value, measured, over_seeds
-from countguard.reports.wording import NO_BREAK, join
+from countguard.reports.wording import join
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
 Sign = Literal["above", "below", "unclear"]
 
 
@@ -111,17 +112,21 @@ def _repair(run: Run, strategy: str, defense: str) -> Finding:
     right = [measured(cells, "rho_acc_triggered") for cells in (before, after)]
     if right[0] and right[1]:
         text += f" Triggered images counted right: {_rate(right[0])} before, {_rate(right[1])} after."
-    return Finding(strategy, _repair_verdict(sign(drops), sign(_intervals(after, "net_asr")), left), text)
+    return Finding(strategy, _repair_verdict(sign(drops), _intervals(after, "net_asr")), text)
 
 
-def _repair_verdict(drop: Sign, net: Sign, left: Value | None) -> str:
+def _repair_verdict(drop: Sign, left: Sequence[Estimate]) -> str:
     if drop == "above":
         return "Makes it worse"
     if drop == "unclear":
         return "Cannot tell"
-    if left is None:
+    if not left:
         return "Lowers the success; what is left cannot be told without the clean counter"
-    return "Lowers the success, and leaves some" if net == "above" else "Undoes it, as far as these images tell"
+    if all(interval.low > 0 for interval in left):
+        return "Lowers the success, and leaves some"
+    if all(interval.low <= 0 for interval in left):
+        return "Leaves no success that these images can show"
+    return "Lowers the success; the seeds disagree on what is left"
 
 
 def _cost(run: Run, strategy: str, defense: str) -> Finding:

@@ -33,6 +33,7 @@ class Page:
     Attributes:
         name: of the study.
         answers: the answer first.
+        shown: at which of the varied settings; empty where nothing is varied.
         done: what was done, sentences.
         missing: counters that are not finished.
         not_drawn: figures that are not there, and what they need.
@@ -46,6 +47,7 @@ class Page:
 
     name: str
     answers: Sequence[Answer]
+    shown: str
     done: Sequence[str]
     missing: Sequence[str]
     not_drawn: Sequence[str]

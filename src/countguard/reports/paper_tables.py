@@ -76,7 +76,7 @@ def table_contradictions(run: Run, paper: PublishedResults) -> Table:
         rows.append(
             Row(
                 {
-                    "quantity": f"{found.metric}, {found.strategy}, {found.stage}",
+                    "quantity": f"{found.metric}, {found.strategy}{', repaired' * (found.stage == 'repaired')}",
                     **printed,
                     "measured": measured(cells, found.metric),
                     "note": found.note,

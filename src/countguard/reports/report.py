@@ -11,7 +11,7 @@ from countguard.reports.hardest import hardest_tables, pictures_of
 from countguard.reports.html import Page, Picture, picture, render, thumbnail
 from countguard.reports.paper_recipe import comparison, published_results
 from countguard.reports.record import settings_text, table_counters, table_trigger_share, versions, what_was_done
-from countguard.reports.run import Run
+from countguard.reports.run import Run, variant_text
 from countguard.reports.table import Table
 from countguard.reports.tables import all_tables
 from countguard.reports.text_formats import to_csv, to_tex
@@ -41,6 +41,7 @@ def write_report(folder: Path) -> Path:
         page = Page(
             name=run.name,
             answers=answers(run),
+            shown=variant_text(run.reference),
             done=what_was_done(run),
             missing=run.missing,
             not_drawn=not_drawn,

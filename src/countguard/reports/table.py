@@ -39,7 +39,7 @@ class Value:
         if self.low is None or self.high is None or not math.isfinite(self.low + self.high):
             return ""
         ends = [format_number(end, digits, signed=signed) for end in (self.low, self.high)]
-        return f"{ends[0]} to {ends[1]}" if self.seeds > 1 else f"[{ends[0]}, {ends[1]}]"
+        return f"({ends[0]} to {ends[1]})" if self.seeds > 1 else f"[{ends[0]}, {ends[1]}]"
 
 
 @dataclass(frozen=True, slots=True)

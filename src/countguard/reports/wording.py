@@ -6,8 +6,6 @@ from typing import Any
 from countguard.errors import one_line
 from countguard.reports.run import lookup
 
-NO_BREAK = "\N{NO-BREAK SPACE}"
-
 
 def join(names: Sequence[str]) -> str:
     """`a, b and c`."""
@@ -30,8 +28,8 @@ def attack_words(study: dict[str, Any]) -> str:
 
 
 def percent(share: float) -> str:
-    """0.125 as `12.5 %`, with a space at which no line breaks."""
-    return f"{100 * share:.4g}{NO_BREAK}%"
+    """0.125 as `12.5 %`."""
+    return f"{100 * share:.4g} %"
 
 
 def plural(number: int, noun: str) -> str:
