@@ -11,7 +11,7 @@ from countguard.models.counter import Counter
 def lite() -> Counter:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return build_counter("lite")
+        return build_counter("lite").eval()
 
 
 @pytest.fixture(scope="session")
