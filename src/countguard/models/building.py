@@ -49,8 +49,10 @@ def from_file(
     """A counter from a safetensors file; see `build_counter`.
 
     Raises:
-        InputError: the file is not there or does not fit, or holds a front end alone where that will not do.
+        InputError: the kind is unknown, or the file is not there, does not fit, or holds a front end alone where that
+            will not do.
     """
+    counter_class(kind)
     path, front_end = Path(weights), False
     if not path.exists() and path.name.endswith(FRONT_END):
         path, front_end = path.with_name(path.name.removesuffix(FRONT_END)), True

@@ -99,10 +99,14 @@ class Counter(nn.Module):
         }
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Images [B, 3, H, W] in 0..1 to network input, padded right and bottom to `align` with the mean colour."""
+        """Images [B, 3, H, W] in 0..1 to network input, padded right and bottom to `align` with the mean colour.
+
+        Always channels_last, which convolutions like: so a count does not depend on how image or weights lie in memory.
+        """
         normalised = (images - self.mean) / self.std
         height, width = images.shape[-2:]
-        return functional.pad(normalised, (0, -width % self.align, 0, -height % self.align))
+        padded = functional.pad(normalised, (0, -width % self.align, 0, -height % self.align))
+        return padded.contiguous(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [B, 3, H, W] in 0..1, any size, to people per cell [B, 1, ceil(H/stride), ceil(W/stride)]."""

@@ -29,9 +29,9 @@ def vgg_features() -> dict[str, Tensor]:
     if not cached.exists():
         _check_reachable(weights.url, cached)
     try:
-        state: Mapping[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True)
-    except (OSError, RuntimeError) as error:
-        raise InputError(f"model.weights 'imagenet': {cached} could not be had ({_one_line(error)})") from None
+        state: Mapping[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except Exception as error:  # a damaged file provokes anything in torch's reader
+        raise InputError(f"model.weights 'imagenet': {cached} cannot be read ({_one_line(error)})") from None
     names = [name.removeprefix("features.") for name in state if name.startswith("features.")]
     return {name: state[f"features.{name}"] for name in names if int(name.partition(".")[0]) <= 21}
 

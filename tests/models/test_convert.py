@@ -1,0 +1,177 @@
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from countguard.errors import InputError
+from countguard.models import build_counter, convert, load_counter
+from countguard.models.unpickle import tensors_of
+
+
+@pytest.fixture(scope="module")
+def published() -> dict[str, Tensor]:
+    """An MCNN's tensors under the names that its published weights have."""
+    positions = {"0": "0", "3": "2", "6": "4", "8": "5"}
+    named = {}
+    for name, tensor in build_counter("mcnn").state_dict().items():
+        parts = name.split(".")
+        if parts[0] == "fuse":
+            named[f"DME.fuse.0.conv.{parts[1]}"] = tensor
+        else:
+            named[f"DME.branch{int(parts[1]) + 1}.{positions[parts[2]]}.conv.{parts[3]}"] = tensor
+    return named
+
+
+def refused(path: Path, kind: str = "mcnn") -> str:
+    with pytest.raises(InputError) as caught:
+        convert.convert(path, kind, path.with_name("out.safetensors"))
+    assert str(path) in str(caught.value)
+    assert not path.with_name("out.safetensors").exists()
+    return str(caught.value)
+
+
+def test_a_safetensors_file_of_a_known_layout_is_converted(published: dict[str, Tensor], tmp_path: Path) -> None:
+    save_file(published, tmp_path / "mcnn.safetensors")
+    out = tmp_path / "out.safetensors"
+    counter = convert.convert(tmp_path / "mcnn.safetensors", "mcnn", out, output_scale=2.0)
+    images = torch.rand(1, 3, 20, 30)
+    again = load_counter(out)
+    assert torch.equal(again.count(images), counter.count(images))
+    assert again.settings()["mean"] == [0.0, 0.0, 0.0]
+    assert again.output_scale == 2.0
+    assert torch.equal(again.state_dict()["columns.2.8.bias"], published["DME.branch3.5.conv.bias"])
+
+
+def test_a_pickle_is_converted_out_of_its_wrappers_by_another_process(
+    published: dict[str, Tensor], tmp_path: Path
+) -> None:
+    path = tmp_path / "mcnn.pth"
+    wrapped = {"epoch": 3, "state_dict": {f"module.{name}": tensor for name, tensor in published.items()}}
+    torch.save(wrapped, path)
+    counter = convert.convert(path, "mcnn", tmp_path / "out.safetensors")
+    assert torch.equal(counter.state_dict()["fuse.weight"], published["DME.fuse.0.conv.weight"])
+
+
+def test_code_in_a_pickle_does_not_run(tmp_path: Path) -> None:
+    flag = tmp_path / "ran"
+
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.system, (f"touch {flag}",)
+
+    path = tmp_path / "evil.pth"
+    path.write_bytes(pickle.dumps({"state_dict": Evil()}, protocol=2))
+    assert "objects other than tensors (posix.system)" in refused(path)
+    assert not flag.exists()
+
+
+def test_a_pickle_that_unfolds_into_more_memory_than_it_may_have_is_given_up(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.pth"
+    torch.save({"a": torch.zeros(1).expand(1 << 40)}, path)  # 4 bytes on disk, 4 TiB once copied
+    assert path.stat().st_size < 10_000
+    assert "more memory than its size allows" in refused(path)
+
+
+def test_a_reader_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "slow.pth"
+    torch.save({"a": torch.zeros(1)}, path)
+    monkeypatch.setattr(convert, "SECONDS", 0.01)
+    assert "took more than" in refused(path)
+
+
+def test_a_pickle_cut_off_is_refused_in_one_line(published: dict[str, Tensor], tmp_path: Path) -> None:
+    path = tmp_path / "cut.pth"
+    torch.save(published, path)
+    path.write_bytes(path.read_bytes()[:5000])
+    assert "cannot be converted" in refused(path)
+
+
+@pytest.mark.parametrize("loaded", [[], {"state_dict": {}}, {"epoch": 3}, torch.zeros(1)])
+def test_what_holds_no_tensors_by_name_is_refused(loaded: object) -> None:
+    with pytest.raises(ValueError, match="it holds"):
+        tensors_of(loaded)
+
+
+def test_another_networks_weights_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file({"conv1.weight": torch.zeros(1)}, path)
+    assert "no layout known to hold a mcnn" in refused(path)
+    with pytest.raises(InputError, match=r"model\.kind 'nothing' is unknown"):
+        convert.convert(path, "nothing", tmp_path / "out.safetensors")
+
+
+def front_end(prefix: str) -> dict[str, Tensor]:
+    state = build_counter("csrnet").state_dict()
+    return {name.replace("frontend.", prefix): value for name, value in state.items() if name.startswith("frontend.")}
+
+
+@pytest.mark.parametrize("prefix", ["frontend.", "features."])
+def test_a_front_end_starts_a_training_and_is_no_counter(prefix: str, tmp_path: Path) -> None:
+    path = tmp_path / "vgg.safetensors"
+    tensors = front_end(prefix)
+    if prefix == "features.":
+        tensors |= {"features.24.weight": torch.zeros(1), "classifier.0.weight": torch.zeros(1)}
+    save_file(tensors, path)
+    counter = build_counter("csrnet", weights=path)
+    assert torch.equal(counter.state_dict()["frontend.21.weight"], tensors[f"{prefix}21.weight"])
+    assert counter.output_scale == 64.0
+    assert "front end of a csrnet alone" in refused(path, "csrnet")
+
+
+def test_the_front_end_of_a_whole_counter_can_be_taken_alone(tmp_path: Path) -> None:
+    path = tmp_path / "csrnet.safetensors"
+    trained = build_counter("csrnet")
+    save_file(trained.state_dict(), path)
+    whole = build_counter("csrnet", weights=path)
+    part = build_counter("csrnet", weights=f"{path}#frontend")
+    assert whole.output_scale == 1.0
+    assert torch.equal(whole.state_dict()["backend.0.weight"], trained.state_dict()["backend.0.weight"])
+    assert part.output_scale == 64.0
+    assert torch.equal(part.state_dict()["frontend.0.weight"], trained.state_dict()["frontend.0.weight"])
+    assert not torch.equal(part.state_dict()["backend.0.weight"], trained.state_dict()["backend.0.weight"])
+    with pytest.raises(InputError, match="no layout known to hold the front end of a mcnn"):
+        build_counter("mcnn", weights=f"{path}#frontend")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("csrnet_part_a_fp16", "csrnet"), ("mcnn_part_a", "mcnn"), ("mcnn_part_b", "mcnn")]
+)
+def test_published_weights_count_the_same_once_converted(
+    name: str,
+    kind: str,
+    shared_weights: Callable[[str], Path],
+    part_b: Callable[[int], tuple[Tensor, Tensor]],
+    tmp_path: Path,
+) -> None:
+    path = shared_weights(f"{name}.safetensors")
+    images = part_b(2)[0][..., 300:500, 300:500]
+    counter = convert.convert(path, kind, tmp_path / "out.safetensors")
+    estimate = counter.count(images)
+    assert torch.equal(load_counter(tmp_path / "out.safetensors").count(images), estimate)
+    assert torch.equal(build_counter(kind, weights=path).count(images), estimate)
+    assert estimate.item() > 1
+
+
+def test_csrnets_published_weights_count_real_crowds(
+    shared_weights: Callable[[str], Path], part_b: Callable[[int], tuple[Tensor, Tensor]]
+) -> None:
+    counter = build_counter("csrnet", weights=shared_weights("csrnet_part_a_fp16.safetensors"))
+    images, points = part_b(1)  # 233 people
+    assert counter.count(images).item() == pytest.approx(189.6, abs=0.5)  # trained on Part_A, whose crowds are denser
+    assert len(points) == 233
+
+
+def test_csrnets_tiles_count_a_real_crowd_within_a_hundredth(
+    shared_weights: Callable[[str], Path], part_b: Callable[[int], tuple[Tensor, Tensor]]
+) -> None:
+    counter = build_counter("csrnet", weights=shared_weights("csrnet_part_a_fp16.safetensors"))
+    images, _ = part_b(5)
+    images = images[..., 300:364, 400:900]
+    whole = counter.count(images).item()
+    counter.tile = 400
+    assert counter.count(images).item() == pytest.approx(whole, rel=0.01)
