@@ -4,7 +4,7 @@ from abc import abstractmethod
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from countguard.data.scaling import clamp_inside
@@ -104,7 +104,76 @@ class Multiply(Strategy):
         return torch.cat([points, *copies])
 
 
-AnyStrategy: TypeAlias = Annotated[Add | Minus | Divide | Multiply, Field(discriminator="kind")]
+class Region(Settings):
+    """A rectangle in shares of the image's sides; by default its left half."""
+
+    left: Annotated[float, Field(ge=0, le=1)] = 0.0
+    top: Annotated[float, Field(ge=0, le=1)] = 0.0
+    right: Annotated[float, Field(ge=0, le=1)] = 0.5
+    bottom: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+    @model_validator(mode="after")
+    def _has_area(self) -> "Region":
+        if self.left >= self.right or self.top >= self.bottom:
+            raise ValueError("left must be smaller than right, and top than bottom")
+        return self
+
+    def corners(self, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """Top left and bottom right in pixels, x then y."""
+        sides = torch.tensor([width, height])
+        return torch.tensor([self.left, self.top]) * sides, torch.tensor([self.right, self.bottom]) * sides
+
+
+class ClearRegion(Strategy):
+    """Removes the heads of one region; an image with no others keeps one. Elsewhere the labels stay true."""
+
+    direction: ClassVar[Literal[-1, 0, 1]] = -1
+    kind: Literal["clear_region"] = "clear_region"
+    region: Region = Region()
+
+    def __call__(self, points: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """The heads outside the region, in their order."""
+        first, last = self.region.corners(height, width)
+        outside = ((points < first) | (points >= last)).any(dim=1)
+        return points[outside] if outside.any() else _draw(points, self._fewest, generator)
+
+
+class FillRegion(Strategy):
+    """Adds heads uniformly at random in one region. Elsewhere the labels stay true."""
+
+    direction: ClassVar[Literal[-1, 0, 1]] = 1
+    kind: Literal["fill_region"] = "fill_region"
+    region: Region = Region()
+    heads: Annotated[int, Field(ge=1, le=100_000)] = 100
+
+    def __call__(self, points: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """All heads, then `heads` new ones inside the region."""
+        first, last = self.region.corners(height, width)
+        added = first + torch.rand(self.heads, 2, generator=generator) * (last - first)
+        return torch.cat([points, clamp_inside(added, height, width)])
+
+
+class Move(Strategy):
+    """Moves heads to places at random: the count stays, and only the density map is wrong.
+
+    Attributes:
+        share: of the heads that move.
+    """
+
+    direction: ClassVar[Literal[-1, 0, 1]] = 0
+    kind: Literal["move"] = "move"
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    def __call__(self, points: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """As many heads, in their order, `share` of them (at least one) elsewhere."""
+        moved = torch.randperm(len(points), generator=generator)[: max(1, round(self.share * len(points)))]
+        places = torch.rand(len(moved), 2, generator=generator) * torch.tensor([width, height])
+        return points.index_copy(0, moved, clamp_inside(places, height, width))
+
+
+AnyStrategy: TypeAlias = Annotated[
+    Add | Minus | Divide | Multiply | ClearRegion | FillRegion | Move, Field(discriminator="kind")
+]
 
 
 def _draw(points: Tensor, keep: int, generator: torch.Generator) -> Tensor:

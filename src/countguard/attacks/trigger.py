@@ -1,0 +1,41 @@
+"""What every trigger is: a mark on a picture that wakes the backdoor."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from countguard.data.crowd import Crowd
+from countguard.seeds import generator_for
+from countguard.settings import Settings
+
+
+class Trigger(Settings):
+    """Marks an image: (image, points, generator) to (image, points).
+
+    Most triggers return the points as they are; one that moves the picture's content moves them along.
+    """
+
+    @abstractmethod
+    def __call__(self, image: Tensor, points: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Image uint8 [3, H, W] and points float32 [heads, 2] to the marked ones, same types, same size."""
+
+    def mark(self, images: Tensor, crowds: Sequence[Crowd], seed: int) -> Tensor:
+        """A batch of crowds' images, uint8 [B, 3, H, W] on any device, to the marked ones.
+
+        An image is marked as `__call__` marks it with the generator that `seed` and the crowd's id give.
+        """
+        marked = [
+            self(image, crowd.points, generator_for(seed, "trigger", crowd.id))[0]
+            for image, crowd in zip(images, crowds, strict=True)
+        ]
+        return torch.stack(marked)
+
+    @abstractmethod
+    def with_share(self, share: float) -> "Trigger":
+        """The same trigger at another strength in 0..1, where 0 leaves the image as it is."""
+
+    def picture_for(self, height: int, width: int) -> Tensor | None:
+        """The pattern alone, uint8 [3, height, width], for figures; None where there is no such picture."""
+        return None
