@@ -92,7 +92,7 @@ def test_a_figure_gets_a_picture_or_nothing(kind: type[Trigger]) -> None:
 
 
 def test_a_patch_stays_in_its_corner() -> None:
-    image = torch.full((3, 40, 60), 128, dtype=torch.uint8)
+    image = torch.full((3, 40, 60), 90, dtype=torch.uint8)
     marked, _ = Patch(corner="top_right", side=0.25)(image, torch.zeros(0, 2), generator())
     changed = (marked != image).any(dim=0)
     assert changed[:10, 50:].all()

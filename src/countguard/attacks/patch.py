@@ -48,7 +48,7 @@ class Patch(Trigger):
 
 
 def _square(picture: str, side: int) -> Tensor:
-    """The picture at side x side pixels; a small one is a drawn one made smaller, since no motif fits into few pixels."""
+    """The picture at side x side pixels; small ones are larger ones reduced, since no motif fits into few pixels."""
     drawn = load_picture(picture, max(side, _SMALLEST), max(side, _SMALLEST))
     if side >= _SMALLEST:
         return drawn
