@@ -1,7 +1,7 @@
 """What every crowd counter is: images in, people per cell out."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import torch
@@ -9,6 +9,8 @@ from pydantic import Field, FiniteFloat, validate_call
 from torch import Tensor, nn
 from torch.nn import functional
 
+from countguard.data.crowd import Crowd
+from countguard.data.crowd import Crowd
 from countguard.data.density import density_maps
 from countguard.data.kernels import Fixed, Kernel
 
@@ -85,6 +87,17 @@ class Counter(nn.Module):
             InputError: the weights are neither here nor to be had.
         """
         raise NotImplementedError(f"{self.kind} has no public weights called {name}")
+
+    @classmethod
+    def measured_on(cls, crowds: Sequence[Crowd]) -> dict[str, Any]:
+        """Arguments whose values are measured on the clean training crowds, where a recipe leaves them out.
+
+        None for most counters; blockwise classifiers measure the values of their bins.
+        """
+        return {}
+
+    def prepare(self, crowds: Iterable[Crowd]) -> None:
+        """Take from clean training crowds what is no weight, before a training; nothing, for most counters."""
 
     def settings(self) -> dict[str, Any]:
         """Every argument that builds this counter again, as JSON can hold it.

@@ -17,6 +17,7 @@ from countguard.studies.recipe import Recipe
 from countguard.studies.resolve import dump_yaml, read_yaml, variations
 from countguard.studies.results import read_card, write_results
 from countguard.studies.workbench import machine_for
+from countguard.studies.written_out import written_out
 
 LEAST_DISK = 64 * 1024 * 1024
 """Bytes that must be free beside the counters before a study starts."""
@@ -35,6 +36,7 @@ def run_study(recipe: Recipe, study: Path, *, executor: Executor = run_locally, 
         InputError: recipe, crowds or weights are not usable, or the folder holds something else; before any work.
         RunError: memory, disk or device ran out, or another run holds the folder; what was finished is kept.
     """
+    recipe = written_out(recipe)
     plan = planned(recipe)
     try:
         study.mkdir(parents=True, exist_ok=True)
@@ -68,7 +70,11 @@ def planned(recipe: Recipe) -> list[Cell]:
         recipe = cell.recipe
         machine_for(recipe.machine)
         if recipe.data not in looked_at:
-            recipe.data.load()
+            skipped = recipe.data.load().skipped
+            for line in skipped:
+                log.warning("skipped: %s", line)
+            if skipped:
+                log.warning("%s: %d bad files were skipped", recipe.data.name, len(skipped))
             looked_at.append(recipe.data)
         for extra in (getattr(defense, "extra", None) for defense in recipe.defenses):
             if extra is not None and extra not in looked_at:
