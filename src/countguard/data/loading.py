@@ -113,9 +113,9 @@ class EpochBatches:
     def _sizes(self) -> list[tuple[int, int]]:
         return [(crowd.height, crowd.width) for crowd in self.crowds]
 
-    def epoch(self, number: int) -> "Epoch":
-        """The batches of one epoch, for this process."""
-        return Epoch(self, number)
+    def epoch(self, number: int, steps: int | None = None) -> "Epoch":
+        """The batches of one epoch, for this process; at most `steps` of them."""
+        return Epoch(self, number, steps)
 
     def batch(self, epoch: int, members: list[int]) -> Batch:
         """This process's share of one step."""
@@ -142,12 +142,13 @@ class Epoch:
 
     batches: EpochBatches
     number: int
+    steps: int | None = None
 
     def __len__(self) -> int:
-        return len(self.batches)
+        return len(self.batches) if self.steps is None else min(self.steps, len(self.batches))
 
     def __iter__(self) -> Iterator[Batch]:
-        for members in self.batches.plan(self.number):
+        for members in self.batches.plan(self.number)[: self.steps]:
             yield self.batches.batch(self.number, members)
 
 

@@ -9,15 +9,33 @@ from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
 from countguard.data.crowd import Crowd
+from countguard.errors import RunError
 from countguard.files import write_atomically
 from countguard.models.counter import Counter
 from countguard.models.counting import count_crowds
 
 EpochReport = Callable[[int, float], None]
 """Called after each epoch with its number, from 1, and its mean loss."""
+
+
+class Divergence(Callback):
+    """Stops a training that has diverged, before it wastes an epoch more; comes first, so that no such state is saved.
+
+    Raises:
+        RunError: at the end of an epoch, when a weight is not finite.
+    """
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Looks at every weight."""
+        if not all(parameter.isfinite().all() for parameter in _counter(pl_module).parameters()):
+            raise RunError(
+                f"the training diverged in epoch {trainer.current_epoch + 1}: weights are not finite; "
+                "a lower training.lr or training.clip_gradient would help"
+            )
 
 
 class History(Callback):
@@ -34,10 +52,12 @@ class History(Callback):
         self._handover = handover
         self._losses: list[Tensor] = []
         self._started = 0.0
+        self._rate = math.nan
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts the epoch's clock."""
+        """Starts the epoch's clock, and reads the rate of its first step."""
         self._losses, self._started = [], time.monotonic()
+        self._rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -49,10 +69,8 @@ class History(Callback):
         """Adds the epoch's row."""
         loss = float(torch.stack(self._losses).mean()) if self._losses else math.nan
         epoch = trainer.current_epoch + 1
-        rate = float(trainer.optimizers[0].param_groups[0]["lr"])
-        self.rows.append(
-            {"epoch": epoch, "loss": loss, "learning_rate": rate, "seconds": time.monotonic() - self._started}
-        )
+        seconds = time.monotonic() - self._started
+        self.rows.append({"epoch": epoch, "loss": loss, "learning_rate": self._rate, "seconds": seconds})
         if self._report is not None:
             self._report(epoch, loss)
 
@@ -101,11 +119,18 @@ class ResumePoint(Callback):
 
 
 class BestWeights(Callback):
-    """Keeps the weights of the epoch with the lowest MAE on some crowds, and puts them back at the end."""
+    """Keeps the weights of the epoch with the lowest MAE on some crowds, and puts them back at the end.
 
-    def __init__(self, crowds: Sequence[Crowd], every: int) -> None:
+    Args:
+        crowds: to look at.
+        every: epochs between two looks; the last epoch is looked at, too.
+        averaging: where weights are averaged, whose average is looked at and kept; must come before this callback.
+    """
+
+    def __init__(self, crowds: Sequence[Crowd], every: int, averaging: WeightAveraging | None = None) -> None:
         self._crowds = crowds
         self._every = every
+        self._averaging = averaging
         self.mae = math.inf
         self._weights: dict[str, Tensor] | None = None
 
@@ -114,7 +139,14 @@ class BestWeights(Callback):
         epoch = trainer.current_epoch + 1
         if epoch % self._every and epoch != trainer.max_epochs:
             return
-        counter = _counter(pl_module)
+        if self._averaging is None:
+            self._look(_counter(pl_module))
+        else:  # as Lightning puts the average in the module's place to validate
+            self._averaging.on_validation_epoch_start(trainer, pl_module)
+            self._look(_counter(pl_module))
+            self._averaging.on_validation_epoch_end(trainer, pl_module)
+
+    def _look(self, counter: Counter) -> None:
         truths = torch.tensor([float(crowd.count) for crowd in self._crowds])
         mae = float((count_crowds(counter, self._crowds) - truths).abs().mean())
         if mae < self.mae:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-import shutil
+import math
 import signal
 import tempfile
 import threading
@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
+from zipfile import is_zipfile
 
 import torch
 from lightning import Callback, Trainer
@@ -20,7 +22,7 @@ from countguard.data.crowd import Crowd
 from countguard.data.loading import EpochBatches
 from countguard.errors import InputError, RunError
 from countguard.models.counter import Counter
-from countguard.training.callbacks import BestWeights, EpochReport, History, ResumePoint
+from countguard.training.callbacks import BestWeights, Divergence, EpochReport, History, ResumePoint
 from countguard.training.module import CounterModule, CrowdData
 from countguard.training.settings import Training
 
@@ -64,60 +66,73 @@ def fit(
         crowds: training crowds; each is read once and kept in memory as uint8.
         training: every setting.
         seed: of order, augmentation and layers.
-        folder: holds `resume.ckpt` while training runs; found there, it is taken up. None: nothing is saved.
+        folder: holds `resume.ckpt` while training runs; found there whole, it is taken up. None: nothing is saved.
         validation: on which weights are selected; needed where `training.select` is not "last".
         machine: where it runs.
         report: hears of each epoch.
         module: what is done in a step: the counter's own loss, or a defense's.
 
     Raises:
-        InputError: there is nothing to train on, or no crowds to select on.
+        InputError: there is nothing to train on, no crowds to select on, or code in the resume point.
         RunError: the training diverged, or memory ran out.
     """
     if not len(crowds):
         raise InputError("training: there is no crowd to train on")
+    if training.select != "last" and not validation:
+        raise InputError(f"training.select: {training.select} needs crowds to select on")
     batches = EpochBatches(crowds, training.batch_size, training.augmentation, seed=seed)
-    handover = None
-    if machine.devices > 1:  # the processes that train share nothing with this one but files
-        handover = Path(tempfile.mkdtemp(prefix="countguard-")) / "history.json"
-    history = History(report if handover is None else None, handover)
-    callbacks: list[Callback] = [history]
-    if training.average is not None:
-        callbacks.append(EMAWeightAveraging(decay=training.average))
-    if training.select != "last":
-        if not validation:
-            raise InputError(f"training.select: {training.select} needs crowds to select on")
-        callbacks.append(BestWeights(validation, training.select_every))
-    resume = None
-    if folder is not None:
-        resume = folder / "resume.ckpt"
-        callbacks.append(ResumePoint(resume, machine.resume_seconds))
     trained = module(counter.to(memory_format=torch.channels_last), training, len(batches), seed)
-    with _quiet(), _algorithms_as_they_were(), torch.random.fork_rng():
+    resume = folder / "resume.ckpt" if folder is not None else None
+    with _handover(machine.devices) as handover, _quiet(), _algorithms_as_they_were(), torch.random.fork_rng():
+        history = History(report if handover is None else None, handover)
         trainer = Trainer(
             accelerator=machine.accelerator,
             devices=machine.devices,
             strategy="auto" if handover is None else "ddp_spawn",
             precision=training.precision,
-            max_epochs=training.epochs if training.steps is None else -1,
-            max_steps=-1 if training.steps is None else training.steps,
+            max_epochs=math.ceil(trained.epochs),  # not max_steps, with which Lightning resumes one epoch short
             gradient_clip_val=training.clip_gradient,
             deterministic=machine.deterministic,
             reload_dataloaders_every_n_epochs=1,
-            callbacks=callbacks,
+            callbacks=_callbacks(history, training, validation or (), resume, machine),
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        checkpoint = resume if resume is not None and resume.exists() else None
-        with _interrupts_as_python_has_them(), _out_of_memory_explained():
-            trainer.fit(trained, datamodule=CrowdData(batches), ckpt_path=checkpoint, weights_only=True)
-    if handover is not None:
-        history.rows = json.loads(handover.read_text())
-        shutil.rmtree(handover.parent)
+        # torch.save writes the end of a zip file last: without one, the resume point is not whole
+        checkpoint = resume if resume is not None and is_zipfile(resume) else None
+        with _interrupts_as_python_has_them(), _out_of_memory_explained(), _resume_point_refused(checkpoint):
+            trainer.fit(trained, datamodule=CrowdData(batches, training.steps), ckpt_path=checkpoint, weights_only=True)
+        if handover is not None:
+            history.rows = json.loads(handover.read_text())
     counter.cpu().eval()
     return history
+
+
+def _callbacks(
+    history: History, training: Training, validation: Sequence[Crowd], resume: Path | None, machine: Machine
+) -> list[Callback]:
+    """In their order: what a callback uses or saves comes before it."""
+    callbacks: list[Callback] = [Divergence(), history]
+    averaging = EMAWeightAveraging(decay=training.average) if training.average is not None else None
+    if averaging is not None:
+        callbacks.append(averaging)
+    if training.select != "last":
+        callbacks.append(BestWeights(validation, training.select_every, averaging))
+    if resume is not None:
+        callbacks.append(ResumePoint(resume, machine.resume_seconds))
+    return callbacks
+
+
+@contextmanager
+def _handover(devices: int) -> Iterator[Path | None]:
+    """Where the processes that train leave their history: they share nothing with this one but files."""
+    if devices == 1:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="countguard-") as folder:
+        yield Path(folder) / "history.json"
 
 
 @contextmanager
@@ -135,16 +150,17 @@ def _algorithms_as_they_were() -> Iterator[None]:
 
 @contextmanager
 def _interrupts_as_python_has_them() -> Iterator[None]:
-    """Lightning answers Ctrl-C with exit code 1 and ignores the next one; a study wants to end in its own way."""
+    """Lightning answers Ctrl-C with exit code 1 and may ignore the next one; a study wants to end in its own way."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield
     except SystemExit as error:
-        if in_main_thread and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        if in_main_thread:
             signal.signal(signal.SIGINT, handler)
-            raise KeyboardInterrupt from error
-        raise
+        raise KeyboardInterrupt from error
 
 
 @contextmanager
@@ -158,6 +174,17 @@ def _out_of_memory_explained() -> Iterator[None]:
         ) from error
     except MemoryError as error:
         raise RunError("memory ran out while training; fewer data.images or a smaller data.scale would help") from error
+
+
+@contextmanager
+def _resume_point_refused(path: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except UnpicklingError as error:
+        raise InputError(
+            f"{path}: holds more than weights and numbers, as no training of ours saves it; delete it, and the "
+            "training starts anew"
+        ) from error
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from lightning import LightningDataModule, LightningModule
 from torch import Tensor
 
 from countguard.data.loading import Batch, Epoch, EpochBatches
-from countguard.errors import RunError
 from countguard.models.counter import Counter
 from countguard.seeds import derived_seed
 from countguard.training.settings import Training
@@ -67,24 +66,24 @@ class CounterModule(LightningModule):
         images = batch.images.to(torch.float32, memory_format=torch.channels_last).div_(255)
         return self.counter.loss(images, batch.points, kernels=batch.kernels) * batch.weight
 
-    def on_train_epoch_end(self) -> None:
-        """Stops a training that has diverged, before it wastes an epoch more."""
-        if not all(parameter.isfinite().all() for parameter in self.counter.parameters()):
-            raise RunError(
-                f"the training diverged in epoch {self.current_epoch + 1}: weights are not finite; "
-                "a lower training.lr or training.clip_gradient would help"
-            )
-
 
 class CrowdData(LightningDataModule):
-    """Hands Lightning the batches of the epoch that it is in."""
+    """Hands Lightning the batches of the epoch that it is in.
 
-    def __init__(self, batches: EpochBatches) -> None:
+    Args:
+        batches: of any epoch.
+        steps: how many batches are handed out over all epochs; None for no limit.
+    """
+
+    def __init__(self, batches: EpochBatches, steps: int | None = None) -> None:
         super().__init__()
         self.batches = batches
+        self.steps = steps
 
     def train_dataloader(self) -> Epoch:
         """The current epoch's batches, for this process."""
         assert self.trainer is not None
         self.batches.rank, self.batches.world = self.trainer.global_rank, self.trainer.world_size
-        return self.batches.epoch(self.trainer.current_epoch)
+        epoch = self.trainer.current_epoch
+        left = None if self.steps is None else self.steps - epoch * len(self.batches)
+        return self.batches.epoch(epoch, left)

@@ -1,0 +1,51 @@
+"""What all tests share: few threads, tiny crowds, the real files where they are, and one tiny study a session."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+from countguard.studies.recipe import Recipe
+from countguard.studies.resolve import read_recipe
+from countguard.studies.run import run_study
+
+# No deadline and no complaint about slow draws: the machine may be shared. No database: tests leave no files.
+settings.register_profile("countguard", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("countguard")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_threads() -> Iterator[None]:
+    """Tests run beside others: two threads at most."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(2, before))
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real crowds and weights, from COUNTGUARD_SHARED or beside the checkout."""
+    folder = Path(os.environ.get("COUNTGUARD_SHARED", Path(__file__).parents[2] / "shared"))
+    if not folder.is_dir():
+        pytest.skip("the shared folder is not here; COUNTGUARD_SHARED names it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe() -> Recipe:
+    """recipes/tiny.yaml, smaller still, on one thread, so that sums come out in one order."""
+    smaller = ["data.train=12", "data.test=8", "training.batch_size=4", "machine.threads=1"]
+    return read_recipe("tiny", smaller)
+
+
+@pytest.fixture(scope="session")
+def tiny_study(tiny_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of that study, run once a session; to be read only."""
+    threads = torch.get_num_threads()
+    folder = run_study(tiny_recipe, tmp_path_factory.mktemp("study") / "run")
+    torch.set_num_threads(threads)
+    return folder
