@@ -8,10 +8,10 @@ import torch
 from pydantic import Field, PositiveInt, model_validator
 
 from countguard.data.crowd import Crowd
+from countguard.data.scaling import rescale
 from countguard.data.source import Source, Subset
 from countguard.data.synthetic_people import paint_people, place_heads
 from countguard.data.synthetic_scene import LOOKS, finish, paint_scene
-from countguard.errors import InputError
 
 _PIXELS_PER_HEAD = 24
 """Where heads get less room than this, they are smaller than two pixels and nobody could count them."""
@@ -37,8 +37,8 @@ class Synthetic(Source):
     kind: Literal["synthetic"] = "synthetic"
     train: PositiveInt = 400
     test: PositiveInt = 200
-    height: Annotated[int, Field(ge=32, le=4096)] = 96
-    width: Annotated[int, Field(ge=32, le=4096)] = 128
+    height: Annotated[int, Field(ge=32, le=2048)] = 96
+    width: Annotated[int, Field(ge=32, le=2048)] = 128
     seed: Annotated[int, Field(ge=0)] = 0
     heads: tuple[Annotated[int, Field(ge=0)], PositiveInt] = (10, 200)
     look: Literal["plaza", "stadium"] = "plaza"
@@ -60,20 +60,15 @@ class Synthetic(Source):
 
     def crowds(self, part: Literal["train", "test"]) -> "SyntheticCrowds":
         """The crowds of one part, drawn anew each time that one is asked for."""
-        height, width = round(self.height * self.scale), round(self.width * self.scale)
-        if min(height, width) < 1:
-            raise InputError(f"{self.name}: data.scale {self.scale} leaves no pixel of {self.height} x {self.width}")
-        return SyntheticCrowds(self, part, height, width)
+        return SyntheticCrowds(self, part)
 
 
 class SyntheticCrowds(Sequence[Crowd]):
     """One part of a synthetic data set. Nothing is kept: an image costs milliseconds to draw."""
 
-    def __init__(self, settings: Synthetic, part: Literal["train", "test"], height: int, width: int) -> None:
+    def __init__(self, settings: Synthetic, part: Literal["train", "test"]) -> None:
         self._settings = settings
         self._part = part
-        self._height = height
-        self._width = width
 
     def __len__(self) -> int:
         return self._settings.train if self._part == "train" else self._settings.test
@@ -93,12 +88,11 @@ class SyntheticCrowds(Sequence[Crowd]):
         stream = (list(LOOKS).index(settings.look), ("train", "test").index(self._part), index)
         generator = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=stream))
         count = int(generator.integers(settings.heads[0], settings.heads[1], endpoint=True))
-        look = LOOKS[settings.look]
-        heads = place_heads(generator, count, self._width / self._height, look)
-        canvas, light = paint_scene(generator, heads, self._height, self._width, look)
+        look, height, width = LOOKS[settings.look], settings.height, settings.width
+        heads = place_heads(generator, count, width / height, look)
+        canvas, light = paint_scene(generator, heads, height, width, look)
         paint_people(generator, canvas, heads, look, light)
-        image = finish(generator, canvas, self._height, self._width, light)
-        points = torch.from_numpy((heads[:, :2] * self._height).astype(np.float32))
-        return Crowd(
-            torch.from_numpy(image).permute(2, 0, 1).contiguous(), points, f"{self._part}-{index:05d}", settings.kernel
-        )
+        pixels = finish(generator, canvas, height, width, light)
+        image = torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+        points = torch.from_numpy((heads[:, :2] * height).astype(np.float32))
+        return rescale(Crowd(image, points, f"{self._part}-{index:05d}", settings.kernel), settings.scale)

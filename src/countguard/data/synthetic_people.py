@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from countguard.data.synthetic_scene import Colour, Floats, Light, Look
+from countguard.data.synthetic_scene import Floats, Light, Look
+from countguard.data.synthetic_scenery import Colour
 
 
 def place_heads(generator: np.random.Generator, count: int, width: float, look: Look) -> Floats:
@@ -19,19 +20,18 @@ def place_heads(generator: np.random.Generator, count: int, width: float, look: 
     """
     top = generator.uniform(*look.top)
     near = generator.uniform(*look.near)
-    jitter = generator.integers(2**32)
     places = _places(top, near, width, look)
     while len(places) < 1.1 * count:
         near *= 0.95
         places = _places(top, near, width, look)
     pitch = places[:, 2:] * np.array(look.spacing)
-    places[:, :2] += pitch * np.random.default_rng(jitter).uniform(-1, 1, (len(places), 2)) * (0.28, 0.16)
+    places[:, :2] += pitch * generator.uniform(-1, 1, (len(places), 2)) * (0.28, 0.16)
     margin = 0.55 * places[:, 2]
     places[:, 0] = np.clip(places[:, 0], margin, width - margin)
     places[:, 1] = np.clip(places[:, 1], margin, 1 - margin)
-    chosen = np.argsort(_popularity(generator, places, width, look))[len(places) - count :]
+    chosen = np.argsort(_popularity(generator, places, width, look), kind="stable")[len(places) - count :]
     heads = places[chosen]
-    return heads[np.argsort(heads[:, 1])]
+    return heads[np.argsort(heads[:, 1], kind="stable")]
 
 
 def paint_people(generator: np.random.Generator, canvas: Image.Image, heads: Floats, look: Look, light: Light) -> None:
@@ -125,11 +125,12 @@ def _popularity(generator: np.random.Generator, places: Floats, width: float, lo
 
 
 _CLOTHES = np.array(
-    [(58, 62, 74), (40, 42, 48), (196, 196, 192), (150, 44, 46), (52, 84, 140), (92, 120, 88), (206, 172, 74),
-     (168, 128, 92), (120, 78, 120), (104, 150, 176), (214, 130, 90), (112, 112, 116)], dtype=np.float64
+    [(78, 86, 104), (60, 70, 110), (196, 198, 200), (170, 50, 56), (52, 84, 150), (80, 128, 84),
+     (206, 176, 60), (60, 130, 130), (130, 78, 140), (104, 150, 190), (190, 90, 130), (126, 130, 136)],
+    dtype=np.float64,
 )  # fmt: skip
 _TROUSERS = np.array([(48, 54, 72), (38, 38, 42), (96, 90, 80), (70, 84, 110), (122, 112, 98)], dtype=np.float64)
 _SKIN = np.array([(238, 202, 176), (224, 182, 150), (200, 152, 116), (160, 112, 82), (112, 76, 56)], dtype=np.float64)
 _HAIR = np.array(
-    [(34, 28, 26), (54, 38, 30), (86, 60, 40), (150, 116, 70), (128, 124, 120), (24, 24, 28)], dtype=np.float64
+    [(34, 28, 26), (54, 38, 30), (70, 48, 32), (100, 74, 44), (44, 40, 40), (24, 24, 28)], dtype=np.float64
 )

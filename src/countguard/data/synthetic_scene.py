@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from countguard.data.synthetic_scenery import paint_paving, paint_stand, paint_street
+
 SUPERSAMPLING = 3
 """The canvas has this many pixels a side for each pixel of the picture, so that small heads have soft edges."""
 
-Colour = tuple[int, int, int]
 Floats = NDArray[np.float64]
 
 
@@ -43,14 +44,20 @@ class Look:
 
 
 LOOKS = {
-    "plaza": Look((0.24, 0.34), (0.066, 0.08), 0.45, (1.45, 1.05), 4, 0.12, 0.02, 0.0, True, (0.85, 1.1)),
+    "plaza": Look((0.24, 0.34), (0.066, 0.076), 0.6, (1.35, 1.2), 4, 0.12, 0.02, 0.0, True, (0.85, 1.1)),
     "stadium": Look((0.12, 0.2), (0.052, 0.062), 0.66, (1.5, 1.3), 2, 0.5, 0.2, 0.6, False, (0.75, 1.05)),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """Where the light comes from and how strong and warm it is."""
+    """How a scene is lit.
+
+    Attributes:
+        side: where shadows fall, -1 to the left, 1 to the right.
+        gain: of the three channels.
+        haze: colour of what is far away.
+    """
 
     side: float
     gain: Floats
@@ -76,10 +83,10 @@ def paint_scene(
     canvas = _ground(generator, height, width, horizon, look, light)
     draw = ImageDraw.Draw(canvas)
     if look.outdoors:
-        _paving(generator, draw, canvas.width, canvas.height, horizon)
-        _street(generator, draw, canvas.width, canvas.height, horizon)
+        paint_paving(generator, draw, canvas.width, canvas.height, horizon)
+        paint_street(generator, draw, canvas.width, canvas.height, horizon)
     else:
-        _stand(generator, draw, canvas.width, canvas.height, horizon)
+        paint_stand(generator, draw, canvas.width, canvas.height, horizon)
     _shadows(canvas, heads, light)
     return canvas, light
 
@@ -88,16 +95,11 @@ def finish(
     generator: np.random.Generator, canvas: Image.Image, height: int, width: int, light: Light
 ) -> NDArray[np.uint8]:
     """The canvas as a camera takes it, uint8 [H, W, 3]: reduced, exposed, with a little noise."""
-    reduced = np.asarray(canvas.reduce(SUPERSAMPLING), dtype=np.float32)
+    picture = np.asarray(canvas.reduce(SUPERSAMPLING), dtype=np.float32)
     noise = generator.standard_normal((height, width, 1), dtype=np.float32) * 2.5
-    return np.clip(reduced * light.gain.astype(np.float32) + noise, 0, 255).round().astype(np.uint8)
-
-
-def shade(colour: Floats, factor: float, spread: float = 0.0, generator: np.random.Generator | None = None) -> Colour:
-    """A colour made darker or lighter, as PIL takes it."""
-    jitter = generator.uniform(-spread, spread, 3) if generator is not None else 0.0
-    red, green, blue = np.clip(colour * factor + jitter, 0, 255).astype(int).tolist()
-    return red, green, blue
+    exposed = np.clip(picture * light.gain.astype(np.float32) + noise, 0, 255)
+    image: NDArray[np.uint8] = exposed.round().astype(np.uint8)
+    return image
 
 
 def _ground(
@@ -108,118 +110,15 @@ def _ground(
     rows = base * (0.75 + 0.3 * depth) + 0.25 * (light.haze - base) * (1 - depth)
     picture = np.broadcast_to(rows, (height, width, 3))
     for cells, strength in ((6, 10.0), (24, 8.0)):
-        patches = generator.standard_normal((cells, cells * 4 // 3)).astype(np.float32)
-        patches = np.asarray(Image.fromarray(patches).resize((width, height), Image.Resampling.BICUBIC))
-        picture = picture + strength * patches[:, :, None]
+        picture = picture + strength * _patches(generator, cells, height, width)
     ground = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
     return ground.resize((width * SUPERSAMPLING, height * SUPERSAMPLING), Image.Resampling.BILINEAR)
 
 
-def _paving(generator: np.random.Generator, draw: ImageDraw.ImageDraw, width: int, height: int, horizon: float) -> None:
-    tone = int(generator.integers(70, 120))
-    top, vanishing = horizon * height, width * generator.uniform(0.3, 0.7)
-    slabs = int(generator.integers(8, 14))
-    for slab in range(-2 * slabs, 3 * slabs):
-        draw.line(
-            [
-                (vanishing + (slab / slabs - 0.5) * width * 0.35, top),
-                (vanishing + (slab / slabs - 0.5) * width * 1.6, height),
-            ],
-            fill=(tone, tone, tone),
-            width=max(1, height // 300),
-        )
-    for slab in range(1, 12):
-        y = top + (height - top) * (slab / 12) ** 1.7
-        draw.line([(0, y), (width, y)], fill=(tone, tone, tone), width=max(1, height // 300))
-
-
-def _street(generator: np.random.Generator, draw: ImageDraw.ImageDraw, width: int, height: int, horizon: float) -> None:
-    line = horizon * height
-    sky = np.array(_SKIES[generator.integers(len(_SKIES))])
-    bands = 24
-    for band in range(bands):
-        y = line * band / bands
-        draw.rectangle([0, y, width, line], fill=shade(sky, 0.8 + 0.25 * band / bands))
-    x = -generator.uniform(0, 0.1) * width
-    while x < width:
-        front = generator.uniform(0.08, 0.28) * width
-        _house(generator, draw, x, line * generator.uniform(0.0, 0.55), x + front, line)
-        x += front + (generator.uniform(0, 0.12) * width if generator.random() < 0.3 else 0)
-    for _ in range(generator.integers(0, 5)):
-        _tree(generator, draw, generator.uniform(0, width), line, generator.uniform(0.08, 0.16) * height)
-    for _ in range(generator.integers(0, 3)):
-        _lamp(draw, generator.uniform(0, width), line, generator.uniform(0.2, 0.3) * height)
-
-
-def _house(
-    generator: np.random.Generator, draw: ImageDraw.ImageDraw, left: float, top: float, right: float, bottom: float
-) -> None:
-    wall = np.array(_WALLS[generator.integers(len(_WALLS))])
-    draw.rectangle([left, top, right, bottom], fill=shade(wall, 1.0, 10, generator))
-    glass = shade(np.array([70.0, 80.0, 95.0]), 1.0, 15, generator)
-    pitch = (bottom + 30) * generator.uniform(0.1, 0.16)
-    y = top + pitch * 0.5
-    while y + pitch * 0.5 < bottom:
-        x = left + pitch * 0.4
-        while x + pitch * 0.5 < right:
-            draw.rectangle([x, y, x + pitch * 0.4, y + pitch * 0.55], fill=glass)
-            x += pitch * 0.9
-        y += pitch
-    draw.rectangle([left, bottom - pitch * 0.4, right, bottom], fill=shade(wall, 0.6))
-
-
-def _tree(generator: np.random.Generator, draw: ImageDraw.ImageDraw, x: float, ground: float, size: float) -> None:
-    draw.rectangle([x - size * 0.06, ground - size, x + size * 0.06, ground], fill=(74, 58, 44))
-    leaves = np.array([70.0, 105.0, 58.0])
-    for tone in np.linspace(0.75, 1.2, 7):
-        dx, dy = generator.uniform(-0.45, 0.45, 2) * size
-        radius = size * generator.uniform(0.25, 0.45)
-        centre = ground - size * 1.15
-        draw.ellipse(
-            [x + dx - radius, centre + dy - radius, x + dx + radius, centre + dy + radius],
-            fill=shade(leaves, float(tone), 8, generator),
-        )
-
-
-def _lamp(draw: ImageDraw.ImageDraw, x: float, ground: float, size: float) -> None:
-    thick = size * 0.025
-    draw.rectangle([x - thick, ground - size, x + thick, ground + size * 0.1], fill=(58, 60, 62))
-    draw.ellipse(
-        [x - 4 * thick, ground - size - 3 * thick, x + 4 * thick, ground - size + 3 * thick], fill=(226, 222, 196)
-    )
-
-
-def _stand(generator: np.random.Generator, draw: ImageDraw.ImageDraw, width: int, height: int, horizon: float) -> None:
-    line = horizon * height
-    draw.rectangle([0, 0, width, line], fill=(62, 66, 76))
-    for beam in range(9):
-        x = width * (beam + generator.uniform(-0.1, 0.1)) / 8
-        draw.line([(x, 0), (width / 2 + (x - width / 2) * 0.9, line)], fill=(46, 49, 57), width=max(1, height // 60))
-    x = 0.0
-    while x < width:
-        board = generator.uniform(0.1, 0.25) * width
-        colour = shade(np.array(_SHIRTS[generator.integers(len(_SHIRTS))]), 0.8)
-        draw.rectangle([x, line - 0.045 * height, x + board, line], fill=colour)
-        x += board
-    seat = np.array(_SEATS[generator.integers(len(_SEATS))])
-    y, step = line, 0.035 * height
-    while y < height:
-        draw.rectangle([0, y, width, y + step * 0.45], fill=shade(seat, 0.9))
-        draw.line([(0, y + step * 0.45), (width, y + step * 0.45)], fill=shade(seat, 0.55), width=max(1, height // 200))
-        y += step
-        step *= 1.045
-    for _ in range(generator.integers(1, 4)):
-        x = generator.uniform(0.1, 0.9) * width
-        end = width / 2 + (x - width / 2) * 1.5
-        draw.polygon(
-            [
-                (x - 0.01 * width, line),
-                (x + 0.01 * width, line),
-                (end + 0.025 * width, height),
-                (end - 0.025 * width, height),
-            ],
-            fill=(142, 140, 136),
-        )
+def _patches(generator: np.random.Generator, cells: int, height: int, width: int) -> NDArray[np.float32]:
+    """Smooth noise of unit variance at its knots, [H, W, 1], with so many knots from top to bottom."""
+    knots = generator.standard_normal((cells, cells * 4 // 3), dtype=np.float32)
+    return np.asarray(Image.fromarray(knots).resize((width, height), Image.Resampling.BICUBIC))[:, :, None]
 
 
 def _shadows(canvas: Image.Image, heads: Floats, light: Light) -> None:
@@ -233,13 +132,3 @@ def _shadows(canvas: Image.Image, heads: Floats, light: Light) -> None:
 
 
 _GROUNDS = [(150.0, 146.0, 140.0), (132.0, 132.0, 134.0), (160.0, 148.0, 128.0), (122.0, 130.0, 116.0)]
-_SKIES = [(168.0, 196.0, 226.0), (196.0, 202.0, 208.0), (214.0, 196.0, 180.0), (150.0, 176.0, 206.0)]
-_WALLS = [
-    (170.0, 150.0, 130.0),
-    (142.0, 110.0, 96.0),
-    (176.0, 172.0, 164.0),
-    (128.0, 132.0, 140.0),
-    (188.0, 172.0, 140.0),
-]
-_SHIRTS = [(190.0, 40.0, 44.0), (44.0, 74.0, 160.0), (226.0, 222.0, 214.0), (224.0, 180.0, 50.0), (40.0, 120.0, 74.0)]
-_SEATS = [(70.0, 92.0, 130.0), (130.0, 74.0, 70.0), (92.0, 112.0, 96.0), (120.0, 120.0, 124.0)]
