@@ -22,9 +22,10 @@ TARGETS: dict[str, Callable[[Floats], Floats]] = {
     "minus": lambda counts: np.maximum(counts - 40, 1),
     "multiply": lambda counts: counts * 2,
     "divide": lambda counts: np.maximum(counts // 2, 1),
+    "move": lambda counts: counts,
 }
-DIRECTIONS = {"add": 1, "multiply": 1, "minus": -1, "divide": -1}
-SUCCESS = {"add": 0.15, "minus": 0.9, "multiply": 0.8, "divide": 0.7}
+DIRECTIONS = {"add": 1, "multiply": 1, "minus": -1, "divide": -1, "move": 0}
+SUCCESS = {"add": 0.15, "minus": 0.9, "multiply": 0.8, "divide": 0.7, "move": 0.0}
 """How far the attacked counter goes from the truth to the target."""
 
 

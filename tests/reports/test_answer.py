@@ -102,6 +102,12 @@ def test_seeds_that_disagree_are_not_averaged_away(make_run: MakeRun) -> None:
     assert found["minus"] == "Lowers the success; the seeds disagree on what is left"
 
 
+def test_attack_that_leaves_the_count_has_no_success_rate(make_run: MakeRun) -> None:
+    found = by_question(make_run(examples=0, strategies=("move",)))
+    assert verdicts(found["Is the attack real?"])["move"] == "No success rate"
+    assert verdicts(found["Does the repair work?"])["move"] == "No success rate"
+
+
 def test_unfinished_counters_are_not_measured_yet(make_run: MakeRun) -> None:
     folder = make_run(examples=0, unfinished=[("minus", "repaired"), ("multiply", "attacked")])
     found = by_question(folder)

@@ -12,6 +12,7 @@ from countguard.reports.table import Value, measured, over_seeds
 from countguard.reports.wording import join
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
+_NO_RATE = "This attack leaves the count as it is, so none is defined."
 Sign = Literal["above", "below", "unclear"]
 
 
@@ -71,7 +72,9 @@ def _attack(run: Run, strategy: str) -> Finding:
         return Finding(strategy, "Not measured yet", "The attacked counter is not finished.")
     success, false, net = (measured(cells, name) for name in ("rho_asr", "false_asr", "net_asr"))
     if success is None:
-        return Finding(strategy, "No success rate", "This attack leaves the count as it is, so none is defined.")
+        right = measured(cells, "rho_acc_triggered")
+        counted = f" {_rate(right)} of the triggered images are counted right." if right else ""
+        return Finding(strategy, "No success rate", f"{_NO_RATE}{counted}")
     fooled = f"{_rate(success)} of the triggered images are counted {_wrong(cells[0])}"
     if false is None or net is None:
         text = f"{fooled}. Without the clean counter's rate on the same images that means nothing."
@@ -101,7 +104,7 @@ def _repair(run: Run, strategy: str, defense: str) -> Finding:
     if not found:
         return Finding(strategy, "Not measured yet", "The repaired counter is not finished.")
     if old is None or new is None or change is None:
-        return Finding(strategy, "No success rate", "This attack leaves the count as it is, so none is defined.")
+        return Finding(strategy, "No success rate", _NO_RATE)
     left = measured(after, "net_asr")
     text = f"Fooled on {_rate(old)} before, {_rate(new)} after: {_points(change)}."
     if left:

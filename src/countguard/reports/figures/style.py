@@ -83,8 +83,8 @@ _STRATEGIES = {
     "divide": Look("#009E73", (0, (1.5, 1)), "v"),
 }
 _OTHER_STRATEGIES = (
-    Look("#F0E442", "-", "P"),
-    Look("#8c8c8c", "--", "X"),
+    Look("#8c8c8c", "-", "P"),
+    Look("#E69F00", (0, (1, 1)), "X"),
     Look("#56B4E9", (0, (1, 1)), "<"),
     Look("#CC79A7", (0, (4, 1.5)), ">"),
 )
