@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from countguard.data.crowd import Crowd
-from countguard.data.crowd import Crowd
 from countguard.data.density import density_maps
 from countguard.data.kernels import Fixed, Kernel
 
@@ -88,16 +87,11 @@ class Counter(nn.Module):
         """
         raise NotImplementedError(f"{self.kind} has no public weights called {name}")
 
-    @classmethod
-    def measured_on(cls, crowds: Sequence[Crowd]) -> dict[str, Any]:
-        """Arguments whose values are measured on the clean training crowds, where a recipe leaves them out.
+    def prepare(self, crowds: Iterable[Crowd]) -> None:
+        """Measure on clean training crowds, before a training, those settings that were left open.
 
         None for most counters; blockwise classifiers measure the values of their bins.
         """
-        return {}
-
-    def prepare(self, crowds: Iterable[Crowd]) -> None:
-        """Take from clean training crowds what is no weight, before a training; nothing, for most counters."""
 
     def settings(self) -> dict[str, Any]:
         """Every argument that builds this counter again, as JSON can hold it.

@@ -111,6 +111,7 @@ def _trained(cell: Cell, study: Path, split: CrowdSplit, report: EpochReport | N
     else:
         counter = recipe.model.build(cell.seed)
         crowds, validation = parted(split, recipe.training)
+        counter.prepare(crowds)
         if cell.strategy != CLEAN:
             crowds = PoisonedCrowds(crowds, recipe.attack.attack(cell.strategy), cell.seed)
         history = fit(
