@@ -179,12 +179,13 @@ def defend(
     overrides: Overrides = None,
     seed: Seed = 0,
 ) -> None:
-    """Repair a counter with a few clean images."""
+    """Repair a counter with a few clean images, and write a page that says what it did for it."""
     from countguard.data.sources import named_source
+    from countguard.reports.repair_page import write_repair_page
     from countguard.studies.operator import defend_counter
 
-    defend_counter(counter, named_source(clean), out, overrides or [], seed)
-    typer.echo(f"counter: {out}")
+    repair = defend_counter(counter, named_source(clean), out, overrides or [], seed)
+    typer.echo(f"counter: {out}\nreport: {write_repair_page(repair)}")
 
 
 @app.command(epilog="Example: countguard count counter.safetensors pictures/ --format csv --overlays overlays/")

@@ -37,8 +37,8 @@ def repair_page(repair: Repair) -> str:
 # Repair of {one_line(repair.counter.name)}
 
 A `{repair.kind}` counter, repaired by `{repair.defense["kind"]}` with {repair.trained_on} clean images of
-{one_line(repair.data)}. All numbers are on {repair.measured_on} other clean images that the repair did not see, with 95 %
-bootstrap intervals.
+{one_line(repair.data)}. All numbers are on {repair.measured_on} other clean images that the repair did not see, with
+95 % bootstrap intervals.
 
 | | before | after |
 |---|---|---|

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from countguard.attacks.strategies import Strategy
 from countguard.attacks.triggers import Trigger
 from countguard.data.crowd import Crowd
+from countguard.data.loading import Resident
 from countguard.data.sources import AnySource
 from countguard.metrics.backdoor import attack_metrics, counting_metrics
 from countguard.metrics.intervals import Interval
@@ -17,13 +18,14 @@ from countguard.studies.predictions import predict
 from countguard.studies.presets import Raw
 from countguard.studies.progress import epochs_shown
 from countguard.studies.recipe import Recipe
+from countguard.studies.repair import Repair, measure, parted_for_repair
 from countguard.studies.resolve import overridden, recipe_from
-from countguard.studies.workbench import machine_for, parted
+from countguard.studies.workbench import evaluation_device, machine_for, parted
 from countguard.training.callbacks import EpochReport
 from countguard.training.fit import fit
 
-RECOMMENDED: dict[str, JsonValue] = {"kind": "fine_tune"}
-"""The repair that an operator gets who names none, as a recipe would write it."""
+REPAIR_VIEWS = 8000
+"""Pictures that the recommended repair looks at, however many clean images there are to draw them from."""
 
 
 def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) -> Counter:
@@ -79,29 +81,51 @@ def evaluate_counter(
     return metrics
 
 
-def defend_counter(path: Path, clean: AnySource, out: Path, overrides: Sequence[str], seed: int) -> Counter:
+def defend_counter(path: Path, clean: AnySource, out: Path, overrides: Sequence[str], seed: int) -> Repair:
     """Repairs a counter with the training images of a clean data set, shows how far it is, and saves the result.
 
+    A quarter of the images is held back: before and after are measured on them.
+
     Raises:
-        InputError: the file is no counter, the crowds are not usable, or an override does not fit.
+        InputError: the file is no counter, the crowds are not usable or too few, or an override does not fit.
         RunError: see `countguard.training.fit`.
     """
     counter = load_counter(path)
-    recipe = operator_recipe(clean, counter.kind, overrides)
-    defense = recipe.defenses[0]
+    crowds, held_back = parted_for_repair(Resident(clean.load_training()), seed)
+    recipe = operator_recipe(clean, counter.kind, overrides, images=len(crowds))
+    defense, device = recipe.defenses[0], evaluation_device(recipe.machine)
+    before = measure(counter.to(device), held_back, seed)
     with epochs_shown(defense) as report:
-        defense.repair(counter, clean.load_training(), seed=seed, machine=machine_for(recipe.machine), report=report)
+        defense.repair(counter.cpu(), crowds, seed=seed, machine=machine_for(recipe.machine), report=report)
     save_counter(counter, out)
-    return counter
+    return Repair(
+        counter=path,
+        out=out,
+        kind=counter.kind,
+        data=clean.name,
+        defense=defense.model_dump(mode="json"),
+        trained_on=len(defense.budget(crowds, seed)),
+        measured_on=len(held_back),
+        before=before,
+        after=measure(counter.to(device), held_back, seed),
+    )
 
 
-def operator_recipe(data: AnySource, kind: str, overrides: Sequence[str] = (), **model: JsonValue) -> Recipe:
+def recommended(images: int) -> dict[str, JsonValue]:
+    """The repair that an operator gets who names none, for so many clean images, as a recipe would write it."""
+    return {"kind": "random_blend", "epochs": max(1, round(REPAIR_VIEWS / images)), "schedule": {"kind": "cosine"}}
+
+
+def operator_recipe(
+    data: AnySource, kind: str, overrides: Sequence[str] = (), *, images: int = 40, **model: JsonValue
+) -> Recipe:
     """A recipe for one counter without an attack: the defaults of the steady preset for its kind, and overrides.
 
     Args:
         data: crowds with points.
         kind: of the counter.
         overrides: as `--set` takes them.
+        images: how many a repair has.
         model: further settings of the counter, `weights` among them.
 
     Raises:
@@ -114,6 +138,6 @@ def operator_recipe(data: AnySource, kind: str, overrides: Sequence[str] = (), *
         "model": {"kind": kind, **model},
         "attack": {"strategies": []},
         "training": {},
-        "defenses": [RECOMMENDED],
+        "defenses": [recommended(images)],
     }
     return recipe_from(overridden(raw, overrides, "--set"), "--set")
