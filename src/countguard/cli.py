@@ -1,5 +1,6 @@
 """The command line: one short function a verb. Heavy imports happen inside the verb that needs them."""
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -303,6 +304,8 @@ def _three(text: str | None, option: str) -> tuple[float, float, float] | None:
 
 def main() -> None:
     """Runs the command line: bad input is one line and exit code 2, a machine that gave out one line and 1."""
+    # Threads that wait by spinning make a shared machine many times slower; torch's threads read this when they start.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except InputError as error:
