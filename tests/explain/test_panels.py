@@ -10,6 +10,7 @@ from countguard.attacks.triggers import Blend
 from countguard.errors import InputError
 from countguard.explain.panels import draw_panels, make_panels
 from countguard.explain.view import look_at
+from countguard.models import build_counter
 from countguard.models.counter import Counter
 from countguard.models.counting import as_input
 
@@ -19,6 +20,13 @@ def test_a_view_agrees_with_the_counter(lite: Counter, crowd_image: Tensor) -> N
     assert view.count == pytest.approx(float(lite.count(as_input(crowd_image[None]))), rel=1e-6)
     assert view.density.shape == (12, 16)
     assert view.cam.shape == crowd_image.shape[-2:]
+
+
+def test_a_picture_larger_than_a_tile_is_counted_as_the_counter_counts_it() -> None:
+    counter = build_counter("lite")
+    counter.tile = 336
+    image = torch.randint(0, 256, (3, 40, 400), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    assert look_at(counter, image).count == pytest.approx(float(counter.count(as_input(image[None]))), rel=1e-5)
 
 
 def test_without_a_trigger_there_is_a_panel_a_counter(lite: Counter, crowd_image: Tensor) -> None:

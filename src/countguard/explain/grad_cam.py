@@ -7,6 +7,7 @@ from torch.nn import functional
 from countguard.errors import InputError
 from countguard.explain.undisturbed import undisturbed
 from countguard.models.counter import Counter
+from countguard.models.counting import as_input
 
 Region = tuple[int, int, int, int]
 """Top, left, height and width, pixels of the image."""
@@ -34,13 +35,24 @@ def grad_cam(
     Raises:
         InputError: the region reaches out of the image or holds no pixel.
     """
+    return _maps(counter, image, region, layer)[1]
+
+
+def density_with_grad_cam(counter: Counter, image: Tensor) -> tuple[Tensor, Tensor]:
+    """Density map [ceil(H/stride), ceil(W/stride)] and Grad-CAM [H, W] for the price of one forward pass."""
+    return _maps(counter, image, None, None)
+
+
+def _maps(counter: Counter, image: Tensor, region: Region | None, layer: nn.Module | None) -> tuple[Tensor, Tensor]:
     height, width = image.shape[-2:]
     rows, columns = _cells(region or (0, 0, height, width), height, width, counter.stride)
-    batch = (image.float() / 255 if not image.is_floating_point() else image.float()).unsqueeze(0)
-    batch = batch.to(counter.mean.device)
+    batch = image.unsqueeze(0).to(counter.mean.device)
+    batch = batch.float() if batch.is_floating_point() else as_input(batch)
+    densities: list[Tensor] = []
 
     def people(images: Tensor) -> Tensor:
         density: Tensor = counter(images)
+        densities.append(density.detach())
         return density[..., rows, columns].sum(dim=(1, 2, 3))
 
     with undisturbed(counter):
@@ -49,7 +61,7 @@ def grad_cam(
         padded_height, padded_width = counter.normalise(batch).shape[-2:]
     cam = _at_image_size(attributed.detach(), height, width, padded_height, padded_width)
     peak = cam.max()
-    return (cam / peak if peak > 0 else cam).to(image.device)
+    return densities[-1][0, 0].float().to(image.device), (cam / peak if peak > 0 else cam).to(image.device)
 
 
 def _at_image_size(cam: Tensor, height: int, width: int, padded_height: int, padded_width: int) -> Tensor:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from countguard.explain.density import people_per_cell
-from countguard.explain.grad_cam import grad_cam
+from countguard.explain.grad_cam import density_with_grad_cam, grad_cam
 from countguard.models.counter import Counter
 
 MAX_PIXELS = 4_000_000
@@ -31,5 +31,8 @@ class View:
 
 def look_at(counter: Counter, image: Tensor) -> View:
     """Counts and explains an image uint8 [3, H, W], best of at most `MAX_PIXELS`. The counter is left as it was."""
-    density = people_per_cell(counter, image)
-    return View(float(density.sum()), density, counter.stride, grad_cam(counter, image).cpu())
+    if max(image.shape[-2:]) <= counter.tile:
+        density, cam = density_with_grad_cam(counter, image)
+    else:
+        density, cam = people_per_cell(counter, image), grad_cam(counter, image)
+    return View(float(density.sum()), density.cpu(), counter.stride, cam.cpu())

@@ -1,0 +1,69 @@
+"""What the page computes: one picture, without and with a trigger, as several counters see it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from countguard.attacks.triggers import Blend
+from countguard.data.images import read_image
+from countguard.errors import InputError
+from countguard.explain.view import MAX_PIXELS, View, look_at
+from countguard.web.runs import Scene
+from countguard.web.shelf import Shelf
+
+MAX_IMAGE_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """A picture and what each counter makes of it.
+
+    Attributes:
+        image, triggered: uint8 [3, H, W].
+        trigger: uint8 [3, H, W], the trigger's picture alone.
+        truth: number of people; None where nobody knows.
+        views: by the counter's name: without and with the trigger.
+    """
+
+    image: Tensor
+    triggered: Tensor
+    trigger: Tensor
+    truth: int | None
+    views: Mapping[str, tuple[View, View]]
+
+
+def compare(scene: Scene, trigger: Blend, counters: Mapping[str, Path], shelf: Shelf) -> Comparison:
+    """Counts and explains a scene without and with the trigger.
+
+    Raises:
+        InputError: a counter's file or the trigger's picture is unusable; files are called by their names alone.
+    """
+    picture = trigger.picture_for(int(scene.image.shape[-2]), int(scene.image.shape[-1]))
+    triggered = trigger.blend(scene.image)
+    views = {}
+    for name, file in counters.items():
+        try:
+            with shelf.using(file) as counter:
+                views[name] = look_at(counter, scene.image), look_at(counter, triggered)
+        except InputError as error:
+            raise InputError(str(error).replace(str(file), file.name)) from None
+    return Comparison(scene.image, triggered, picture, scene.truth, views)
+
+
+def read_upload(path: str) -> Tensor:
+    """A visitor's picture, uint8 [3, H, W].
+
+    Raises:
+        InputError: it is no picture or larger than the page takes; it is called by its name alone.
+    """
+    file = Path(path)
+    try:
+        size = file.stat().st_size
+    except OSError:
+        raise InputError(f"{file.name}: is no longer here; drop it once more") from None
+    if size > MAX_IMAGE_BYTES:
+        raise InputError(f"{file.name}: larger than {MAX_IMAGE_BYTES >> 20} MB; smaller pictures are read here")
+    with file.open("rb") as stream:
+        return read_image(stream, name=file.name, max_pixels=MAX_PIXELS)
