@@ -2,7 +2,10 @@
 
 import base64
 import io
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -206,3 +209,15 @@ def test_the_server_itself_refuses_uploads_above_the_limit(make_run: Any, monkey
     )
     assert (small.status_code, large.status_code) == (200, 413)
     app.close()
+
+
+def test_serve_says_where_it_is_and_ends_when_interrupted(make_run: Any) -> None:
+    with socket.create_server((web.LOOPBACK, 0)) as free:
+        port = free.getsockname()[1]
+    script = f"from countguard.web.app import Path, serve; serve(Path({str(make_run())!r}), port={port})"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+    assert said == f"countguard is at http://127.0.0.1:{port}/ until you press Ctrl+C\n"

@@ -93,7 +93,7 @@ def build_app(folder: Path | None = None) -> gr.Blocks:
 
 
 def serve(folder: Path | None = None, host: str = LOOPBACK, port: int = 7860) -> None:
-    """Opens the page and stays until it is interrupted.
+    """Opens the page, says where it is, and stays until it is interrupted.
 
     Args:
         folder: see `build_app`.
@@ -104,17 +104,18 @@ def serve(folder: Path | None = None, host: str = LOOPBACK, port: int = 7860) ->
         InputError: the folder is no run, or damaged.
         RunError: the port is taken.
     """
-    launch(build_app(folder), host, port, block=True)
+    app = build_app(folder)
+    print(f"countguard is at {launch(app, host, port)} until you press Ctrl+C", flush=True)
+    app.block_thread()
 
 
-def launch(app: gr.Blocks, host: str = LOOPBACK, port: int | None = None, *, block: bool = False) -> str:
+def launch(app: gr.Blocks, host: str = LOOPBACK, port: int | None = None) -> str:
     """Starts the server, which asks nothing of any other machine, and gives the page's address.
 
     Args:
         app: from `build_app`.
         host: where to listen.
         port: where to listen; any free port when None.
-        block: stay until interrupted.
 
     Raises:
         RunError: the port is taken.
@@ -126,8 +127,8 @@ def launch(app: gr.Blocks, host: str = LOOPBACK, port: int | None = None, *, blo
             server_name=host,
             server_port=port,
             share=False,
-            quiet=not block,
-            prevent_thread_lock=not block,
+            quiet=True,
+            prevent_thread_lock=True,
             max_file_size=MAX_UPLOAD,
             theme=_theme(),
             css=CSS,
