@@ -32,7 +32,7 @@ def test_imagenet_weights_that_cannot_be_had_are_named(tmp_path: Path, monkeypat
     def unreachable(*args: object, **kwargs: object) -> None:
         raise OSError("no network")
 
-    monkeypatch.setattr("countguard.models.imagenet.urlopen", unreachable)
+    monkeypatch.setattr("countguard.models.imagenet.check_reachable", unreachable)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(InputError) as caught:
         build_counter("csrnet", weights="imagenet")

@@ -52,7 +52,7 @@ def from_file(
         InputError: the kind is unknown, or the file is not there, does not fit, or holds a front end alone where that
             will not do.
     """
-    counter_class(kind)
+    cls = counter_class(kind)
     path, front_end = Path(weights), False
     if not path.exists() and path.name.endswith(FRONT_END):
         path, front_end = path.with_name(path.name.removesuffix(FRONT_END)), True
@@ -62,6 +62,14 @@ def from_file(
         if header.kind != kind:
             raise InputError(f"{path}: holds a counter of kind {header.kind!r}, model.kind is {kind!r}")
         return fill(file, kind, {**header.settings, **settings})
+    if cls.takes(file.shapes.keys()):
+        if not front_end_will_do:
+            raise InputError(
+                f"{path}: holds the front end of a {kind} alone; name it as model.weights to train from it"
+            )
+        counter = construct(kind, settings, f"model {kind}")
+        counter.load_public(file)
+        return counter
     layout = find_layout(kind, file.shapes, front_end=front_end)
     if layout is None:
         part = "the front end of a" if front_end else "a"

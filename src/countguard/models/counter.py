@@ -1,7 +1,7 @@
 """What every crowd counter is: images in, people per cell out."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn import functional
 from countguard.data.crowd import Crowd
 from countguard.data.density import density_maps
 from countguard.data.kernels import Fixed, Kernel
+from countguard.models.weights_file import WeightsFile
 
 Mean: TypeAlias = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 """Subtracted from red, green and blue in 0..1."""
@@ -86,6 +87,19 @@ class Counter(nn.Module):
             InputError: the weights are neither here nor to be had.
         """
         raise NotImplementedError(f"{self.kind} has no public weights called {name}")
+
+    @classmethod
+    def takes(cls, names: Collection[str]) -> bool:
+        """Whether a file with tensors of these names is one that `load_public` reads."""
+        return False
+
+    def load_public(self, file: WeightsFile) -> None:
+        """Start from somebody else's weights that are not a counter's, such as a whole CLIP.
+
+        Raises:
+            InputError: the tensors do not fit.
+        """
+        raise NotImplementedError(f"{self.kind} reads no such file")
 
     def prepare(self, crowds: Iterable[Crowd]) -> None:
         """Measure on clean training crowds, before a training, those settings that were left open.

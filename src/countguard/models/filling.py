@@ -49,7 +49,7 @@ def fill(
     names = names if names is not None else {name: name for name in file.shapes}
     with torch.device("meta"):  # shapes alone: no memory is taken for what a stranger's header asks for
         expected = construct(kind, settings, str(file.path)).state_dict()
-    _check_names(file.path, set(names.values()), expected, whole=whole)
+    check_names(file.path, set(names.values()), expected, whole=whole)
     tensors = read_tensors(file, names, expected)
     if whole:
         with torch.random.fork_rng(devices=[]):  # the random start is overwritten: it must cost the caller no draws
@@ -67,7 +67,12 @@ def first_error(error: ValidationError) -> str:
     return f"{field or 'the whole'}: {first['msg']}; got {str(first['input'])[:80]!r}"
 
 
-def _check_names(path: Path, held: set[str], expected: Mapping[str, Tensor], *, whole: bool) -> None:
+def check_names(path: Path, held: set[str], expected: Mapping[str, Tensor], *, whole: bool) -> None:
+    """Check the tensors that a file holds, under the counter's names, against those that the counter has.
+
+    Raises:
+        InputError: one is unknown or, where the file must be whole, missing.
+    """
     if unknown := sorted(held - expected.keys()):
         raise InputError(f"{path}: holds {unknown[0]!r}, which the counter does not have ({len(unknown)} such tensors)")
     if whole and (missing := sorted(expected.keys() - held)):

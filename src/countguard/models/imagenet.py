@@ -2,16 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 
 import torch
 from torch import Tensor
 
 from countguard.errors import InputError
-
-SECONDS = 10
-"""How long a server may take to answer before the weights count as unavailable."""
+from countguard.models.downloads import check_reachable, reason
 
 
 def vgg_features() -> dict[str, Tensor]:
@@ -26,25 +22,14 @@ def vgg_features() -> dict[str, Tensor]:
 
     weights = VGG16_Weights.IMAGENET1K_V1
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
-    if not cached.exists():
-        _check_reachable(weights.url, cached)
     try:
+        if not cached.exists():
+            check_reachable(weights.url)
         state: Mapping[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    except Exception as error:  # a damaged file provokes anything in torch's reader
-        raise InputError(f"model.weights 'imagenet': {cached} cannot be read ({_one_line(error)})") from None
+    except Exception as error:  # no network, or a damaged file, which provokes anything
+        raise InputError(
+            f"model.weights 'imagenet': {cached} cannot be read, nor {weights.url} downloaded ({reason(error)}); "
+            "put it there, or name a .safetensors file of VGG-16, or of a CSRNet as FILE#frontend"
+        ) from None
     names = [name.removeprefix("features.") for name in state if name.startswith("features.")]
     return {name: state[f"features.{name}"] for name in names if int(name.partition(".")[0]) <= 21}
-
-
-def _check_reachable(url: str, cached: Path) -> None:
-    try:
-        urlopen(Request(url, method="HEAD"), timeout=SECONDS).close()
-    except (URLError, OSError) as error:
-        raise InputError(
-            f"model.weights 'imagenet': {url} cannot be downloaded ({_one_line(error)}); put it at {cached}, or name "
-            "a .safetensors file of VGG-16 or of a CSRNet as FILE#frontend"
-        ) from None
-
-
-def _one_line(error: Exception) -> str:
-    return str(getattr(error, "reason", error)).splitlines()[0]

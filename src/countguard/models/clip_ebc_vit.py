@@ -1,0 +1,117 @@
+"""CLIP-EBC with CLIP's ViT-B/16, frozen, steered by visual prompts (Ma et al., 2024; Jia et al., ECCV 2022)."""
+
+from math import sqrt
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field, validate_call
+from torch import Tensor, nn
+from torch.nn import functional
+
+from countguard.data.kernels import Dots, Kernel
+from countguard.models.bins import Bins
+from countguard.models.blockwise import Objective
+from countguard.models.clip_blockwise import ClipBlockwise, Decoding
+from countguard.models.clip_weights import open_clip
+from countguard.models.counter import IMAGENET_MEAN, IMAGENET_STD, Mean, Std
+from countguard.models.decoders import basic_block
+from countguard.models.registry import counter
+
+WIDTH, LAYERS, PATCH = 768, 12, 16
+
+
+@counter("clip_ebc_vit")
+class ClipEBCViT(ClipBlockwise):
+    """CLIP's ViT-B/16 with trained prompts in front of every layer; the trunk itself stays as it is.
+
+    Made for the weights "openai": with random ones the frozen trunk sees little. Images above 448 pixels are counted
+    in tiles of that side, since attention spans the whole input and was trained on crops.
+
+    Args:
+        prompts: how many tokens each layer is given.
+        decoding, mean, std, kernel, bins, objective: see `ClipEBC`.
+
+    Raises:
+        InputError: open_clip is not installed.
+    """
+
+    margin = 64  # attention knows no radius: this is context for the tiles' borders
+    tile = 448
+    architecture = "ViT-B-16-quickgelu"
+    repository = "timm/vit_base_patch16_clip_224.openai"
+
+    @validate_call
+    def __init__(
+        self,
+        *,
+        mean: Mean = IMAGENET_MEAN,
+        std: Std = IMAGENET_STD,
+        kernel: Kernel = Dots(),
+        bins: Bins = Bins(),
+        objective: Objective = Objective(),
+        decoding: Decoding = "after_upsample",
+        prompts: Annotated[int, Field(ge=1, le=256)] = 32,
+    ) -> None:
+        open_clip()
+        from open_clip.transformer import QuickGELU, VisionTransformer
+
+        super().__init__(
+            channels=WIDTH,
+            embedding=512,
+            decoder=basic_block(WIDTH),
+            decoding=decoding,
+            mean=mean,
+            std=std,
+            kernel=kernel,
+            bins=bins,
+            objective=objective,
+        )
+        self.trunk = VisionTransformer(
+            image_size=224,
+            patch_size=PATCH,
+            width=WIDTH,
+            layers=LAYERS,
+            heads=12,
+            mlp_ratio=4.0,
+            output_dim=512,
+            act_layer=QuickGELU,
+        ).requires_grad_(False)
+        self.trunk.proj = None
+        bound = sqrt(6 / (3 * PATCH + WIDTH))
+        self.prompts = nn.Parameter(torch.empty(LAYERS, prompts, WIDTH).uniform_(-bound, bound))
+        self.map = nn.Identity()
+
+    def features(self, normalised: Tensor) -> Tensor:
+        """See `ClipBlockwise.features`."""
+        patches = self.trunk.conv1(normalised)
+        rows, columns = patches.shape[-2:]
+        tokens = patches.flatten(2).transpose(1, 2)
+        start = self.trunk.class_embedding.expand(len(tokens), 1, -1)
+        tokens = self.trunk.ln_pre(torch.cat([start, tokens], dim=1) + self._positions(rows, columns))
+        for layer, prompts in zip(self.trunk.transformer.resblocks, self.prompts, strict=True):
+            prompted = torch.cat([tokens, prompts.expand(len(tokens), -1, -1)], dim=1)
+            tokens = layer(prompted)[:, : tokens.shape[1]]
+        seen = self.trunk.ln_post(tokens[:, 1:])
+        features: Tensor = self.map(seen.transpose(1, 2).unflatten(2, (rows, columns)))
+        return features
+
+    def load_trunk(self, visual: nn.Module) -> None:
+        """See `ClipBlockwise.load_trunk`; the projection of the class token stays behind."""
+        own = self.trunk.state_dict()
+        self.trunk.load_state_dict({name: tensor for name, tensor in visual.state_dict().items() if name in own})
+
+    def settings(self) -> dict[str, Any]:
+        """See `Counter.settings`."""
+        return super().settings() | {"prompts": self.prompts.shape[1]}
+
+    def explained_layer(self) -> nn.Module:
+        """The trunk's last features, laid out as a map."""
+        return self.map
+
+    def _positions(self, rows: int, columns: int) -> Tensor:
+        """Position embeddings [1 + rows * columns, width]: CLIP's 14 x 14, resized to the image."""
+        start, grid = self.trunk.positional_embedding.split([1, len(self.trunk.positional_embedding) - 1])
+        side = self.trunk.grid_size
+        laid_out = grid.T.unflatten(1, side).unsqueeze(0)
+        resized = functional.interpolate(laid_out, size=(rows, columns), mode="bicubic", align_corners=False)
+        return torch.cat([start, resized[0].flatten(1).T])
