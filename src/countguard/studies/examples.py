@@ -10,7 +10,7 @@ import torch
 
 from countguard.attacks.triggers import Trigger
 from countguard.data.crowd import Crowd
-from countguard.explain.grad_cam import grad_cam
+from countguard.explain.grad_cam import density_with_grad_cam
 from countguard.files import write_atomically
 from countguard.models.counter import Counter
 from countguard.models.counting import as_input
@@ -34,8 +34,9 @@ def write_examples(
         crowd = crowds[index]
         images = crowd.image.unsqueeze(0).to(counter.mean.device)
         triggered = trigger.mark(images, [crowd], seed)
-        with torch.inference_mode():
-            map_clean, map_triggered = (counter(as_input(image))[0, 0] for image in (images, triggered))
+        (map_clean, cam_clean), (map_triggered, cam_triggered) = (
+            density_with_grad_cam(counter, image) for image in (images[0], triggered[0])
+        )
         picture = trigger.picture_for(crowd.height, crowd.width)
         kept = {
             "id": np.array(crowd.id),
@@ -45,8 +46,8 @@ def write_examples(
             "true_map": counter.target(as_input(images), [crowd.points], [crowd.kernel])[0, 0],
             "map_clean": map_clean,
             "map_triggered": map_triggered,
-            "cam_clean": grad_cam(counter, images[0]),
-            "cam_triggered": grad_cam(counter, triggered[0]),
+            "cam_clean": cam_clean,
+            "cam_triggered": cam_triggered,
             **({} if picture is None else {"trigger": picture}),
         }
         arrays |= {f"{name}_{place}": _as_array(value) for name, value in kept.items()}
