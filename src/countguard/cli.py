@@ -30,6 +30,9 @@ class CountFormat(StrEnum):
     json = "json"
 
 
+INTERRUPTED = 130
+"""What shells call the end by Ctrl-C."""
+
 Out = Annotated[Path, typer.Option("--out", help="Folder of the run; what is finished there is kept.")]
 Overrides = Annotated[
     list[str] | None,
@@ -312,8 +315,14 @@ def main() -> None:
         _end(str(error), 2)
     except RunError as error:
         _end(str(error), 1)
-    except KeyboardInterrupt:
-        _end("interrupted; what was finished is kept, and the same command goes on from there", 130)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _end(f"{error.filename}: {error.strerror}", 1)
+    except SystemExit as ended:  # typer's answer to Ctrl-C
+        if ended.code != INTERRUPTED:
+            raise
+        _end("interrupted; what was finished is kept, and the same command goes on from there", INTERRUPTED)
 
 
 def _end(message: str, code: int) -> None:

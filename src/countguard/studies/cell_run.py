@@ -58,7 +58,7 @@ def run_cell(cell: Cell, study: Path, bench: Workbench, report: EpochReport | No
     counter = _counter_of(cell, study, split, report)
     started = time.monotonic()
     device = evaluation_device(cell.recipe.machine)
-    counter.to(device)
+    counter.to(device).eval()
     strategy = None if cell.strategy == CLEAN else cell.recipe.attack.strategy(cell.strategy)
     trigger = cell.recipe.attack.trigger
     predictions = predict(counter, split.test, trigger, strategy, cell.seed)

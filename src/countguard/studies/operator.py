@@ -10,6 +10,8 @@ from countguard.attacks.triggers import Trigger
 from countguard.data.crowd import Crowd
 from countguard.data.loading import Resident
 from countguard.data.sources import AnySource
+from countguard.errors import InputError
+from countguard.files import require_place
 from countguard.metrics.backdoor import attack_metrics, counting_metrics
 from countguard.metrics.intervals import Interval
 from countguard.models import load_counter, save_counter
@@ -32,9 +34,10 @@ def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) 
     """Trains one counter on a recipe's training crowds as they are, without an attack, and saves it.
 
     Raises:
-        InputError: crowds or weights are not usable.
+        InputError: crowds or weights are not usable, or `out` cannot be written.
         RunError: see `countguard.training.fit`.
     """
+    require_place(out, "--out")
     seed = recipe.seeds[0]
     counter = recipe.model.build(seed)
     crowds, validation = parted(recipe.data.load(), recipe.training)
@@ -87,12 +90,16 @@ def defend_counter(path: Path, clean: AnySource, out: Path, overrides: Sequence[
     A quarter of the images is held back: before and after are measured on them.
 
     Raises:
-        InputError: the file is no counter, the crowds are not usable or too few, or an override does not fit.
+        InputError: the file is no counter, the crowds are not usable or too few, an override does not fit, or `out`
+            cannot be written.
         RunError: see `countguard.training.fit`.
     """
+    require_place(out, "--out")
     counter = load_counter(path)
     crowds, held_back = parted_for_repair(Resident(clean.load_training()), seed)
     recipe = operator_recipe(clean, counter.kind, overrides, images=len(crowds))
+    if len(recipe.defenses) != 1:
+        raise InputError(f"--set defenses: holds {len(recipe.defenses)}; one repair is done at a time")
     defense, device = recipe.defenses[0], evaluation_device(recipe.machine)
     before = measure(counter.to(device), held_back, seed)
     with epochs_shown(defense) as report:

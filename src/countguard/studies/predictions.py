@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from torch import Tensor
 from countguard.attacks.strategies import Strategy
 from countguard.attacks.triggers import Trigger
 from countguard.data.crowd import Crowd
-from countguard.errors import InputError
+from countguard.errors import InputError, RunError
 from countguard.files import write_atomically
 from countguard.metrics.backdoor import Predictions
 from countguard.metrics.ratios import Floats
@@ -34,6 +33,9 @@ def predict(
         trigger: marks them.
         strategy: what the attacker wants; None for a counter that was never attacked.
         seed: of trigger and strategy; the same one marks the same images alike for every counter.
+
+    Raises:
+        RunError: an estimate is not finite.
     """
     clean, triggered = count_views(
         counter, crowds, [lambda images, _: images, lambda images, members: trigger.mark(images, members, seed)]
@@ -91,4 +93,9 @@ def _target(crowd: Crowd, strategy: Strategy, seed: int) -> float:
 
 def _as_written(counts: Tensor) -> Floats:
     """Estimates as predictions.csv holds them, so that the file gives the same metrics again, to the last digit."""
-    return np.array([float(f"{value:.4f}") if math.isfinite(value) else math.inf for value in counts.tolist()])
+    if not counts.isfinite().all():
+        raise RunError(
+            "the counter counts more than numbers can hold, or none: its training has diverged; a lower training.lr or "
+            "training.clip_gradient would help"
+        )
+    return np.array([float(f"{value:.4f}") for value in counts.tolist()])

@@ -137,6 +137,8 @@ class Recipe(Settings):
         names = [defense.name for defense in self.defenses]
         if len(set(names)) < len(names):
             raise ValueError(f"defenses: names must differ, got {', '.join(names)}; give each a label")
+        if "attacked" in names:
+            raise ValueError("defenses: attacked is what results call the stage before a repair; choose another label")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds: each may stand once")
         return self

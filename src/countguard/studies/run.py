@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from countguard.data.source import CrowdSplit
+from countguard.data.sources import AnySource
 from countguard.errors import InputError, RunError
 from countguard.files import write_atomically
 from countguard.studies.cells import Cell, cells_of
@@ -16,8 +18,9 @@ from countguard.studies.progress import StudyProgress, log, logged_to
 from countguard.studies.recipe import Recipe
 from countguard.studies.resolve import dump_yaml, read_yaml, variations
 from countguard.studies.results import read_card, write_results
-from countguard.studies.workbench import machine_for
+from countguard.studies.workbench import machine_for, parted
 from countguard.studies.written_out import written_out
+from countguard.training.settings import Training
 
 LEAST_DISK = 64 * 1024 * 1024
 """Bytes that must be free beside the counters before a study starts."""
@@ -36,6 +39,7 @@ def run_study(recipe: Recipe, study: Path, *, executor: Executor = run_locally, 
         InputError: recipe, crowds or weights are not usable, or the folder holds something else; before any work.
         RunError: memory, disk or device ran out, or another run holds the folder; what was finished is kept.
     """
+    _require_own(study)
     recipe = written_out(recipe)
     plan = planned(recipe)
     try:
@@ -66,16 +70,16 @@ def planned(recipe: Recipe) -> list[Cell]:
     """
     cells = [cell for varied, variation in variations(recipe) for cell in cells_of(variation, varied)]
     looked_at: list[object] = []
+    splits: dict[AnySource, CrowdSplit] = {}
     for cell in cells:
         recipe = cell.recipe
         machine_for(recipe.machine)
-        if recipe.data not in looked_at:
-            skipped = recipe.data.load().skipped
-            for line in skipped:
-                log.warning("skipped: %s", line)
-            if skipped:
-                log.warning("%s: %d bad files were skipped", recipe.data.name, len(skipped))
-            looked_at.append(recipe.data)
+        if recipe.data not in splits:
+            splits[recipe.data] = recipe.data.load()
+            _log_skipped(recipe.data.name, splits[recipe.data].skipped)
+        trainings = [recipe.training, *(defense for defense in recipe.defenses if isinstance(defense, Training))]
+        for training in trainings:
+            parted(splits[recipe.data], training)
         for extra in (getattr(defense, "extra", None) for defense in recipe.defenses):
             if extra is not None and extra not in looked_at:
                 extra.load_training()
@@ -93,6 +97,24 @@ def planned(recipe: Recipe) -> list[Cell]:
     return cells
 
 
+def _log_skipped(name: str, lines: Sequence[str]) -> None:
+    for line in lines:
+        log.warning("skipped: %s", line)
+    if lines:
+        log.warning("%s: %d bad files were skipped", name, len(lines))
+
+
+def _require_own(study: Path) -> None:
+    """Refuses a folder of somebody else's before anything is put there, be it only a lock."""
+    existing = next(path for path in (study, *study.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise InputError(f"{study}: {existing.name} is a file; --out should name a folder")
+    if existing is study and not (study / "study.yaml").exists():
+        strangers = [path.name for path in study.iterdir() if path.name not in (".lock", "run.log")]
+        if strangers:
+            raise InputError(f"{study}: holds {strangers[0]} and no study.yaml; use an empty or a new folder as --out")
+
+
 def _take_folder(study: Path, recipe: Recipe) -> None:
     """Writes study.yaml, or makes sure that the one which is there says the same."""
     file = study / "study.yaml"
@@ -102,9 +124,6 @@ def _take_folder(study: Path, recipe: Recipe) -> None:
         if difference := _first_difference(before, resolved):
             raise InputError(f"{file}: holds another study ({difference}); use another --out")
         return
-    strangers = [path.name for path in study.iterdir() if path.name not in (".lock", "run.log")]
-    if strangers:
-        raise InputError(f"{study}: holds {strangers[0]} and no study.yaml; use an empty or a new folder as --out")
     write_atomically(file, dump_yaml(resolved))
 
 
