@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -26,12 +26,19 @@ class Blending(Settings):
         probability: of an image being mixed at all.
         share: least and greatest share of the picture.
         pictures: what is drawn from, each as often: `crowd` is another training image, the rest are
-            `countguard.data.patterns`.
+            `countguard.data.patterns`. By default those with structure, which hide heads as a picture does.
     """
 
-    probability: Annotated[float, Field(ge=0, le=1)] = 0.75
+    probability: Annotated[float, Field(ge=0, le=1)] = 0.9
     share: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]] = (0.0, 0.35)
-    pictures: Annotated[tuple[Picture, ...], Field(min_length=1)] = get_args(Picture)
+    pictures: Annotated[tuple[Picture, ...], Field(min_length=1)] = (
+        "crowd",
+        "leaves",
+        "wallpaper",
+        "contours",
+        "noise",
+        "cloud",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> "Blending":

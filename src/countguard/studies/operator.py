@@ -120,7 +120,9 @@ def defend_counter(path: Path, clean: AnySource, out: Path, overrides: Sequence[
 
 def recommended(images: int) -> dict[str, JsonValue]:
     """The repair that an operator gets who names none, for so many clean images, as a recipe would write it."""
-    return {"kind": "random_blend", "epochs": max(1, round(REPAIR_VIEWS / images)), "schedule": {"kind": "cosine"}}
+    epochs = max(1, round(REPAIR_VIEWS / images))
+    # a short average: the preset's is as long as a whole training
+    return {"kind": "random_blend", "epochs": epochs, "schedule": {"kind": "cosine"}, "average": 0.98}
 
 
 def operator_recipe(
