@@ -1,7 +1,9 @@
 """The page: a picture, a trigger and counters, side by side."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
+from threading import Event
 
 import gradio as gr
 
@@ -105,8 +107,10 @@ def serve(folder: Path | None = None, host: str = LOOPBACK, port: int = 7860) ->
         RunError: the port is taken.
     """
     app = build_app(folder)
-    print(f"countguard is at {launch(app, host, port)} until you press Ctrl+C", flush=True)
-    app.block_thread()
+    with suppress(KeyboardInterrupt):
+        print(f"countguard is at {launch(app, host, port)} until you press Ctrl+C", flush=True)
+        Event().wait()
+    app.close(verbose=False)
 
 
 def launch(app: gr.Blocks, host: str = LOOPBACK, port: int | None = None) -> str:
