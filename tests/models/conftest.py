@@ -31,15 +31,28 @@ def shared_weights() -> Callable[[str], Path]:
 @pytest.fixture
 def part_b() -> Callable[[int], tuple[Tensor, Tensor]]:
     """Image [1, 3, H, W] in 0..1 and points of a Part_B training image, by its number."""
-    root = SHARED / "data/shanghaitech/part_B/train_data"
 
     def read(number: int) -> tuple[Tensor, Tensor]:
-        path = root / "images" / f"IMG_{number}.jpg"
-        if not path.exists():
-            pytest.skip(f"{path} is not here")
-        with Image.open(path) as picture:
+        with Image.open(_part_b_file("images", f"IMG_{number}.jpg")) as picture:
             image = torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).float() / 255
-        heads = loadmat(root / "ground-truth" / f"GT_IMG_{number}.mat")["image_info"][0, 0][0, 0][0]
-        return image.unsqueeze(0), torch.from_numpy(np.asarray(heads, np.float32))
+        return image.unsqueeze(0), _heads(number)
 
     return read
+
+
+@pytest.fixture
+def part_b_heads() -> Callable[[int], Tensor]:
+    """Points of a Part_B training image, by its number; all images have 768 x 1024 pixels."""
+    return _heads
+
+
+def _heads(number: int) -> Tensor:
+    file = loadmat(_part_b_file("ground-truth", f"GT_IMG_{number}.mat"))
+    return torch.from_numpy(np.asarray(file["image_info"][0, 0][0, 0][0], np.float32))
+
+
+def _part_b_file(folder: str, name: str) -> Path:
+    path = SHARED / "data/shanghaitech/part_B/train_data" / folder / name
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    return path

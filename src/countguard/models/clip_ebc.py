@@ -25,7 +25,7 @@ class ClipEBC(ClipBlockwise):
         InputError: open_clip is not installed.
     """
 
-    margin = 224
+    margin = 208  # the receptive field reaches 205 pixels past a cell
     architecture = "RN50-quickgelu"
     repository = "timm/resnet50_clip.openai"
 
