@@ -4,6 +4,9 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 BIN := $(VENV)/bin
 
+# Threads that wait by spinning make a shared machine many times slower.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .PHONY: setup demo test check bench clean
 
 setup: $(STAMP)
