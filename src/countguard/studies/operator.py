@@ -41,6 +41,7 @@ def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) 
     seed = recipe.seeds[0]
     counter = recipe.model.build(seed)
     crowds, validation = parted(recipe.data.load(), recipe.training)
+    counter.prepare(crowds)
     fit(
         counter,
         crowds,
