@@ -14,8 +14,9 @@ class Settings(BaseModel):
 
 
 def first_error(error: ValidationError) -> str:
-    """The first thing that pydantic found wrong, in one line that names the field and what was given."""
+    """The first thing that pydantic found wrong, in one short line that names the field and what was given."""
     first = error.errors(include_url=False, include_context=False)[0]
-    field = ".".join(str(part) for part in first["loc"])
+    field = ".".join(str(part) for part in first["loc"])[:80]
     given = " ".join(repr(first["input"]).split())[:80]
-    return f"{field or 'the whole'}: {first['msg'].splitlines()[0]}; got {given}"
+    wrong = "its kind is missing" if first["type"] == "union_tag_not_found" else first["msg"].splitlines()[0]
+    return f"{field or 'the whole'}: {wrong.removeprefix('Value error, ')[:160]}; got {given}"

@@ -179,6 +179,8 @@ def variations(recipe: Recipe) -> Iterator[tuple[dict[str, JsonValue], Recipe]]:
     names = list(recipe.vary)
     if "preset" in names:  # its numbers are written out by now: every value would train the same
         raise InputError("vary.preset: vary the settings that differ, or run the recipe once with each --set preset=")
+    if "vary" in names:
+        raise InputError("vary.vary: name the settings themselves")
     for values in itertools.product(*recipe.vary.values()):
         chosen = dict(zip(names, values, strict=True))
         raw = deepcopy(recipe.dump()) | {"vary": {}}
@@ -200,8 +202,8 @@ def _with_preset(raw: Raw) -> Raw:
     training = whole.get("training")
     trained = merged(training, for_defenses) if isinstance(training, dict) else {}
     whole["defenses"] = _each(whole.get("defenses", []), lambda kind: trained if trains(kind) else {})
-    if isinstance(attack := whole.get("attack"), dict):
-        whole["attack"] = attack | {"strategies": _each(attack.get("strategies", []), lambda kind: for_strategies)}
+    if isinstance(attack := whole.get("attack"), dict) and "strategies" in attack:
+        whole["attack"] = attack | {"strategies": _each(attack["strategies"], lambda kind: for_strategies)}
     return whole
 
 
