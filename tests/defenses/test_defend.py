@@ -7,10 +7,11 @@ import torch
 
 from countguard.data.synthetic import Synthetic
 from countguard.errors import InputError
+from countguard.metrics.intervals import Interval
 from countguard.models import build_counter, load_counter, save_counter
-from countguard.reports.repair_page import write_repair_page
+from countguard.reports.repair_page import repair_page, write_repair_page
 from countguard.studies.operator import defend_counter, recommended
-from countguard.studies.repair import PROBES, parted_for_repair
+from countguard.studies.repair import PROBES, Measures, Repair, parted_for_repair
 from tiny_crowds import tiny_crowd
 
 DATA = Synthetic(train=8, test=1, height=48, width=64, heads=(4, 40))
@@ -66,6 +67,28 @@ def test_three_images_are_too_few() -> None:
 def test_the_recommended_repair_looks_at_as_many_pictures_for_any_budget() -> None:
     assert recommended(40)["epochs"] == 10 * recommended(400)["epochs"]  # type: ignore[operator]
     assert recommended(10**6)["epochs"] == 1
+
+
+def measures(rho_acc: float, under: float) -> Measures:
+    def rate(value: float) -> Interval:
+        return Interval(value, value - 0.05, value + 0.05)
+
+    return Measures(rate(5.0), rate(rho_acc), {name: rate(under) for name in PROBES})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (measures(0.8, 0.1), measures(0.5, 0.5), "worse than before"),
+        (measures(0.8, 0.1), measures(0.8, 0.8), "now sees through"),
+        (measures(0.8, 0.1), measures(0.8, 0.4), "still misled"),
+        (measures(0.8, 0.8), measures(0.79, 0.8), "No difference"),
+    ],
+)
+def test_the_page_opens_with_what_changed(before: Measures, after: Measures, said: str) -> None:
+    files = Path("a.safetensors"), Path("b.safetensors")
+    page = repair_page(Repair(*files, "lite", "crowds", {"kind": "random_blend"}, 30, 10, before, after))
+    assert said in page.split("A `lite` counter")[0]
 
 
 def test_a_hostile_file_name_stays_one_line(suspect: Path, tmp_path: Path) -> None:

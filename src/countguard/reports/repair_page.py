@@ -8,6 +8,7 @@ import yaml
 from countguard.errors import one_line
 from countguard.files import write_atomically
 from countguard.metrics.intervals import Interval
+from countguard.reports.wording import join
 from countguard.studies.repair import Measures, Repair
 
 _NO_PROMISE = """\
@@ -36,6 +37,8 @@ def repair_page(repair: Repair) -> str:
     return f"""\
 # Repair of {one_line(repair.counter.name)}
 
+{_verdict(repair.before, repair.after)}
+
 A `{repair.kind}` counter, repaired by `{repair.defense["kind"]}` with {repair.trained_on} clean images of
 {one_line(repair.data)}. All numbers are on {repair.measured_on} other clean images that the repair did not see, with
 95 % bootstrap intervals.
@@ -55,6 +58,20 @@ Repaired counter: `{one_line(repair.out.name)}`
 
 {settings}
 """
+
+
+def _verdict(before: Measures, after: Measures) -> str:
+    """One or two sentences; a difference counts where the intervals do not meet."""
+    if before.rho_acc is not None and after.rho_acc is not None and after.rho_acc.high < before.rho_acc.low:
+        return (
+            "**The repaired counter counts clean images worse than before.** Give it more clean images, or train longer "
+            "(`--set defenses.0.epochs=...`), before you use it."
+        )
+    gone = [name for name, rate in before.under.items() if after.under[name].low > rate.high]
+    left = [name for name, rate in after.under.items() if rate.high < (after.rho_acc or rate).low]
+    found = [f"It now sees through {join(gone)}, which misled it before."] if gone else []
+    found += [f"**It is still misled by {join(left)}.**"] if left else []
+    return " ".join(found) or "No difference between before and after that these images could show."
 
 
 def _rows(before: Measures, after: Measures) -> list[tuple[str, str, str]]:
