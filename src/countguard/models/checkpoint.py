@@ -11,10 +11,10 @@ from safetensors.torch import save
 from countguard.errors import InputError, RunError
 from countguard.files import write_atomically
 from countguard.models.counter import Counter
-from countguard.models.filling import fill, first_error
+from countguard.models.filling import fill
 from countguard.models.registry import COUNTERS
 from countguard.models.weights_file import WeightsFile, open_weights
-from countguard.settings import Settings
+from countguard.settings import Settings, first_error
 
 KEY = "countguard"
 """Where the header lies in a file's metadata: one entry, for safetensors writes several in a random order."""

@@ -12,6 +12,7 @@ from countguard.errors import InputError
 from countguard.models.counter import Counter
 from countguard.models.registry import counter_class
 from countguard.models.weights_file import WeightsFile, read_tensors
+from countguard.settings import first_error
 
 
 def construct(kind: str, settings: Mapping[str, Any], where: str) -> Counter:
@@ -60,13 +61,6 @@ def fill(
     return counter
 
 
-def first_error(error: ValidationError) -> str:
-    """The first thing that pydantic found wrong, in one line that names the field."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    field = ".".join(str(part) for part in first["loc"])
-    return f"{field or 'the whole'}: {first['msg']}; got {str(first['input'])[:80]!r}"
-
-
 def check_names(path: Path, held: set[str], expected: Mapping[str, Tensor], *, whole: bool) -> None:
     """Check the tensors that a file holds, under the counter's names, against those that the counter has.
 
@@ -74,6 +68,8 @@ def check_names(path: Path, held: set[str], expected: Mapping[str, Tensor], *, w
         InputError: one is unknown or, where the file must be whole, missing.
     """
     if unknown := sorted(held - expected.keys()):
-        raise InputError(f"{path}: holds {unknown[0]!r}, which the counter does not have ({len(unknown)} such tensors)")
+        raise InputError(
+            f"{path}: holds {unknown[0][:80]!r}, which the counter does not have ({len(unknown)} such tensors)"
+        )
     if whole and (missing := sorted(expected.keys() - held)):
         raise InputError(f"{path}: {missing[0]!r} is missing ({len(missing)} such tensors)")

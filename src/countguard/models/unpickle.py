@@ -9,6 +9,7 @@ import resource
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from safetensors.torch import save_file
@@ -69,6 +70,8 @@ def _reason(error: Exception) -> str:
     text = str(error)
     if found := re.search(r"GLOBAL ([\w.]+)", text):
         return f"it holds objects other than tensors ({found[1]})"
+    if isinstance(error, UnpicklingError):  # torch's own words advise to run the file's code
+        return "it is damaged, or not as torch.save writes it"
     if "can't allocate memory" in text or "Cannot allocate memory" in text:
         return "it asks for more memory than its size allows"
     return text.splitlines()[0] if text else type(error).__name__

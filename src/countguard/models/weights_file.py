@@ -70,7 +70,7 @@ def read_tensors(file: WeightsFile, names: Mapping[str, str], expected: Mapping[
         wanted = tuple(expected[own].shape)
         if file.shapes[name] != wanted:
             raise InputError(
-                f"{file.path}: {name} has shape {list(file.shapes[name])}, the counter needs {list(wanted)}"
+                f"{file.path}: {name} has shape {str(list(file.shapes[name]))[:80]}, the counter needs {list(wanted)}"
             )
         if (file.dtypes[name] in FLOATS) != expected[own].is_floating_point():
             raise InputError(f"{file.path}: {name} is {file.dtypes[name]}, the counter needs {expected[own].dtype}")
