@@ -35,8 +35,8 @@ class Synthetic(Source):
     """
 
     kind: Literal["synthetic"] = "synthetic"
-    train: PositiveInt = 400
-    test: PositiveInt = 200
+    train: Annotated[int, Field(ge=1, le=1_000_000)] = 400
+    test: Annotated[int, Field(ge=1, le=1_000_000)] = 200
     height: Annotated[int, Field(ge=32, le=2048)] = 96
     width: Annotated[int, Field(ge=32, le=2048)] = 128
     seed: Annotated[int, Field(ge=0)] = 0

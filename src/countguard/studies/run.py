@@ -1,5 +1,6 @@
 """Runs a study: checks everything first, then cell after cell, then results.csv."""
 
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ from countguard.training.settings import Training
 
 LEAST_DISK = 64 * 1024 * 1024
 """Bytes that must be free beside the counters before a study starts."""
+LARGEST_STUDY = 10_000
+"""Cells; a recipe that varies a few settings too many asks for billions."""
 
 
 def run_study(recipe: Recipe, study: Path, *, executor: Executor = run_locally, console: Console | None = None) -> Path:
@@ -46,6 +49,7 @@ def run_study(recipe: Recipe, study: Path, *, executor: Executor = run_locally, 
         study.mkdir(parents=True, exist_ok=True)
         with held(study), logged_to(study / "run.log"):
             _take_folder(study, recipe)
+            _sweep(study)
             _check_disk(study, plan)
             if recipe.machine.threads is not None:
                 torch.set_num_threads(recipe.machine.threads)
@@ -68,6 +72,7 @@ def planned(recipe: Recipe) -> list[Cell]:
         InputError: crowds or weights are missing or not usable.
         RunError: the machine that the recipe names is not there.
     """
+    _require_size(recipe)
     cells = [cell for varied, variation in variations(recipe) for cell in cells_of(variation, varied)]
     looked_at: list[object] = []
     splits: dict[AnySource, CrowdSplit] = {}
@@ -95,6 +100,15 @@ def planned(recipe: Recipe) -> list[Cell]:
     if len(set(names)) < len(names):
         raise InputError("vary: two combinations give the same cell name; make the values tell apart")
     return cells
+
+
+def _require_size(recipe: Recipe) -> None:
+    counters = len(recipe.seeds) * (1 + len(recipe.attack.strategies)) * (1 + len(recipe.defenses))
+    cells = math.prod(map(len, recipe.vary.values())) * counters
+    if cells > LARGEST_STUDY:
+        raise InputError(
+            f"{recipe.name}: vary, seeds, strategies and defenses make {cells:,} cells, more than {LARGEST_STUDY:,}"
+        )
 
 
 def _log_skipped(name: str, lines: Sequence[str]) -> None:
@@ -125,6 +139,12 @@ def _take_folder(study: Path, recipe: Recipe) -> None:
             raise InputError(f"{file}: holds another study ({difference}); use another --out")
         return
     write_atomically(file, dump_yaml(resolved))
+
+
+def _sweep(study: Path) -> None:
+    """Removes what a killed run had not written to its end; nobody else writes there while the folder is held."""
+    for partial in study.rglob("*.part"):
+        partial.unlink(missing_ok=True)
 
 
 def _first_difference(before: object, now: object, name: str = "") -> str | None:
