@@ -64,7 +64,7 @@ def _verdict(before: Measures, after: Measures) -> str:
     """One or two sentences; a difference counts where the intervals do not meet."""
     if before.rho_acc is not None and after.rho_acc is not None and after.rho_acc.high < before.rho_acc.low:
         return (
-            "**The repaired counter counts clean images worse than before.** Give it more clean images, or train longer "
+            "**The repaired counter counts clean images worse than before.** Give it more clean images or train longer "
             "(`--set defenses.0.epochs=...`), before you use it."
         )
     gone = [name for name, rate in before.under.items() if after.under[name].low > rate.high]
