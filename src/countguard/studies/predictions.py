@@ -78,6 +78,8 @@ def read_predictions(path: Path) -> Predictions:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
+        if not rows:
+            raise ValueError("it holds no image")
         columns = [np.array([float(row[name]) for row in rows]) for name in COLUMNS[1:]]
         ids = tuple(row["image_id"] for row in rows)
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:

@@ -1,0 +1,97 @@
+"""A study's cells: their names, their order, and what of a recipe a training depends on."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from countguard.studies.cells import Cell, cells_of
+from countguard.studies.resolve import recipe_from, variations
+from raw_recipe import raw_recipe
+
+
+def cells(**changes: Any) -> list[Cell]:
+    recipe = recipe_from(raw_recipe(**changes), "here")
+    return [cell for varied, variation in variations(recipe) for cell in cells_of(variation, varied)]
+
+
+def test_a_study_is_every_strategy_and_stage_of_every_seed() -> None:
+    assert [cell.name for cell in cells(seeds=[0, 7])] == [
+        f"{strategy}-{stage}-s{seed}"
+        for seed in (0, 7)
+        for strategy in ("clean", "minus", "multiply")
+        for stage in ("attacked", "fine_tune")
+    ]
+
+
+def test_each_cell_comes_after_those_that_it_needs() -> None:
+    done: set[str] = set()
+    defenses = [{"kind": "fine_tune"}, {"kind": "fine_tune", "label": "again"}]
+    for cell in cells(seeds=[1, 0], defenses=defenses, vary={"training.lr": [1e-3, 1e-4]}):
+        assert set(cell.needs) <= done
+        assert cell.name not in cell.needs
+        done.add(cell.name)
+    assert len(done) == 2 * 2 * 3 * 3
+
+
+def test_a_repaired_cell_needs_the_attacked_and_both_clean_counters() -> None:
+    by_name = {cell.name: cell for cell in cells()}
+    assert by_name["clean-attacked-s0"].needs == []
+    assert by_name["clean-fine_tune-s0"].needs == ["clean-attacked-s0"]
+    assert by_name["minus-attacked-s0"].needs == ["clean-attacked-s0"]
+    assert set(by_name["minus-fine_tune-s0"].needs) == {
+        "clean-attacked-s0",
+        "minus-attacked-s0",
+        "clean-fine_tune-s0",
+    }
+
+
+def key(cell_name: str, **changes: Any) -> str:
+    return next(cell.training_key for cell in cells(**changes) if cell.name == cell_name)
+
+
+def test_a_training_depends_on_what_it_uses_and_on_nothing_else() -> None:
+    clean, minus, repaired = "clean-attacked-s0", "minus-attacked-s0", "minus-fine_tune-s0"
+    other_data = raw_recipe()["data"] | {"seed": 5}
+    strategies = {"strategies": [{"kind": "minus"}, {"kind": "multiply"}]}
+    for name in (clean, minus, repaired):
+        before = key(name)
+        assert key(name) == before
+        assert key(name, data=other_data) != before
+        assert key(name, training={"epochs": 2}) != before
+        assert key(name, model={"kind": "mcnn"}) != before
+        assert key(name, evaluation={"examples": 1}) == before
+        assert key(name, machine={"accelerator": "auto"}) == before
+        assert key(name, name="other") == before
+    changed_attack = {"attack": strategies | {"rate": 0.2}}
+    assert key(clean, **changed_attack) == key(clean)
+    assert key(minus, **changed_attack) != key(minus)
+    assert key(repaired, **changed_attack) != key(repaired)
+    changed_repair = {"defenses": [{"kind": "fine_tune", "clean_images": 1}]}
+    assert key(minus, **changed_repair) == key(minus)
+    assert key(repaired, **changed_repair) != key(repaired)
+    assert len({cell.training_key for cell in cells(seeds=[0, 1])}) == 12
+
+
+json_values: st.SearchStrategy[JsonValue] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(varied=st.dictionaries(st.text(min_size=1, max_size=200), json_values, max_size=5))
+def test_every_name_is_fit_for_a_folder(varied: dict[str, JsonValue]) -> None:
+    name = Cell(recipe_from(raw_recipe(), "here"), "minus", "", 0, varied).name
+    assert len(name.encode()) <= 120
+    assert not set(name) & set("/\\ \0\n")
+    assert name.startswith("minus-attacked-s0")
+
+
+def test_long_values_give_different_names() -> None:
+    names = {
+        Cell(recipe_from(raw_recipe(), "here"), "minus", "", 0, {"data.root": "x" * 300 + ending}).name
+        for ending in ("a", "b")
+    }
+    assert len(names) == 2
