@@ -70,6 +70,17 @@ def test_code_in_a_pickle_does_not_run(tmp_path: Path) -> None:
     assert not flag.exists()
 
 
+def test_modules_in_the_working_folder_are_not_imported(
+    published: dict[str, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(published, tmp_path / "mcnn.pth")
+    for name in ("torch", "safetensors", "resource"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('taken over')")
+    monkeypatch.chdir(tmp_path)
+    convert.convert("mcnn.pth", "mcnn", "out.safetensors")
+    assert load_counter("out.safetensors").kind == "mcnn"
+
+
 def test_a_pickle_that_unfolds_into_more_memory_than_it_may_have_is_given_up(tmp_path: Path) -> None:
     path = tmp_path / "bomb.pth"
     torch.save({"a": torch.zeros(1).expand(1 << 40)}, path)  # 4 bytes on disk, 4 TiB once copied

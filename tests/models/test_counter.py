@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -117,3 +119,9 @@ def test_a_few_steps_from_random_weights_learn(kind: str) -> None:
         optimizer.step()
     assert counter.eval().loss(images, points).item() < 0.5 * before
     assert counter.count(images).min().item() > 0.5
+
+
+def test_importing_the_models_imports_no_optional_package() -> None:
+    heavy = ("open_clip", "torchvision", "lightning", "captum", "matplotlib", "pandas", "gradio")
+    command = f"import sys, countguard.models; sys.exit(', '.join(set({heavy}) & set(sys.modules)) or 0)"
+    subprocess.run([sys.executable, "-c", command], check=True)

@@ -57,7 +57,8 @@ def _from_pickle(weights: Path, kind: str, settings: dict[str, Any]) -> Counter:
         raise InputError(f"{weights}: has {weights.stat().st_size} bytes; pickles up to {LARGEST} are converted")
     with tempfile.TemporaryDirectory() as folder:
         tensors = Path(folder) / "tensors.safetensors"
-        command = [sys.executable, "-m", "countguard.models.unpickle", str(weights.resolve()), str(tensors)]
+        # -P: nothing is imported from the folder that countguard was started in, which may be the stranger's
+        command = [sys.executable, "-P", "-m", "countguard.models.unpickle", str(weights.resolve()), str(tensors)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
         except subprocess.TimeoutExpired:
