@@ -8,8 +8,8 @@ from torch import Tensor
 from countguard.data.crowd import Crowd
 from countguard.models.counter import Counter
 
-PIXELS_A_BATCH = 8 * 1024 * 1024
-"""Images of one size are counted together up to this many pixels; bounds the memory of a batch."""
+PIXELS_A_BATCH = {"cpu": 1 << 18, "cuda": 1 << 23}
+"""Images of one size are counted together up to this many pixels: what a processor's cache, a device's memory likes."""
 
 
 def count_crowds(counter: Counter, crowds: Sequence[Crowd]) -> Tensor:
@@ -30,7 +30,7 @@ def count_views(
     """
     device = counter.mean.device
     counts = []
-    for members in batches_of_one_size(crowds):
+    for members in batches_of_one_size(crowds, PIXELS_A_BATCH.get(device.type, 1 << 20)):
         images = torch.stack([crowd.image for crowd in members]).to(device)
         counts.append(torch.stack([counter.count(as_input(view(images, members))) for view in views]))
     if not counts:
@@ -43,12 +43,12 @@ def as_input(images: Tensor) -> Tensor:
     return images.to(torch.float32, memory_format=torch.channels_last).div_(255)
 
 
-def batches_of_one_size(crowds: Sequence[Crowd]) -> Iterator[list[Crowd]]:
-    """Neighbours of one size, in order, at most `PIXELS_A_BATCH` together."""
+def batches_of_one_size(crowds: Sequence[Crowd], pixels: int) -> Iterator[list[Crowd]]:
+    """Neighbours of one size, in order, at most so many pixels together; a larger image alone."""
     members: list[Crowd] = []
     for index in range(len(crowds)):
         crowd = crowds[index]
-        full = members and (len(members) + 1) * crowd.height * crowd.width > PIXELS_A_BATCH
+        full = members and (len(members) + 1) * crowd.height * crowd.width > pixels
         if full or (members and members[0].image.shape != crowd.image.shape):
             yield members
             members = []
