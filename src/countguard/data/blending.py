@@ -29,8 +29,8 @@ class Blending(Settings):
             `countguard.data.patterns`. By default those with structure, which hide heads as a picture does.
     """
 
-    probability: Annotated[float, Field(ge=0, le=1)] = 0.9
-    share: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]] = (0.0, 0.35)
+    probability: Annotated[float, Field(ge=0, le=1)] = 0.7
+    share: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]] = (0.0, 0.25)
     pictures: Annotated[tuple[Picture, ...], Field(min_length=1)] = (
         "crowd",
         "leaves",

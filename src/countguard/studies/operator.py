@@ -26,7 +26,7 @@ from countguard.studies.workbench import evaluation_device, machine_for, parted
 from countguard.training.callbacks import EpochReport
 from countguard.training.fit import fit
 
-REPAIR_VIEWS = 8000
+REPAIR_VIEWS = 10_000
 """Pictures that the recommended repair looks at, however many clean images there are to draw them from."""
 
 
