@@ -8,7 +8,11 @@ from countguard.errors import InputError
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes a file under a temporary name in its folder, flushes it to disk, and renames it: whole, or not there."""
+    """Writes a file under a temporary name in its folder, flushes it to disk, and renames it: whole, or not there.
+
+    Raises:
+        OSError: with the file's name, also where the system gives none, as when the disk is full.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with partial.open("wb") as file:
@@ -16,6 +20,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
 

@@ -30,6 +30,7 @@ from countguard.studies.results import read_card, write_card
 from countguard.studies.shares import success_by_share
 from countguard.studies.workbench import Workbench, evaluation_device, machine_for, parted
 from countguard.training.callbacks import EpochReport
+from countguard.training.faults import faults_explained
 from countguard.training.fit import fit
 
 COUNTER = "counter.safetensors"
@@ -56,6 +57,15 @@ def run_cell(cell: Cell, study: Path, bench: Workbench, report: EpochReport | No
     folder.mkdir(parents=True, exist_ok=True)
     split = bench.split(cell.recipe.data)
     counter = _counter_of(cell, study, split, report)
+    with faults_explained("counting", "a smaller data.scale would help, or machine.accelerator: cpu"):
+        card = _measured(cell, study, split, counter)
+    (folder / "resume.ckpt").unlink(missing_ok=True)
+    write_card(card, folder)
+
+
+def _measured(cell: Cell, study: Path, split: CrowdSplit, counter: Counter) -> dict[str, Any]:
+    """Writes predictions and examples of the cell's counter; returns the card."""
+    folder = _place(study, cell)
     started = time.monotonic()
     device = evaluation_device(cell.recipe.machine)
     counter.to(device).eval()
@@ -70,15 +80,13 @@ def run_cell(cell: Cell, study: Path, bench: Workbench, report: EpochReport | No
     by_share = success_by_share(
         counter, clean_counter, split.test, trigger, cell.recipe.evaluation.shares, direction, cell.seed
     )
-    card = _card(cell, study, predictions, direction) | {
+    return _card(cell, study, predictions, direction) | {
         "by_share": by_share,
         "poisoned": None if strategy is None else _poisoned(cell, split),
         "settings": {"recipe": cell.recipe.dump(), "counter": counter.settings()},
         "device": _device_name(device),
         "seconds": {"training": _training_seconds(folder), "evaluation": round(time.monotonic() - started, 3)},
     }
-    (folder / "resume.ckpt").unlink(missing_ok=True)
-    write_card(card, folder)
 
 
 def _counter_of(cell: Cell, study: Path, split: CrowdSplit, report: EpochReport | None) -> Counter:

@@ -100,6 +100,9 @@ class ResumePoint(Callback):
     """Saves the whole state of a training at the end of an epoch, at most every `seconds`, under one name, atomically.
 
     Must come after callbacks whose state it is to hold.
+
+    Raises:
+        RunError: the disk is full, or the folder cannot be written to.
     """
 
     def __init__(self, path: Path, seconds: float) -> None:
@@ -112,7 +115,11 @@ class ResumePoint(Callback):
         if time.monotonic() - self._saved < self._seconds:
             return
         partial = self.path.with_suffix(".part")
-        trainer.save_checkpoint(partial)
+        try:
+            trainer.save_checkpoint(partial)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise RunError(f"{self.path}: cannot be saved ({error.strerror}); finished cells are kept") from error
         if trainer.is_global_zero:
             partial.replace(self.path)
         self._saved = time.monotonic()

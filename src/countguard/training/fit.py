@@ -20,14 +20,21 @@ from lightning.pytorch.callbacks import EMAWeightAveraging
 
 from countguard.data.crowd import Crowd
 from countguard.data.loading import EpochBatches
-from countguard.errors import InputError, RunError
+from countguard.errors import InputError
 from countguard.models.counter import Counter
 from countguard.training.callbacks import BestWeights, Divergence, EpochReport, History, ResumePoint
+from countguard.training.faults import IntoItsFolder, faults_explained
 from countguard.training.module import CounterModule, CrowdData
 from countguard.training.settings import Training
 
 ModuleFactory = Callable[[Counter, Training, int, int], CounterModule]
 """Makes what is trained of a counter, its settings, the steps an epoch, and the seed."""
+
+LESS_MEMORY = (
+    "a smaller training.batch_size, training.augmentation.crop or data.scale would help, or training.precision: "
+    "bf16-mixed"
+)
+"""What needs less of a device's memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ def fit(
 
     Raises:
         InputError: there is nothing to train on, no crowds to select on, or code in the resume point.
-        RunError: the training diverged, or memory ran out.
+        RunError: the training diverged, memory ran out, the device was lost, or no resume point could be saved.
     """
     if not len(crowds):
         raise InputError("training: there is no crowd to train on")
@@ -95,6 +102,7 @@ def fit(
             deterministic=machine.deterministic,
             reload_dataloaders_every_n_epochs=1,
             callbacks=_callbacks(history, training, validation or (), resume, machine),
+            plugins=[IntoItsFolder()],
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -102,7 +110,11 @@ def fit(
         )
         # torch.save writes the end of a zip file last: without one, the resume point is not whole
         checkpoint = resume if resume is not None and is_zipfile(resume) else None
-        with _interrupts_as_python_has_them(), _out_of_memory_explained(), _resume_point_refused(checkpoint):
+        with (
+            _interrupts_as_python_has_them(),
+            faults_explained("training", LESS_MEMORY),
+            _resume_point_refused(checkpoint),
+        ):
             trainer.fit(trained, datamodule=CrowdData(batches, training.steps), ckpt_path=checkpoint, weights_only=True)
         if handover is not None:
             history.rows = json.loads(handover.read_text())
@@ -161,19 +173,6 @@ def _interrupts_as_python_has_them() -> Iterator[None]:
         if in_main_thread:
             signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from error
-
-
-@contextmanager
-def _out_of_memory_explained() -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise RunError(
-            "the device ran out of memory while training; a smaller training.batch_size, training.augmentation.crop "
-            "or data.scale would help, or training.precision: bf16-mixed"
-        ) from error
-    except MemoryError as error:
-        raise RunError("memory ran out while training; fewer data.images or a smaller data.scale would help") from error
 
 
 @contextmanager

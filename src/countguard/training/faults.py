@@ -1,0 +1,60 @@
+"""What a machine does to a training, in a sentence: memory that runs out, a device that is lost, a full disk."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins import TorchCheckpointIO
+
+from countguard.errors import RunError
+
+
+@contextmanager
+def faults_explained(work: str, help: str) -> Iterator[None]:
+    """Turns what torch says of memory and devices into a line.
+
+    Args:
+        work: what was being done.
+        help: the settings that need less of the device's memory.
+
+    Raises:
+        RunError: memory ran out, or the device was lost.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise RunError(f"the device ran out of memory while {work}; {help}") from error
+    except torch.AcceleratorError as error:
+        said = str(error).splitlines()[0]
+        raise RunError(
+            f"the device was lost while {work} ({said}); what was finished is kept, and the same command goes on"
+        ) from error
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch's own allocator
+            raise RunError(
+                f"memory ran out while {work}; fewer data.images or a smaller data.scale would help"
+            ) from error
+        raise
+
+
+class IntoItsFolder(TorchCheckpointIO):
+    """Writes a checkpoint straight to where it is asked to.
+
+    Lightning's own way copies it twice in memory, and writes it to the system's temporary folder first: a process that
+    is killed leaves it there, out of anybody's sight.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Raises OSError, with the file's name, where the disk gives out."""
+        try:
+            with Path(path).open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+        except RuntimeError as error:  # torch's own words say nothing of the disk
+            if isinstance(error.__context__, OSError):
+                raise OSError(error.__context__.errno, error.__context__.strerror, str(path)) from error
+            raise
