@@ -1,0 +1,60 @@
+"""What a run shows and logs."""
+
+import io
+import logging
+from pathlib import Path
+
+from rich.console import Console
+
+from countguard.studies.cells import cells_of
+from countguard.studies.progress import StudyProgress, counted, log, logged_to
+from countguard.studies.resolve import recipe_from
+from raw_recipe import raw_recipe
+
+CELLS = cells_of(recipe_from(raw_recipe(training={"epochs": 3}, defenses=[]), "here"), {})
+
+
+def test_the_log_tells_of_every_cell_and_epoch_with_times(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO())
+    with logged_to(tmp_path / "run.log"), StudyProgress(CELLS, console) as progress, progress.cell(CELLS[0]) as report:
+        report(1, 0.123456789)
+    lines = (tmp_path / "run.log").read_text().splitlines()
+    assert [line.split(" INFO ")[1] for line in lines] == [
+        "clean-attacked-s0: started",
+        "clean-attacked-s0: epoch 1, loss 0.123457",
+        "clean-attacked-s0: finished",
+    ]
+    assert all(line[:4].isdecimal() for line in lines)
+
+
+def test_a_log_is_added_to_and_let_go(tmp_path: Path) -> None:
+    level, handlers = log.level, list(log.handlers)
+    for _ in range(2):
+        with logged_to(tmp_path / "run.log"):
+            log.info("hello")
+    log.warning("afterwards")
+    assert (tmp_path / "run.log").read_text().count("hello") == 2
+    assert "afterwards" not in (tmp_path / "run.log").read_text()
+    assert (log.level, log.handlers) == (level, handlers)
+    assert logging.getLogger("countguard") is log
+
+
+def test_a_terminal_sees_epochs_and_the_time_left() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    with StudyProgress(CELLS, console) as progress:
+        for cell in CELLS:
+            with progress.cell(cell) as report:
+                report(1, 0.5)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "multiply-attacked-s0" in shown
+    assert "9/9" in shown  # an interrupted cell counts in full once it is finished
+    assert "left" in shown
+
+
+def test_without_a_terminal_nothing_is_drawn() -> None:
+    console = Console(file=io.StringIO())
+    with StudyProgress(CELLS, console) as progress, progress.cell(CELLS[0]) as report:
+        report(1, 0.5)
+    assert console.file.getvalue() == ""  # type: ignore[attr-defined]
+    with counted("pictures", 3) as progressed:
+        progressed(3)
