@@ -176,10 +176,10 @@ def command(study: Path, *more: str) -> list[str]:
     return ["run", "tiny", "--out", str(study), *settings]
 
 
-def one_line(process: "subprocess.Popen[str]", code: int) -> str:
+def one_line(process: "subprocess.Popen[str]", *codes: int) -> str:
     """What the command says at its end, which is one line."""
     _, said = process.communicate(timeout=300)
-    assert process.returncode == code, said
+    assert process.returncode in codes, said
     (line,) = said.splitlines()
     assert line.startswith("countguard: ")
     return str(line)
@@ -204,7 +204,8 @@ def interrupted(study: Path, when: Callable[[], bool], *more: str) -> str:
     while not when() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    return one_line(process, 130)
+    # a library interrupted while it is loaded makes Python end by the signal itself, which shells call 130, too
+    return one_line(process, 130, -signal.SIGINT)
 
 
 def test_ctrl_c_while_training_ends_cleanly_and_the_run_goes_on(tmp_path: Path) -> None:
