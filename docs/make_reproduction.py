@@ -109,7 +109,7 @@ def _missing(measured: set[str]) -> list[str]:
     return [
         "These need a GPU for hours, and the official test images or a share of the training images held back:",
         "`--set 'data.split={kind: held_back, fraction: 0.2, seed: 0}'`. Each is one command. The first was run on six",
-        "images at a quarter of their size for one epoch on a CPU, to see that it is complete; no figure is given for that.",
+        "images at a quarter of their size for one epoch on a CPU; no figure is given for that.",
         "",
         *missing,
     ]

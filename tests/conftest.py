@@ -1,17 +1,22 @@
 """What all tests share: few threads, tiny crowds, the real files where they are, and one tiny study a session."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from countguard.studies.recipe import Recipe
 from countguard.studies.resolve import read_recipe
 from countguard.studies.run import run_study
 
+# What hypothesis keeps for itself goes with the process.
+HYPOTHESIS_HOME = tempfile.TemporaryDirectory(prefix="countguard-tests-")
+set_hypothesis_home_dir(HYPOTHESIS_HOME.name)
 # No deadline and no complaint about slow draws: the machine may be shared. No database: tests leave no files.
 settings.register_profile("countguard", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("countguard")

@@ -1,7 +1,7 @@
 """Random pictures that show nothing: noise, colours and shapes to mix into images in training.
 
-Each is a pure function of (height, width, generator) to float32 [3, height, width] in 0..255. None is a built-in trigger
-picture (`countguard.attacks.pictures`): a repair that trained on those would be judged on what it was shown.
+Each is a pure function of (height, width, generator) to float32 [3, height, width] in 0..255. None is a built-in
+trigger picture (`countguard.attacks.pictures`): a repair that trained on those would be judged on what it was shown.
 """
 
 import math
