@@ -1,6 +1,7 @@
 """What all tests share: few threads, tiny crowds, the real files where they are, and one tiny study a session."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,14 @@ set_hypothesis_home_dir(HYPOTHESIS_HOME.name)
 # No deadline and no complaint about slow draws: the machine may be shared. No database: tests leave no files.
 settings.register_profile("countguard", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("countguard")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interrupts() -> Iterator[None]:
+    """A shell starts its background jobs with Ctrl-C ignored, and their children inherit that; tests press it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session", autouse=True)
