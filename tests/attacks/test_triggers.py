@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
+from countguard.attacks.blend import mixed
 from countguard.attacks.triggers import Blend
 from countguard.seeds import generator_for
 from tiny_crowds import tiny_crowd
@@ -104,3 +105,13 @@ def test_equal_triggers_stay_equal_whatever_they_have_drawn() -> None:
 def test_a_share_outside_of_0_to_1_is_refused(alpha: object) -> None:
     with pytest.raises(ValidationError, match="alpha"):
         Blend.model_validate({"alpha": alpha})
+
+
+@pytest.mark.parametrize("shape", [(3, 11, 13), (2, 3, 200, 300), (0, 3, 16, 16), (2, 2, 3, 8, 8)])
+def test_the_result_goes_where_it_is_asked_for(shape: tuple[int, ...]) -> None:
+    images = torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    blend = Blend(alpha=0.3)
+    expected = mixed(images, blend.picture_for(*shape[-2:]), 0.3)
+    assert torch.equal(blend.blend(images), expected)
+    assert blend.blend(images, out=images) is images
+    assert torch.equal(images, expected)
