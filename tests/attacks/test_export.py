@@ -90,11 +90,26 @@ def test_a_picture_that_cannot_be_read_leaves_nothing_behind(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_each_picture_is_read_once(tmp_path: Path) -> None:
+    class Counted(list[Any]):
+        reads = 0
+
+        def __getitem__(self, index: Any) -> Any:
+            self.reads += 1
+            return super().__getitem__(index)
+
+    clean = Counted(CLEAN)
+    poisoned = PoisonedCrowds(clean, ATTACK, seed=7)
+    export_poisoned(poisoned, tmp_path / "out")
+    assert clean.reads == len(poisoned)
+
+
 def test_a_full_disk_at_the_manifest_leaves_no_set_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, content: str) -> None:
+    def full(path: Path, crowds: PoisonedCrowds, entries: object) -> None:
+        path.write_text('{"made_by"')
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("countguard.attacks.export.write_atomically", full)
+    monkeypatch.setattr("countguard.attacks.export._write_manifest", full)
     with pytest.raises(RunError, match=r"out: cannot be written \(No space left on device\)"):
         export_poisoned(crowds(), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

@@ -1,26 +1,28 @@
 """Poisoned training sets as files, for code bases that are not ours."""
 
 import json
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, overload
+from threading import Lock
+from typing import IO, Any, overload
 
 from countguard import __version__
 from countguard.attacks.poisoning import PoisonedCrowds
 from countguard.data.crowd import Crowd
 from countguard.data.writing import whole_folder, write_shanghaitech
-from countguard.files import write_atomically
 
 
 def export_poisoned(crowds: PoisonedCrowds, out: Path, *, progress: Callable[[int], None] | None = None) -> Path:
     """Writes a poisoned set in ShanghaiTech's Part_B layout with lossless pictures, and manifest.json; returns that.
 
     Pictures are numbered from IMG_1, as other code bases expect them. The manifest names for each poisoned picture its
-    source and its points before and after; a poisoned set without one would be a weapon and no benchmark.
+    source and its points before and after; a poisoned set without one would be a weapon and no benchmark. All cores
+    work, and only as many pictures are in memory as there are cores.
 
     Args:
-        crowds: clean and poisoned ones; read once each, a few at a time.
+        crowds: clean and poisoned ones; read once each.
         out: a new or empty folder.
         progress: hears how many pictures are written.
 
@@ -28,41 +30,57 @@ def export_poisoned(crowds: PoisonedCrowds, out: Path, *, progress: Callable[[in
         InputError: `out` is a file or holds something, or a picture is damaged; nothing is left of a set begun.
         RunError: the disk is full or `out` cannot be written to.
     """
-    with whole_folder(out) as folder:
-        names = write_shanghaitech(_Numbered(crowds), folder, "B", progress=progress)
-        write_atomically(folder / "manifest.json", json.dumps(_manifest(crowds, names), indent=1) + "\n")
+    with whole_folder(out) as folder, tempfile.TemporaryFile(dir=folder) as spool:
+        entries = _Entries(spool)
+        write_shanghaitech(_Numbered(crowds, entries), folder, "B", progress=progress)
+        _write_manifest(folder / "manifest.json", crowds, entries)
     return out / "manifest.json"
 
 
-def _manifest(crowds: PoisonedCrowds, names: Sequence[str]) -> dict[str, Any]:
-    sources = crowds.originals
-    poisoned = [place for place in range(len(crowds)) if crowds.is_poisoned(place)]
-    return {
+def _write_manifest(path: Path, crowds: PoisonedCrowds, entries: Iterable[str]) -> None:
+    """An entry a line, and never all of them in memory. The folder around it is whole or not there: so is this."""
+    facts = {
         "made_by": f"countguard {__version__}",
         "attack": crowds.attack.model_dump(mode="json"),
         "seed": crowds.seed,
         "images": len(crowds),
         "indices": crowds.indices,
-        "poisoned": [_entry(names[place], sources[crowds.source_index(place)], crowds[place]) for place in poisoned],
     }
+    with path.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(facts, indent=1).removesuffix("\n}") + ',\n "poisoned": [')
+        for position, entry in enumerate(entries):
+            file.write(("," if position else "") + "\n  " + entry)
+        file.write("\n ]\n}\n")
 
 
-def _entry(name: str, source: Crowd, poisoned: Crowd) -> dict[str, Any]:
-    return {
-        "image": f"{name}.png",
-        "source": source.id,
-        "count_before": source.count,
-        "count_after": poisoned.count,
-        "points_before": source.points.tolist(),
-        "points_after": poisoned.points.tolist(),
-    }
+class _Entries:
+    """The manifest's entries, written down as their pictures are made: the points of a large set would fill memory."""
+
+    def __init__(self, spool: IO[bytes]) -> None:
+        self._spool = spool
+        self._where: dict[int, tuple[int, int]] = {}
+        self._lock = Lock()
+
+    def note(self, place: int, entry: dict[str, Any]) -> None:
+        """From any thread, in any order."""
+        text = json.dumps(entry).encode()
+        with self._lock:
+            self._where[place] = (self._spool.seek(0, 2), len(text))
+            self._spool.write(text)
+
+    def __iter__(self) -> Iterator[str]:
+        """In the order of their places."""
+        for _, (start, length) in sorted(self._where.items()):
+            self._spool.seek(start)
+            yield self._spool.read(length).decode()
 
 
 class _Numbered(Sequence[Crowd]):
-    """The same crowds with ids IMG_1, IMG_2, ..."""
+    """The same crowds with ids IMG_1, IMG_2, ...; each poisoned one that is asked for gets its entry."""
 
-    def __init__(self, crowds: Sequence[Crowd]) -> None:
+    def __init__(self, crowds: PoisonedCrowds, entries: _Entries) -> None:
         self._crowds = crowds
+        self._entries = entries
 
     def __len__(self) -> int:
         return len(self._crowds)
@@ -74,4 +92,21 @@ class _Numbered(Sequence[Crowd]):
     def __getitem__(self, index: int | slice) -> Crowd | list[Crowd]:
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
-        return replace(self._crowds[index], id=f"IMG_{index + 1}")
+        name = f"IMG_{index + 1}"
+        source = self._crowds.originals[self._crowds.source_index(index)]
+        if not self._crowds.is_poisoned(index):
+            return replace(source, id=name)
+        poisoned = self._crowds.attack.poison_one(source, self._crowds.seed)
+        self._entries.note(index, _entry(name, source, poisoned))
+        return replace(poisoned, id=name)
+
+
+def _entry(name: str, source: Crowd, poisoned: Crowd) -> dict[str, Any]:
+    return {
+        "image": f"{name}.png",
+        "source": source.id,
+        "count_before": source.count,
+        "count_after": poisoned.count,
+        "points_before": source.points.tolist(),
+        "points_after": poisoned.points.tolist(),
+    }
