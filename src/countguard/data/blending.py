@@ -58,7 +58,7 @@ class Blending(Settings):
             return crowd
         low, high = self.share
         share = low + (high - low) * float(torch.rand((), generator=generator))
-        picture = self._picture(crowd, others, generator).to(crowd.image.device)
+        picture = self._picture(crowd, others, generator)
         mixed = torch.lerp(crowd.image.float(), picture, share).round_().to(torch.uint8)
         return replace(crowd, image=mixed)
 
@@ -66,7 +66,7 @@ class Blending(Settings):
         name = self.pictures[int(torch.randint(len(self.pictures), (), generator=generator))]
         if name == "crowd" and len(others):
             return _other_crowd(crowd, others, generator)
-        return PATTERNS["noise" if name == "crowd" else name](crowd.height, crowd.width, generator)
+        return PATTERNS["noise" if name == "crowd" else name](crowd.height, crowd.width, generator, crowd.image.device)
 
 
 def _other_crowd(crowd: Crowd, others: Sequence[Crowd], generator: torch.Generator) -> Tensor:

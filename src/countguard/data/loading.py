@@ -1,7 +1,8 @@
 """Batches for training: crowds are read once and stay in memory, or on the device, as uint8."""
 
+from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import overload
 
@@ -18,10 +19,16 @@ MEMORY = 8 * 1024**3
 
 
 class Resident(Sequence[Crowd]):
-    """Crowds of which each is read once, then kept, as far as `MEMORY` goes."""
+    """Crowds of which each is read once, then kept, as far as `MEMORY` goes.
 
-    def __init__(self, crowds: Sequence[Crowd]) -> None:
+    Args:
+        crowds: to read.
+        device: where the pictures are kept; points stay on the CPU, where they are cut and mirrored.
+    """
+
+    def __init__(self, crowds: Sequence[Crowd], device: torch.device = torch.device("cpu")) -> None:
         self._crowds = crowds
+        self._device = device
         self._kept: list[Crowd | None] = [None] * len(crowds)
         self._bytes = 0
 
@@ -38,6 +45,8 @@ class Resident(Sequence[Crowd]):
         crowd = self._kept[index]
         if crowd is None:
             crowd = self._crowds[index]
+            if crowd.image.device != self._device:
+                crowd = replace(crowd, image=crowd.image.to(self._device))
             self._bytes += crowd.image.nbytes
             if self._bytes <= MEMORY:
                 self._kept[index] = crowd
@@ -85,6 +94,7 @@ class EpochBatches:
         rank: int = 0,
         world: int = 1,
     ) -> None:
+        self._device = torch.device("cpu")
         self.crowds = Resident(crowds)
         self.batch_size = batch_size
         self.augmentation = augmentation
@@ -94,6 +104,19 @@ class EpochBatches:
     def __len__(self) -> int:
         """Steps an epoch."""
         return len(self.plan(0))
+
+    def on(self, device: torch.device) -> None:
+        """Draws on this device from now on: pictures are copied there as they are first met, and changed there."""
+        if device != self._device:
+            self._device = device
+            self.crowds = Resident(self.crowds, device)
+
+    def sizes(self) -> Tally[tuple[int, int, int]]:
+        """How many batches an epoch has of so many images, of this height and width."""
+        crop = None if self.augmentation is None else self.augmentation.crop
+        return Tally(
+            (len(step), *(self._sizes[step[0]] if crop is None else (crop.size, crop.size))) for step in self.plan(0)
+        )
 
     def plan(self, epoch: int) -> list[list[int]]:
         """Which crowds each step of an epoch takes, over all processes."""

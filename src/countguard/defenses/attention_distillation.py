@@ -76,6 +76,8 @@ class AttentionDistillation(TrainedDefense):
 
 
 class _Distilled(CounterModule):
+    compiles = False
+
     def __init__(
         self, counter: Counter, training: Training, steps_per_epoch: int, seed: int, teacher: Counter, beta: float
     ) -> None:

@@ -108,6 +108,8 @@ class _Perturbed:
 
 
 class _Masked(CounterModule):
+    compiles = False
+
     def __init__(
         self,
         counter: Counter,

@@ -40,6 +40,8 @@ class Unlearning(TrainedDefense):
 
 
 class _Unlearned(CounterModule):
+    compiles = False
+
     perturbations: Tensor
 
     def __init__(

@@ -44,6 +44,8 @@ class BlockwiseCounter(Counter):
         objective: the loss.
     """
 
+    network_name = "logits"
+
     @validate_call
     def __init__(
         self,

@@ -43,6 +43,8 @@ class Counter(nn.Module):
     """
 
     kind: ClassVar[str] = "custom"
+    network_name: ClassVar[str] = "density"
+    """The method that holds the network: normalised images in, one tensor out. It is what a training compiles."""
     pretrained: ClassVar[tuple[str, ...]] = ()
     """Names of public weights that `load_pretrained` knows."""
     stride: int = 8

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from countguard.data.kernels import Fixed, Kernel
 from countguard.models.counter import IMAGENET_MEAN, IMAGENET_STD, Counter, Mean, OutputScale, Std
+from countguard.models.fused import in_turn
 from countguard.models.imagenet import vgg_features
 from countguard.models.initial import start_small
 from countguard.models.registry import counter
@@ -50,7 +51,7 @@ class CSRNet(Counter):
 
     def density(self, normalised: Tensor) -> Tensor:
         """See `Counter.density`; people per pixel by default."""
-        density: Tensor = self.output_layer(self.backend(self.frontend(normalised)))
+        density: Tensor = self.output_layer(in_turn(self.backend, in_turn(self.frontend, normalised)))
         return density
 
     def load_pretrained(self, name: str) -> None:

@@ -11,6 +11,7 @@ from countguard.models.bins import Bins
 from countguard.models.blockwise import BlockwiseCounter, Objective
 from countguard.models.counter import IMAGENET_MEAN, IMAGENET_STD, Mean, Std
 from countguard.models.csrnet import BACKEND, vgg_frontend
+from countguard.models.fused import in_turn
 from countguard.models.imagenet import vgg_features
 from countguard.models.initial import start_small
 from countguard.models.registry import counter
@@ -57,7 +58,7 @@ class CSRNetEBC(BlockwiseCounter):
 
     def logits(self, normalised: Tensor) -> Tensor:
         """See `BlockwiseCounter.logits`."""
-        logits: Tensor = self.output_layer(self.backend(self.frontend(normalised)))
+        logits: Tensor = self.output_layer(self.backend(in_turn(self.frontend, normalised)))
         return logits
 
     def load_pretrained(self, name: str) -> None:

@@ -94,6 +94,7 @@ class MachineSettings(Settings):
         threads: of the CPU that torch may use; None leaves torch's choice.
         deterministic: only algorithms that give the same result twice.
         resume_seconds: least time between two points that a training can be resumed from.
+        compile: whether networks are compiled where there is a GPU and it pays.
     """
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
@@ -101,6 +102,7 @@ class MachineSettings(Settings):
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     deterministic: bool = True
     resume_seconds: Annotated[float, Field(ge=0)] = 20.0
+    compile: bool = True
 
 
 class Recipe(Settings):

@@ -65,7 +65,9 @@ def machine_for(settings: MachineSettings) -> Machine:
         raise RunError(f"machine.accelerator: {settings.accelerator} is not there; auto takes what there is")
     if cuda and settings.accelerator in ("auto", "gpu", "cuda") and settings.devices > torch.cuda.device_count():
         raise RunError(f"machine.devices: {settings.devices} are asked for, {torch.cuda.device_count()} are there")
-    return Machine(settings.accelerator, settings.devices, settings.deterministic, settings.resume_seconds)
+    return Machine(
+        settings.accelerator, settings.devices, settings.deterministic, settings.resume_seconds, settings.compile
+    )
 
 
 def evaluation_device(settings: MachineSettings) -> torch.device:

@@ -18,11 +18,13 @@ import torch
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging
 
+from countguard.compilers import can_compile_for_gpu
 from countguard.data.crowd import Crowd
 from countguard.data.loading import EpochBatches
 from countguard.errors import InputError
 from countguard.models.counter import Counter
 from countguard.training.callbacks import BestWeights, Divergence, EpochReport, History, ResumePoint
+from countguard.training.compiling import PAYS, Size, compiled
 from countguard.training.faults import IntoItsFolder, faults_explained
 from countguard.training.module import CounterModule, CrowdData
 from countguard.training.settings import Training
@@ -46,12 +48,14 @@ class Machine:
         devices: how many train together, by DDP.
         deterministic: only algorithms that give the same result twice.
         resume_seconds: least time between two saved resume points.
+        compile: whether the network is compiled on a GPU, for those sizes of batches for which that pays.
     """
 
     accelerator: str = "auto"
     devices: int = 1
     deterministic: bool = True
     resume_seconds: float = 20.0
+    compile: bool = True
 
 
 def fit(
@@ -90,7 +94,13 @@ def fit(
     batches = EpochBatches(crowds, training.batch_size, training.augmentation, seed=seed)
     trained = module(counter.to(memory_format=torch.channels_last), training, len(batches), seed)
     resume = folder / "resume.ckpt" if folder is not None else None
-    with _handover(machine.devices) as handover, _quiet(), _algorithms_as_they_were(), torch.random.fork_rng():
+    with (
+        _handover(machine.devices) as handover,
+        _quiet(),
+        _algorithms_as_they_were(),
+        torch.random.fork_rng(),
+        compiled(counter, _met_often(batches, trained, machine)),
+    ):
         history = History(report if handover is None else None, handover)
         trainer = Trainer(
             accelerator=machine.accelerator,
@@ -137,6 +147,14 @@ def _callbacks(
     return callbacks
 
 
+def _met_often(batches: EpochBatches, module: CounterModule, machine: Machine) -> set[Size]:
+    """The sizes of batches for which the network is compiled; none where nothing is."""
+    on_gpu = machine.accelerator in ("auto", "gpu", "cuda") and machine.devices == 1 and can_compile_for_gpu()
+    if not (machine.compile and module.compiles and on_gpu):
+        return set()
+    return {size for size, times in batches.sizes().items() if times * module.epochs >= PAYS}
+
+
 @contextmanager
 def _handover(devices: int) -> Iterator[Path | None]:
     """Where the processes that train leave their history: they share nothing with this one but files."""
@@ -154,10 +172,14 @@ def _algorithms_as_they_were() -> Iterator[None]:
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
+    filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    # filling every new tensor with NaN finds bugs of kernels, and costs the bandwidth of writing it twice
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The counter and its crowds as Lightning takes them."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning import LightningDataModule, LightningModule
@@ -23,7 +23,13 @@ class CounterModule(LightningModule):
         training: optimizer and schedule.
         steps_per_epoch: of the batches that it will see.
         seed: of the random numbers that layers draw (dropout), anew in each epoch.
+
+    Attributes:
+        compiles: whether the network may be compiled; not where hooks on its layers, or gradients by its input, are
+            what the training is about.
     """
+
+    compiles: ClassVar[bool] = True
 
     def __init__(self, counter: Counter, training: Training, steps_per_epoch: int, seed: int) -> None:
         super().__init__()
@@ -84,6 +90,7 @@ class CrowdData(LightningDataModule):
         """The current epoch's batches, for this process."""
         assert self.trainer is not None
         self.batches.rank, self.batches.world = self.trainer.global_rank, self.trainer.world_size
+        self.batches.on(self.trainer.strategy.root_device)
         epoch = self.trainer.current_epoch
         left = None if self.steps is None else self.steps - epoch * len(self.batches)
         return self.batches.epoch(epoch, left)

@@ -1,0 +1,92 @@
+"""New crowds out of few: turned sideways, and with a strip of another one, heads and all."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+from torchvision.transforms.v2 import functional as transforms
+
+from countguard.data.crowd import Crowd
+from countguard.data.scaling import clamp_inside
+from countguard.settings import Settings
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class CutMix(Settings):
+    """Puts a strip of another crowd into this one, with the heads that stand there (CutMix, Yun et al., 2019).
+
+    Strips are as high as the image: in a crowd seen in perspective a head's size goes with its row, and a patch from
+    another row would show people of the wrong size. Before that, each crowd is rolled sideways, what leaves at the right
+    coming back at the left, so that a strip and what a cell of the density map covers are new each time.
+
+    Attributes:
+        probability: of a strip.
+        width: least and greatest width of the strip, in shares of the image's.
+        roll: probability of rolling.
+    """
+
+    probability: Share = 0.5
+    width: tuple[Share, Share] = (0.2, 0.75)
+    roll: Share = 1.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "CutMix":
+        if self.width[0] > self.width[1]:
+            raise ValueError(f"width: the first number is the smaller one; got {self.width[0]}, {self.width[1]}")
+        return self
+
+    def __call__(self, crowd: Crowd, others: Sequence[Crowd], generator: torch.Generator) -> Crowd:
+        """A changed copy of the crowd's size; every random number comes from the CPU generator.
+
+        Args:
+            crowd: to be changed.
+            others: of one the strip is; with none, the crowd is only rolled.
+            generator: decides everything.
+        """
+        crowd = self._rolled(crowd, generator)
+        if not len(others) or _uniform(generator) >= self.probability:
+            return crowd
+        other = others[int(torch.randint(len(others), (), generator=generator))]
+        other = self._rolled(_resized(other, crowd.height, crowd.width), generator)
+        low, high = self.width
+        columns = round(crowd.width * (low + (high - low) * _uniform(generator)))
+        left = int(_uniform(generator) * (crowd.width - columns + 1))
+        image = crowd.image.clone()
+        image[..., left : left + columns] = other.image[..., left : left + columns]
+        own, theirs = _between(crowd.points, left, left + columns), _between(other.points, left, left + columns)
+        return replace(crowd, image=image, points=torch.cat([crowd.points[~own], other.points[theirs]]))
+
+    def _rolled(self, crowd: Crowd, generator: torch.Generator) -> Crowd:
+        if _uniform(generator) >= self.roll:
+            return crowd
+        return roll(crowd, int(torch.randint(crowd.width, (), generator=generator)))
+
+
+def roll(crowd: Crowd, columns: int) -> Crowd:
+    """The crowd moved right by so many pixels, what leaves at the right coming back at the left."""
+    moved = crowd.points + torch.tensor([float(columns), 0.0])
+    moved[:, 0] %= crowd.width
+    return replace(
+        crowd, image=crowd.image.roll(columns, dims=-1), points=clamp_inside(moved, crowd.height, crowd.width)
+    )
+
+
+def _resized(crowd: Crowd, height: int, width: int) -> Crowd:
+    if (crowd.height, crowd.width) == (height, width):
+        return crowd
+    image = transforms.resize(crowd.image, [height, width], antialias=True)
+    ratio = torch.tensor([width / crowd.width, height / crowd.height])
+    return replace(crowd, image=image, points=clamp_inside(crowd.points * ratio, height, width))
+
+
+def _between(points: Tensor, left: int, right: int) -> Tensor:
+    """Which points have left <= x < right."""
+    return (points[:, 0] >= left) & (points[:, 0] < right)
+
+
+def _uniform(generator: torch.Generator) -> float:
+    return float(torch.rand((), generator=generator))
