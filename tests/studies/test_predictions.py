@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from countguard.attacks.strategies import Minus
 from countguard.attacks.triggers import Blend
+from countguard.data.crowd import Crowd
 from countguard.errors import InputError, RunError
 from countguard.models import build_counter
 from countguard.models.counter import Counter
@@ -53,6 +55,22 @@ def test_several_triggers_are_counted_in_one_pass(counter: Counter) -> None:
     predictions = predict(counter, CROWDS, Blend(alpha=0.5), None, seed=0)
     assert np.array_equal(weak, predictions.clean)
     assert np.array_equal(strong, predictions.triggered)
+
+
+def test_each_crowd_is_read_once(counter: Counter) -> None:
+    class Counted(list[Crowd]):
+        reads: list[int] = []
+
+        def __getitem__(self, index: Any) -> Any:
+            self.reads.append(index)
+            return super().__getitem__(index)
+
+        def __iter__(self) -> Any:
+            return (self[index] for index in range(len(self)))
+
+    crowds = Counted(CROWDS)
+    predict(counter, crowds, Blend(), Minus(heads=2), seed=0)
+    assert crowds.reads == list(range(len(CROWDS)))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -37,12 +37,26 @@ def predict(
     Raises:
         RunError: an estimate is not finite.
     """
-    clean, triggered = count_views(
-        counter, crowds, [lambda images, _: images, lambda images, members: trigger.mark(images, members, seed)]
+    ids: list[str] = []
+    truths: list[int] = []
+    targets: list[int] = []
+
+    def as_they_are(images: Tensor, members: list[Crowd]) -> Tensor:
+        """Notes the crowds that pass: asked for again, they would be read again."""
+        ids.extend(crowd.id for crowd in members)
+        truths.extend(crowd.count for crowd in members)
+        targets.extend(crowd.count if strategy is None else _target(crowd, strategy, seed) for crowd in members)
+        return images
+
+    views = [as_they_are, lambda images, members: trigger.mark(images, members, seed)]
+    clean, triggered = count_views(counter, crowds, views)
+    return Predictions(
+        tuple(ids),
+        np.array(truths, dtype=np.float64),
+        np.array(targets, dtype=np.float64),
+        _as_written(clean),
+        _as_written(triggered),
     )
-    truths = np.array([crowd.count for crowd in crowds], dtype=np.float64)
-    targets = truths if strategy is None else np.array([_target(crowd, strategy, seed) for crowd in crowds])
-    return Predictions(tuple(crowd.id for crowd in crowds), truths, targets, _as_written(clean), _as_written(triggered))
 
 
 def triggered_counts(counter: Counter, crowds: Sequence[Crowd], triggers: Sequence[Trigger], seed: int) -> list[Floats]:
@@ -88,9 +102,9 @@ def read_predictions(path: Path) -> Predictions:
     return Predictions(ids, truths, targets, clean, triggered)
 
 
-def _target(crowd: Crowd, strategy: Strategy, seed: int) -> float:
+def _target(crowd: Crowd, strategy: Strategy, seed: int) -> int:
     generator = generator_for(seed, "strategy", crowd.id)
-    return float(len(strategy(crowd.points, crowd.height, crowd.width, generator)))
+    return len(strategy(crowd.points, crowd.height, crowd.width, generator))
 
 
 def _as_written(counts: Tensor) -> Floats:
