@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from countguard.data.blending import Blending
 from countguard.data.crowd import Crowd
+from countguard.data.cutmix import CutMix
+from countguard.data.scale_jitter import ScaleJitter
 from countguard.defenses.channels import Channels, hidden_channels, mean_activations
 from countguard.defenses.defenses import AnyDefense, Kinds, trains
 from countguard.defenses.fine_pruning import prune
@@ -126,6 +128,8 @@ def test_random_blends_take_the_place_of_what_the_augmentation_says() -> None:
     assert isinstance(repair, RandomBlend)
     training = repair.as_training()
     assert training.augmentation.blend == Blending()
+    assert training.augmentation.cutmix == CutMix()
+    assert training.augmentation.scale == ScaleJitter()
     assert training.augmentation.flip == 0.25
 
 

@@ -11,6 +11,8 @@ from torchvision.transforms.v2 import functional as transforms
 
 from countguard.data.blending import Blending
 from countguard.data.crowd import Crowd
+from countguard.data.cutmix import CutMix
+from countguard.data.scale_jitter import ScaleJitter
 from countguard.data.scaling import clamp_inside
 from countguard.settings import Settings
 
@@ -51,7 +53,9 @@ class Augmentation(Settings):
     """What a training does to each image it draws; by default a flip, as CSRNet's recipe has it.
 
     Attributes:
-        crop: taken first; None leaves the image whole.
+        cutmix: rolls the image and puts a strip of another one in, first of all; None for never.
+        scale: enlarges or shrinks the image in its frame; None for never.
+        crop: None leaves the image whole.
         flip: probability of left becoming right; a point moves from x to W - x.
         jitter: probability of a change of brightness, contrast and saturation by up to 10 %, and of hue by 0.05.
         blur: probability of a 3 x 3 or 5 x 5 Gaussian blur.
@@ -59,6 +63,8 @@ class Augmentation(Settings):
         blend: mixes an unrelated picture in, last, as an attacker would; None for never.
     """
 
+    cutmix: CutMix | None = None
+    scale: ScaleJitter | None = None
     crop: Crop | None = None
     flip: Annotated[float, Field(ge=0, le=1)] = 0.5
     jitter: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -67,7 +73,11 @@ class Augmentation(Settings):
     blend: Blending | None = None
 
     def __call__(self, crowd: Crowd, generator: torch.Generator, others: Sequence[Crowd] = ()) -> Crowd:
-        """A changed copy; every random number comes from the CPU generator. `others` may be mixed in."""
+        """A changed copy; every random number comes from the CPU generator. `others` may be cut or mixed in."""
+        if self.cutmix is not None:
+            crowd = self.cutmix(crowd, others, generator)
+        if self.scale is not None:
+            crowd = self.scale(crowd, generator)
         if self.crop is not None:
             crowd = self.crop(crowd, generator)
         if self._happens(self.flip, generator):

@@ -20,8 +20,8 @@ class CutMix(Settings):
     """Puts a strip of another crowd into this one, with the heads that stand there (CutMix, Yun et al., 2019).
 
     Strips are as high as the image: in a crowd seen in perspective a head's size goes with its row, and a patch from
-    another row would show people of the wrong size. Before that, each crowd is rolled sideways, what leaves at the right
-    coming back at the left, so that a strip and what a cell of the density map covers are new each time.
+    another row would show people of the wrong size. Before that, each crowd is rolled sideways, what leaves at the
+    right coming back at the left, so that a strip and what a cell of the density map covers are new each time.
 
     Attributes:
         probability: of a strip.
