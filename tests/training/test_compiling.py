@@ -33,7 +33,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[torch.Size]:
 
 
 def test_only_these_sizes_run_compiled_and_only_for_gradients(seen: list[torch.Size]) -> None:
-    counter = build_counter("lite")
+    counter = build_counter("csrnet_ebc")
     plain = counter(torch.ones(2, 3, 20, 32))
     with compiled(counter, {(2, 20, 32)}):
         assert torch.equal(counter(torch.ones(2, 3, 20, 32)), plain)
@@ -44,7 +44,7 @@ def test_only_these_sizes_run_compiled_and_only_for_gradients(seen: list[torch.S
         assert seen == [(2, 3, 24, 32)]  # padded to whole cells
     counter(torch.ones(2, 3, 20, 32))
     assert len(seen) == 1
-    assert "density" not in vars(counter)
+    assert "logits" not in vars(counter)
 
 
 def test_a_training_compiles_what_it_meets_often(seen: list[torch.Size], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +54,7 @@ def test_a_training_compiles_what_it_meets_often(seen: list[torch.Size], monkeyp
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     crowds = [tiny_crowd(f"crowd-{index}", seed=index) for index in range(9)]
     training, machine = Training(lr=1e-3, epochs=3, batch_size=4), Machine("auto")
-    counter, other = build_counter("lite"), build_counter("lite")
+    counter, other = build_counter("csrnet_ebc"), build_counter("csrnet_ebc")
     other.load_state_dict(counter.state_dict())
     fit(counter, crowds, training, seed=0, machine=machine)
     assert seen == [(4, 3, 24, 32)] * 6

@@ -44,7 +44,7 @@ class BlockwiseCounter(Counter):
         objective: the loss.
     """
 
-    network_name = "logits"
+    compiled_method = "logits"
 
     @validate_call
     def __init__(

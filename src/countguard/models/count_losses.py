@@ -51,8 +51,8 @@ def _transport(normed: Tensor, points: Sequence[Tensor], stride: int) -> Tensor:
         return normed.new_zeros(len(normed))
     numbers = torch.tensor([len(heads) for heads in points], device=normed.device)
     held = torch.arange(heads.shape[1], device=normed.device) < numbers.unsqueeze(1)
+    held[:, 0] = True  # an image without heads has one, which keeps the iterations finite; its result is dropped below
     weights = held / numbers.clamp_min(1).unsqueeze(1)
-    weights[numbers == 0, 0] = 1  # keeps the iterations finite; the result is dropped below
     rows, columns = (stride * (torch.arange(side, device=normed.device) + 0.5) for side in normed.shape[-2:])
     from_columns = (heads[:, :, 0, None] - columns).square().unsqueeze(2)
     from_rows = (heads[:, :, 1, None] - rows).square().unsqueeze(3)

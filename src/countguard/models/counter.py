@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Sequence
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import torch
 from pydantic import Field, FiniteFloat, validate_call
@@ -43,8 +43,8 @@ class Counter(nn.Module):
     """
 
     kind: ClassVar[str] = "custom"
-    network_name: ClassVar[str] = "density"
-    """The method that holds the network: normalised images in, one tensor out. It is what a training compiles."""
+    compiled_method: ClassVar[Literal["error", "logits"]] = "error"
+    """What a training compiles: the whole error; or the network alone, where the loss needs more than a target."""
     pretrained: ClassVar[tuple[str, ...]] = ()
     """Names of public weights that `load_pretrained` knows."""
     stride: int = 8
@@ -141,6 +141,16 @@ class Counter(nn.Module):
     def loss(
         self, images: Tensor, points: Sequence[Tensor], *, kernels: Sequence[Kernel | None] | None = None
     ) -> Tensor:
+        """What a training minimises, by default the `error` of the target; a scalar.
+
+        Args:
+            images: [B, 3, H, W] in 0..1.
+            points: B tensors, float32 [heads, 2].
+            kernels: one an image; None, or a None among them, stands for the counter's own.
+        """
+        return self.error(images, self.target(images, points, kernels))
+
+    def error(self, images: Tensor, target: Tensor) -> Tensor:
         """Squared error of the density, summed over the map, mean over the batch; a scalar.
 
         In units of people per pixel at full size, as CSRNet's reference takes it: with d and t people per cell,
@@ -148,12 +158,10 @@ class Counter(nn.Module):
 
         Args:
             images: [B, 3, H, W] in 0..1.
-            points: B tensors, float32 [heads, 2].
-            kernels: one an image; None, or a None among them, stands for the counter's own.
+            target: true people per cell, as `target` gives it.
         """
-        target = self.target(images, points, kernels)
-        error: Tensor = self(images) - target
-        return error.square().sum(dim=(1, 2, 3)).mean() / self.stride**2
+        difference: Tensor = self(images) - target
+        return difference.square().sum(dim=(1, 2, 3)).mean() / self.stride**2
 
     def target(
         self, images: Tensor, points: Sequence[Tensor], kernels: Sequence[Kernel | None] | None = None

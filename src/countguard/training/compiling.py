@@ -1,7 +1,8 @@
-"""Compiles a counter's network for the sizes that a training meets often."""
+"""Compiles a counter for the sizes of batches that a training meets often."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,36 +14,115 @@ Size = tuple[int, int, int]
 
 PAYS = 3000
 """Steps of one size, after which a GPU has won back the time that its compilation takes."""
+_WARM_UP = 3
+"""Passes before one is captured: kernels are chosen and memory is found in them."""
 
 
 @contextmanager
 def compiled(counter: Counter, sizes: Collection[Size]) -> Iterator[None]:
-    """Within, the network of the counter runs compiled where gradients are wanted of a batch of one of these sizes.
+    """Within, the counter learns faster from batches of these sizes, and as ever from others.
 
-    Each size is compiled by itself, on first use, and its kernels are captured as one graph, which a GPU replays
-    without waiting for Python. Whatever is of another size, as the odd sizes of ShanghaiTech Part_A, runs as ever.
+    Each size is compiled by itself, on first use. A GPU replays the kernels of a whole pass as one graph, and does not
+    wait for Python, which takes longer to start the kernels for a single image than they take to run.
 
     Args:
-        counter: its method `Counter.network_name` is replaced in this object alone, and put back at the end.
+        counter: its method `Counter.compiled_method` is replaced in this object alone, and put back at the end.
         sizes: of batches, before padding.
     """
     if not sizes:
         yield
         return
+    name = counter.compiled_method
+    replaced = _Error(counter, sizes) if name == "error" else _network(counter, getattr(counter, name), sizes)
+    setattr(counter, name, replaced)
+    try:
+        yield
+    finally:
+        delattr(counter, name)
+        torch.compiler.reset()  # gives the graphs' memory back, and counts the compilations of the next training anew
+
+
+def _network(
+    counter: Counter, plain: Callable[[Tensor], Tensor], sizes: Collection[Size]
+) -> Callable[[Tensor], Tensor]:
+    """The network, compiled where gradients are wanted; its forward and its backward pass are a graph each."""
+    fast = torch.compile(plain, mode="reduce-overhead", dynamic=False)
     padded = {
         (images, height + -height % counter.align, width + -width % counter.align) for images, height, width in sizes
     }
-    plain: Callable[[Tensor], Tensor] = getattr(counter, counter.network_name)
-    fast = torch.compile(plain, mode="reduce-overhead", dynamic=False)
 
     def network(normalised: Tensor) -> Tensor:
         images, _, height, width = normalised.shape
         often = torch.is_grad_enabled() and (images, height, width) in padded
         return fast(normalised) if often else plain(normalised)
 
-    setattr(counter, counter.network_name, network)
-    try:
-        yield
-    finally:
-        delattr(counter, counter.network_name)
-        torch.compiler.reset()  # gives the graphs' memory back, and counts the compilations of the next training anew
+    return network
+
+
+class _Error:
+    """`Counter.error`, forward and backward pass captured together, once a size."""
+
+    def __init__(self, counter: Counter, sizes: Collection[Size]) -> None:
+        self._counter, self._sizes = counter, set(sizes)
+        self._plain = counter.error
+        self._captured: dict[Size, _Capture] = {}
+
+    def __call__(self, images: Tensor, target: Tensor) -> Tensor:
+        size = (images.shape[0], images.shape[2], images.shape[3])
+        if size not in self._sizes or not torch.is_grad_enabled():
+            return self._plain(images, target)
+        if size not in self._captured:
+            self._captured[size] = _Capture(self._counter, self._plain, images, target)
+        capture = self._captured[size]
+        error: Tensor = _Replayed.apply(capture, images, target, *capture.weights)
+        return error
+
+
+class _Capture:
+    """One pass of one size: replaying it reads `images` and `target`, and fills `error` and `gradients`."""
+
+    def __init__(
+        self, counter: Counter, plain: Callable[[Tensor, Tensor], Tensor], images: Tensor, target: Tensor
+    ) -> None:
+        self.images, self.target = images.clone(memory_format=torch.preserve_format), target.clone()
+        self.weights = [weight for weight in counter.parameters() if weight.requires_grad]
+        self._graph = torch.cuda.CUDAGraph()
+        statistics = [buffer.clone() for buffer in counter.buffers()]
+        fast = torch.compile(plain, dynamic=False)
+        # without autocast's cache, which would keep the half precision twins of today's weights
+        with torch.autocast("cuda", torch.get_autocast_dtype("cuda"), torch.is_autocast_enabled("cuda"), False):
+            beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            beside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(beside):
+                for _ in range(_WARM_UP):
+                    self._pass(fast)
+            torch.cuda.current_stream().wait_stream(beside)
+            with torch.cuda.graph(self._graph):
+                self.error, self.gradients = self._pass(fast)
+        with torch.no_grad():
+            for buffer, before in zip(counter.buffers(), statistics, strict=True):
+                buffer.copy_(before)  # the passes so far were none of the training's
+
+    def _pass(self, fast: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        error = fast(self.images, self.target)
+        return error.detach(), torch.autograd.grad(error, self.weights)
+
+    def replay(self, images: Tensor, target: Tensor) -> Tensor:
+        """The error of these images; the gradients are ready then, too."""
+        self.images.copy_(images)
+        self.target.copy_(target)
+        self._graph.replay()
+        return self.error.clone()
+
+
+class _Replayed(torch.autograd.Function):
+    """Makes autograd take the gradients that a captured pass has left."""
+
+    @staticmethod
+    def forward(ctx: Any, capture: _Capture, images: Tensor, target: Tensor, *weights: Tensor) -> Tensor:
+        ctx.capture = capture
+        return capture.replay(images, target)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, None, *torch._foreach_mul(list(ctx.capture.gradients), gradient)

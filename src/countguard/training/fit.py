@@ -110,6 +110,7 @@ def fit(
             max_epochs=math.ceil(trained.epochs),  # not max_steps, with which Lightning resumes one epoch short
             gradient_clip_val=training.clip_gradient,
             deterministic=machine.deterministic,
+            benchmark=not machine.deterministic,  # each convolution tried in all ways; the quickest need not repeat
             reload_dataloaders_every_n_epochs=1,
             callbacks=_callbacks(history, training, validation or (), resume, machine),
             plugins=[IntoItsFolder()],
