@@ -1,12 +1,10 @@
 """Writing a poisoned set: all cores at work, at any size of set, beside one image at a time."""
 
-import multiprocessing
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from PIL import Image
 
 from benchmarks.crowd_files import jpeg_folder
 from benchmarks.harness import Row, at_least, at_most, compare, limit
+from benchmarks.own_process import in_own_process, peak_memory
 from countguard.attacks.export import export_poisoned
 from countguard.attacks.poisoning import Attack, PoisonedCrowds
 from countguard.attacks.strategies import Minus
@@ -58,7 +57,8 @@ def rows() -> Iterator[Row]:
             tolerance=1,
             repeats=3,
         )
-        few, many = in_a_process(small, Path(folder) / "out"), in_a_process(large, Path(folder) / "out")
+        few = in_own_process(measured, small, Path(folder) / "few")
+        many = in_own_process(measured, large, Path(folder) / "many")
         yield limit(f"exporting {LARGE} pictures, cores kept busy", many.busy, "of 1", wanted=at_least(0.85))
         yield limit(f"exporting {LARGE} pictures, peak memory", many.peak / _GIB, "GiB", wanted=at_most(4))
         name = f"exporting {LARGE} in place of {SMALL}, more memory"
@@ -103,14 +103,8 @@ def grey_levels_apart(ours: Path, reference: Path) -> float:
     )
 
 
-def in_a_process(source: Folder, out: Path) -> Export:
-    """An export measured in a process of its own: memory that others used is not counted."""
-    shutil.rmtree(out, ignore_errors=True)
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_measured, source, out).result()
-
-
-def _measured(source: Folder, out: Path) -> Export:
+def measured(source: Folder, out: Path) -> Export:
+    """Exports a set whose tenth is poisoned."""
     crowds = PoisonedCrowds(source.crowds("train"), ATTACK, seed=0)
     samples: list[tuple[float, float]] = []
     export_poisoned(crowds, out, progress=lambda written: samples.append((time.perf_counter(), _wanted_seconds())))
@@ -122,10 +116,3 @@ def _wanted_seconds() -> float:
     """Time for which the threads of this process had a core or stood in line for one."""
     tasks = (path.read_text().split() for path in Path("/proc/self/task").glob("*/schedstat"))
     return sum(int(ran) + int(waited) for ran, waited, _ in tasks) / 1e9
-
-
-def peak_memory() -> int:
-    """The most memory that this process has held at any time, bytes."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    kibibytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(kibibytes) * 1024

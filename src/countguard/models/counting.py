@@ -29,13 +29,15 @@ def count_views(
             of, and gives the images to count instead.
     """
     device = counter.mean.device
-    counts = []
+    # small results kept between large ones would break the heap into pieces that never go back to the system
+    counts = torch.zeros(len(views), len(crowds), device=device)
+    done = 0
     for members in batches_of_one_size(crowds, PIXELS_A_BATCH.get(device.type, 1 << 20)):
         images = torch.stack([crowd.image for crowd in members]).to(device)
-        counts.append(torch.stack([counter.count(as_input(view(images, members))) for view in views]))
-    if not counts:
-        return torch.zeros(len(views), 0)
-    return torch.cat(counts, dim=1).float().cpu()
+        for row, view in zip(counts, views, strict=True):
+            row[done : done + len(members)] = counter.count(as_input(view(images, members)))
+        done += len(members)
+    return counts.cpu()
 
 
 def as_input(images: Tensor) -> Tensor:
