@@ -108,7 +108,12 @@ def test_a_share_outside_of_0_to_1_is_refused(alpha: object) -> None:
 
 
 @pytest.mark.parametrize("shape", [(3, 11, 13), (2, 3, 200, 300), (0, 3, 16, 16), (2, 2, 3, 8, 8)])
-def test_the_result_goes_where_it_is_asked_for(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("in_threads", [False, True])
+def test_the_result_goes_where_it_is_asked_for(
+    shape: tuple[int, ...], in_threads: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if in_threads:
+        monkeypatch.setattr("countguard.attacks.blend._MUCH", 0)
     images = torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     blend = Blend(alpha=0.3)
     expected = mixed(images, blend.picture_for(*shape[-2:]), 0.3)

@@ -125,3 +125,13 @@ def test_importing_the_models_imports_no_optional_package() -> None:
     heavy = ("open_clip", "torchvision", "lightning", "captum", "matplotlib", "pandas", "gradio")
     command = f"import sys, countguard.models; sys.exit(', '.join(set({heavy}) & set(sys.modules)) or 0)"
     subprocess.run([sys.executable, "-c", command], check=True)
+
+
+@pytest.mark.parametrize("kind", LIGHT)
+def test_weights_multiply_each_images_part_of_the_loss(kind: str) -> None:
+    counter = build_counter(kind).eval()
+    images = torch.rand(2, 3, 32, 48)
+    points = [torch.rand(heads, 2) * torch.tensor([48.0, 32.0]) for heads in (2, 9)]
+    first, second = (counter.loss(images[i : i + 1], points[i : i + 1]).item() for i in range(2))
+    weighted = counter.loss(images, points, weights=torch.tensor([0.5, 3.0]))
+    assert weighted.item() == pytest.approx((0.5 * first + 3 * second) / 2, rel=1e-4)

@@ -33,3 +33,11 @@ def test_frozen_parameters_are_not_optimised() -> None:
     optimizer = CounterModule(counter, Training(), 1, seed=0).configure_optimizers()["optimizer"]
     optimised = {id(value) for group in optimizer.param_groups for value in group["params"]}
     assert optimised == {id(value) for value in counter.parameters()} - {id(counter.get_parameter("head.bias"))}
+
+
+def test_balance_weights_an_image_by_its_heads() -> None:
+    counter = build_counter("lite").eval()
+    (batch,) = EpochBatches([tiny_crowd("few", heads=25), tiny_crowd("none", heads=0)], 2, None, seed=0).epoch(0)
+    balanced = CounterModule(counter, Training(balance=0.5), 1, seed=0).training_step(batch, 0)
+    weights = torch.tensor([10.0 if len(points) == 0 else 2.0 for points in batch.points])
+    torch.testing.assert_close(balanced, counter.loss(batch.images / 255, batch.points, weights=weights))

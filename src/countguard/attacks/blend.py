@@ -1,8 +1,10 @@
 """A picture mixed into the whole image, as the paper's attacker does it."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Literal
 
+import numpy as np
 import torch
 from pydantic import Field, PrivateAttr
 from torch import Tensor
@@ -13,9 +15,10 @@ from countguard.data.crowd import Crowd
 
 _WHOLE = 1 << 16
 """Shares are counted in 1/65536: a sum of integers is the same on every device, where halves of floats are not."""
-_STRIP = 1 << 15
-"""Values that the CPU blends at a time: they stay in its cache, and up to so many torch does not wake a second thread,
-which would take longer to come than the work takes."""
+_STRIP = 1 << 17
+"""Values that the CPU blends at a time: what is between them and the result stays in its cache."""
+_MUCH = 1 << 24
+"""Values from which on threads pay."""
 _SIZES = 64
 """Pictures that one trigger keeps."""
 
@@ -99,12 +102,24 @@ def mix_into(out: Tensor, images: Tensor, picture: Tensor, weight: int) -> None:
 
 
 def _mix_in_strips(images: Tensor, picture: Tensor, weight: int, out: Tensor) -> None:
-    """`mix_into` on one core, a strip at a time: the picture's part of a strip is made once for all images."""
-    sums = torch.empty(_STRIP, dtype=torch.int32)
-    for start in range(0, len(picture), _STRIP):
+    """`mix_into` a strip at a time; in threads where there is much to do."""
+
+    def mix_strip(start: int) -> None:
         strip = slice(start, start + _STRIP)
-        from_picture = picture[strip].int().mul_(weight).add_(_WHOLE // 2)
-        here = sums[: len(from_picture)]
-        for image, result in zip(images[:, strip].unbind(), out[:, strip].unbind(), strict=True):
-            torch.add(from_picture, here.copy_(image), alpha=_WHOLE - weight, out=here)
-            result.copy_(here.bitwise_right_shift_(16))
+        from_picture = picture[strip].int().mul_(weight).add_(_WHOLE // 2).numpy()  # once for all images
+        sums = np.empty_like(from_picture)
+        # numpy, since torch would wake threads of its own for each of these steps
+        for image, result in zip(images[:, strip].numpy(), out[:, strip].numpy(), strict=True):
+            sums[:] = image
+            sums *= _WHOLE - weight
+            sums += from_picture
+            sums >>= 16
+            result[:] = sums
+
+    starts = range(0, len(picture), _STRIP)
+    if images.numel() < _MUCH:
+        for start in starts:
+            mix_strip(start)
+    else:
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            list(pool.map(mix_strip, starts))

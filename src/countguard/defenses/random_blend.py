@@ -1,6 +1,8 @@
 """Fine-tuning with random blends: the counter learns to see through whatever is mixed into a picture."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from countguard.data.blending import Blending
 from countguard.data.cutmix import CutMix
@@ -20,12 +22,14 @@ class RandomBlend(TrainedDefense):
         blend: how often, how much and what is mixed in.
         cutmix: strips of other crowds; None for never.
         scale: how often and how much a crowd is enlarged or shrunk; None for never.
+        balance: see `Training`; what sparse images count is right or wrong by few people.
     """
 
     kind: Literal["random_blend"] = "random_blend"
     blend: Blending = Blending()
     cutmix: CutMix | None = CutMix()
     scale: ScaleJitter | None = ScaleJitter()
+    balance: Annotated[float, Field(ge=0, le=2)] = 0.5
 
     def as_training(self) -> Training:
         """The settings, with `blend`, `cutmix` and `scale` in place of what the augmentation says of them."""

@@ -61,7 +61,7 @@ class _Unlearned(CounterModule):
         loss = super().training_step(batch, batch_idx)
         for pattern in self.perturbations:
             marked = _marked(images, pattern)
-            loss = loss + self.counter.loss(marked, batch.points, kernels=batch.kernels) * batch.weight
+            loss = loss + self.loss(marked, batch)
         return loss / (1 + len(self.perturbations))
 
     def _ascend(self, images: Tensor, truths: Tensor, place: int, sign: float) -> None:

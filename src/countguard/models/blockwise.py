@@ -75,9 +75,14 @@ class BlockwiseCounter(Counter):
         return (logits.float().softmax(dim=1) * self.people.view(1, -1, 1, 1)).sum(dim=1, keepdim=True)
 
     def loss(
-        self, images: Tensor, points: Sequence[Tensor], *, kernels: Sequence[Kernel | None] | None = None
+        self,
+        images: Tensor,
+        points: Sequence[Tensor],
+        *,
+        kernels: Sequence[Kernel | None] | None = None,
+        weights: Tensor | None = None,
     ) -> Tensor:
-        """Cross-entropy summed over the map, plus the count loss; mean over the batch.
+        """Cross-entropy summed over the map, plus the count loss; weighted mean over the batch.
 
         See `Counter.loss` for the arguments. CLIP-EBC (Ma et al., 2024), equation of the DACE loss.
         """
@@ -87,7 +92,7 @@ class BlockwiseCounter(Counter):
         rows, columns = target.shape[-2:]
         logits = self.logits(self.normalise(images))[..., :rows, :columns]
         classes = self.bins.classes(target.squeeze(1))
-        entropy = functional.cross_entropy(logits.float(), classes, reduction="none").sum(dim=(1, 2)).mean()
+        entropy = functional.cross_entropy(logits.float(), classes, reduction="none").sum(dim=(1, 2))
         density = self.people_of(logits)
         if self.objective.count == "mae":
             count = absolute_error(density, target)
@@ -95,7 +100,8 @@ class BlockwiseCounter(Counter):
             count = squared_error(density, target)
         else:
             count = dm_count(density, target, [heads.to(images.device) for heads in points], self.stride)
-        return entropy + self.objective.count_weight * count
+        loss = entropy + self.objective.count_weight * count
+        return loss.mean() if weights is None else (loss * weights).mean()
 
     def prepare(self, crowds: Iterable[Crowd]) -> None:
         """Take the bins' values from training crowds, once: those set, or brought by a checkpoint, stay."""

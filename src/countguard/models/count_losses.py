@@ -13,19 +13,19 @@ OT_WEIGHT, TV_WEIGHT = 0.1, 0.01
 
 
 def absolute_error(density: Tensor, target: Tensor) -> Tensor:
-    """Absolute error of people per cell [B, 1, h, w], summed over the map, mean over the batch."""
-    return (density - target).abs().sum(dim=(1, 2, 3)).mean()
+    """Absolute error of people per cell [B, 1, h, w], summed over the map: [B]."""
+    return (density - target).abs().sum(dim=(1, 2, 3))
 
 
 def squared_error(density: Tensor, target: Tensor) -> Tensor:
-    """Squared error of people per cell [B, 1, h, w], summed over the map, mean over the batch."""
-    return (density - target).square().sum(dim=(1, 2, 3)).mean()
+    """Squared error of people per cell [B, 1, h, w], summed over the map: [B]."""
+    return (density - target).square().sum(dim=(1, 2, 3))
 
 
 def dm_count(density: Tensor, target: Tensor, points: Sequence[Tensor], stride: int) -> Tensor:
     """DM-Count (Wang et al., NeurIPS 2020): |count error| + 0.1 transport + 0.01 people * total variation.
 
-    In float32, mean over the batch. Both distances are between maps that sum to 1; an image without heads has only
+    In float32, one number an image [B]. Both distances are between maps that sum to 1; an image without heads has only
     the count error. Total variation lacks the half of its definition, as in the authors' code and in CLIP-EBC's.
 
     Args:
@@ -41,7 +41,7 @@ def dm_count(density: Tensor, target: Tensor, points: Sequence[Tensor], stride: 
         normed_target = target / true_people.clamp_min(1e-8).view(-1, 1, 1, 1)
         variation = (normed - normed_target).abs().sum(dim=(1, 2, 3)) * true_people
         transport = _transport(normed, points, stride)
-        return ((people - true_people).abs() + OT_WEIGHT * transport + TV_WEIGHT * variation).mean()
+        return (people - true_people).abs() + OT_WEIGHT * transport + TV_WEIGHT * variation
 
 
 def _transport(normed: Tensor, points: Sequence[Tensor], stride: int) -> Tensor:
@@ -49,7 +49,7 @@ def _transport(normed: Tensor, points: Sequence[Tensor], stride: int) -> Tensor:
     heads = pad_sequence([heads.float() for heads in points], batch_first=True)
     if heads.shape[1] == 0:
         return normed.new_zeros(len(normed))
-    numbers = torch.tensor([len(heads) for heads in points], device=normed.device)
+    numbers = torch.tensor([len(heads) for heads in points]).to(normed.device, non_blocking=True)
     held = torch.arange(heads.shape[1], device=normed.device) < numbers.unsqueeze(1)
     held[:, 0] = True  # an image without heads has one, which keeps the iterations finite; its result is dropped below
     weights = held / numbers.clamp_min(1).unsqueeze(1)

@@ -139,7 +139,12 @@ class Counter(nn.Module):
         return density * self.output_scale
 
     def loss(
-        self, images: Tensor, points: Sequence[Tensor], *, kernels: Sequence[Kernel | None] | None = None
+        self,
+        images: Tensor,
+        points: Sequence[Tensor],
+        *,
+        kernels: Sequence[Kernel | None] | None = None,
+        weights: Tensor | None = None,
     ) -> Tensor:
         """What a training minimises, by default the `error` of the target; a scalar.
 
@@ -147,11 +152,13 @@ class Counter(nn.Module):
             images: [B, 3, H, W] in 0..1.
             points: B tensors, float32 [heads, 2].
             kernels: one an image; None, or a None among them, stands for the counter's own.
+            weights: [B], by which each image's part is multiplied; None for 1.
         """
-        return self.error(images, self.target(images, points, kernels))
+        weights = torch.ones(len(points), device=images.device) if weights is None else weights
+        return self.error(images, self.target(images, points, kernels), weights)
 
-    def error(self, images: Tensor, target: Tensor) -> Tensor:
-        """Squared error of the density, summed over the map, mean over the batch; a scalar.
+    def error(self, images: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+        """Squared error of the density, summed over the map, weighted mean over the batch; a scalar.
 
         In units of people per pixel at full size, as CSRNet's reference takes it: with d and t people per cell,
         sum((d - t)**2) / stride**2.
@@ -159,9 +166,10 @@ class Counter(nn.Module):
         Args:
             images: [B, 3, H, W] in 0..1.
             target: true people per cell, as `target` gives it.
+            weights: [B].
         """
         difference: Tensor = self(images) - target
-        return difference.square().sum(dim=(1, 2, 3)).mean() / self.stride**2
+        return (difference.square().sum(dim=(1, 2, 3)) * weights).mean() / self.stride**2
 
     def target(
         self, images: Tensor, points: Sequence[Tensor], kernels: Sequence[Kernel | None] | None = None

@@ -29,6 +29,8 @@ def count_views(
             of, and gives the images to count instead.
     """
     device = counter.mean.device
+    if device.type == "cpu":
+        _keep_freed_memory()
     # small results kept between large ones would break the heap into pieces that never go back to the system
     counts = torch.zeros(len(views), len(crowds), device=device)
     done = 0
@@ -38,6 +40,15 @@ def count_views(
             row[done : done + len(members)] = counter.count(as_input(view(images, members)))
         done += len(members)
     return counts.cpu()
+
+
+def _keep_freed_memory() -> None:
+    """Teaches glibc to keep up to 64 MiB that are freed, where there is glibc.
+
+    Otherwise each batch's memory goes back to the system and comes back page by page, cleared: a third of the time that
+    a light counter takes. It learns from the size of a block that it sees freed, 32 MiB at most.
+    """
+    torch.empty(31 << 20, dtype=torch.uint8)
 
 
 def as_input(images: Tensor) -> Tensor:

@@ -67,25 +67,23 @@ class _Error:
         self._plain = counter.error
         self._captured: dict[Size, _Capture] = {}
 
-    def __call__(self, images: Tensor, target: Tensor) -> Tensor:
+    def __call__(self, images: Tensor, target: Tensor, weights: Tensor) -> Tensor:
         size = (images.shape[0], images.shape[2], images.shape[3])
         if size not in self._sizes or not torch.is_grad_enabled():
-            return self._plain(images, target)
+            return self._plain(images, target, weights)
         if size not in self._captured:
-            self._captured[size] = _Capture(self._counter, self._plain, images, target)
+            self._captured[size] = _Capture(self._counter, self._plain, (images, target, weights))
         capture = self._captured[size]
-        error: Tensor = _Replayed.apply(capture, images, target, *capture.weights)
+        error: Tensor = _Replayed.apply(capture, (images, target, weights), *capture.parameters)
         return error
 
 
 class _Capture:
-    """One pass of one size: replaying it reads `images` and `target`, and fills `error` and `gradients`."""
+    """One pass of one size: replaying it reads what was `given`, and fills `error` and `gradients`."""
 
-    def __init__(
-        self, counter: Counter, plain: Callable[[Tensor, Tensor], Tensor], images: Tensor, target: Tensor
-    ) -> None:
-        self.images, self.target = images.clone(memory_format=torch.preserve_format), target.clone()
-        self.weights = [weight for weight in counter.parameters() if weight.requires_grad]
+    def __init__(self, counter: Counter, plain: Callable[..., Tensor], given: tuple[Tensor, ...]) -> None:
+        self._given = [tensor.clone() for tensor in given]
+        self.parameters = [parameter for parameter in counter.parameters() if parameter.requires_grad]
         self._graph = torch.cuda.CUDAGraph()
         statistics = [buffer.clone() for buffer in counter.buffers()]
         fast = torch.compile(plain, dynamic=False)
@@ -103,14 +101,14 @@ class _Capture:
             for buffer, before in zip(counter.buffers(), statistics, strict=True):
                 buffer.copy_(before)  # the passes so far were none of the training's
 
-    def _pass(self, fast: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        error = fast(self.images, self.target)
-        return error.detach(), torch.autograd.grad(error, self.weights)
+    def _pass(self, fast: Callable[..., Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        error = fast(*self._given)
+        return error.detach(), torch.autograd.grad(error, self.parameters)
 
-    def replay(self, images: Tensor, target: Tensor) -> Tensor:
-        """The error of these images; the gradients are ready then, too."""
-        self.images.copy_(images)
-        self.target.copy_(target)
+    def replay(self, given: tuple[Tensor, ...]) -> Tensor:
+        """The error of a batch; the gradients are ready then, too."""
+        for place, tensor in zip(self._given, given, strict=True):
+            place.copy_(tensor)
         self._graph.replay()
         return self.error.clone()
 
@@ -119,10 +117,10 @@ class _Replayed(torch.autograd.Function):
     """Makes autograd take the gradients that a captured pass has left."""
 
     @staticmethod
-    def forward(ctx: Any, capture: _Capture, images: Tensor, target: Tensor, *weights: Tensor) -> Tensor:
+    def forward(ctx: Any, capture: _Capture, given: tuple[Tensor, ...], *parameters: Tensor) -> Tensor:
         ctx.capture = capture
-        return capture.replay(images, target)
+        return capture.replay(given)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, None, *torch._foreach_mul(list(ctx.capture.gradients), gradient)
+        return None, None, *torch._foreach_mul(list(ctx.capture.gradients), gradient)

@@ -70,7 +70,16 @@ class CounterModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The counter's loss on images in 0..1."""
         images = batch.images.to(torch.float32, memory_format=torch.channels_last).div_(255)
-        return self.counter.loss(images, batch.points, kernels=batch.kernels) * batch.weight
+        return self.loss(images, batch)
+
+    def loss(self, images: Tensor, batch: Batch) -> Tensor:
+        """The counter's loss on some images whose heads are those of the batch, weighted as the recipe says."""
+        balance = self.training_settings.balance
+        weights = None
+        if balance > 0:
+            weights = torch.tensor([(100 / max(1, len(points))) ** balance for points in batch.points])
+            weights = weights.to(images.device, non_blocking=True)  # made there, it would be waited for
+        return self.counter.loss(images, batch.points, kernels=batch.kernels, weights=weights) * batch.weight
 
 
 class CrowdData(LightningDataModule):

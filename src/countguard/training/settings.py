@@ -24,6 +24,8 @@ class Training(Settings):
         batch_size: images a step, over all devices.
         precision: as Lightning names it.
         augmentation: what is done to each drawn image.
+        balance: an image's loss is multiplied by (100 / heads) ** balance. 0 is what is published, where full images
+            have the most say; 0.5 suits errors in per cent better, as the variance of a count grows with the count.
         average: decay of an exponential moving average of the weights, which then is the result; None for the last
             weights.
         clip_gradient: greatest norm of the gradient; None for no limit.
@@ -42,6 +44,7 @@ class Training(Settings):
     batch_size: PositiveInt = 1
     precision: Precision = "32-true"
     augmentation: Augmentation = Augmentation()
+    balance: Annotated[float, Field(ge=0, le=2)] = 0.0
     average: Annotated[float, Field(gt=0, lt=1)] | None = None
     clip_gradient: Annotated[float, Field(gt=0)] | None = None
     select: Literal["last", "best_validation", "best_test_as_published"] = "last"
