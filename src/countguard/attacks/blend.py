@@ -102,22 +102,27 @@ def mix_into(out: Tensor, images: Tensor, picture: Tensor, weight: int) -> None:
 
 
 def _mix_in_strips(images: Tensor, picture: Tensor, weight: int, out: Tensor) -> None:
-    """`mix_into` a strip at a time; in threads where there is much to do."""
+    """`mix_into` a strip at a time, in threads where there is much to do.
+
+    In numpy: torch would wake threads of its own for each step.
+    """
+    images_, picture_, out_ = images.numpy(), picture.numpy(), out.numpy()
 
     def mix_strip(start: int) -> None:
         strip = slice(start, start + _STRIP)
-        from_picture = picture[strip].int().mul_(weight).add_(_WHOLE // 2).numpy()  # once for all images
+        from_picture = picture_[strip].astype(np.int32)  # once for all images
+        from_picture *= weight
+        from_picture += _WHOLE // 2
         sums = np.empty_like(from_picture)
-        # numpy, since torch would wake threads of its own for each of these steps
-        for image, result in zip(images[:, strip].numpy(), out[:, strip].numpy(), strict=True):
+        for image, result in zip(images_[:, strip], out_[:, strip], strict=True):
             sums[:] = image
             sums *= _WHOLE - weight
             sums += from_picture
             sums >>= 16
             result[:] = sums
 
-    starts = range(0, len(picture), _STRIP)
-    if images.numel() < _MUCH:
+    starts = range(0, len(picture_), _STRIP)
+    if images_.size < _MUCH:
         for start in starts:
             mix_strip(start)
     else:
