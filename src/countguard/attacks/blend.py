@@ -106,23 +106,23 @@ def _mix_in_strips(images: Tensor, picture: Tensor, weight: int, out: Tensor) ->
 
     In numpy: torch would wake threads of its own for each step.
     """
-    images_, picture_, out_ = images.numpy(), picture.numpy(), out.numpy()
+    sources, pattern, results = images.numpy(), picture.numpy(), out.numpy()
 
     def mix_strip(start: int) -> None:
         strip = slice(start, start + _STRIP)
-        from_picture = picture_[strip].astype(np.int32)  # once for all images
+        from_picture = pattern[strip].astype(np.int32)  # once for all images
         from_picture *= weight
         from_picture += _WHOLE // 2
         sums = np.empty_like(from_picture)
-        for image, result in zip(images_[:, strip], out_[:, strip], strict=True):
+        for image, result in zip(sources[:, strip], results[:, strip], strict=True):
             sums[:] = image
             sums *= _WHOLE - weight
             sums += from_picture
             sums >>= 16
             result[:] = sums
 
-    starts = range(0, len(picture_), _STRIP)
-    if images_.size < _MUCH:
+    starts = range(0, len(pattern), _STRIP)
+    if sources.size < _MUCH:
         for start in starts:
             mix_strip(start)
     else:
