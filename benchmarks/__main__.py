@@ -13,7 +13,16 @@ import torch
 
 from benchmarks.harness import Row, machine_facts
 
-BENCHMARKS = {"targets": "benchmarks.targets"}
+BENCHMARKS = {
+    "startup": "benchmarks.startup",
+    "targets": "benchmarks.targets",
+    "poisoning": "benchmarks.poisoning",
+    "exporting": "benchmarks.exporting",
+    "evaluation": "benchmarks.evaluation",
+    "training": "benchmarks.training",
+    "growth": "benchmarks.growth",
+    "precision": "benchmarks.precision",
+}
 """Name to module; a module is imported only when it is run."""
 
 _COLUMNS = "{:<54} {:>11} {:>11}  {:<28} {:<16} {:<8} {}"

@@ -122,17 +122,20 @@ class Counter(nn.Module):
         }
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Images [B, 3, H, W] in 0..1 to network input, padded right and bottom to `align` with the mean colour.
+        """Images [B, 3, H, W] in 0..1, or uint8, to network input, padded right and bottom with the mean colour.
 
-        Always channels_last, which convolutions like: so a count does not depend on how image or weights lie in memory.
+        Padded to `align`. Always channels_last, which convolutions like: so a count does not depend on how image or
+        weights lie in memory.
         """
+        if images.dtype == torch.uint8:
+            images = images.to(torch.float32) / 255
         normalised = (images - self.mean) / self.std
         height, width = images.shape[-2:]
         padded = functional.pad(normalised, (0, -width % self.align, 0, -height % self.align))
         return padded.contiguous(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images [B, 3, H, W] in 0..1, any size, to people per cell [B, 1, ceil(H/stride), ceil(W/stride)]."""
+        """Images [B, 3, H, W] in 0..1 or uint8, any size, to people per cell [B, 1, ceil(H/stride), ceil(W/stride)]."""
         height, width = images.shape[-2:]
         rows, columns = -(-height // self.stride), -(-width // self.stride)
         density: Tensor = self.density(self.normalise(images))[..., :rows, :columns]
@@ -149,7 +152,7 @@ class Counter(nn.Module):
         """What a training minimises, by default the `error` of the target; a scalar.
 
         Args:
-            images: [B, 3, H, W] in 0..1.
+            images: [B, 3, H, W] in 0..1, or uint8.
             points: B tensors, float32 [heads, 2].
             kernels: one an image; None, or a None among them, stands for the counter's own.
             weights: [B], by which each image's part is multiplied; None for 1.
@@ -164,7 +167,7 @@ class Counter(nn.Module):
         sum((d - t)**2) / stride**2.
 
         Args:
-            images: [B, 3, H, W] in 0..1.
+            images: [B, 3, H, W] in 0..1, or uint8.
             target: true people per cell, as `target` gives it.
             weights: [B].
         """
@@ -182,7 +185,7 @@ class Counter(nn.Module):
 
     @torch.inference_mode()
     def count(self, images: Tensor) -> Tensor:
-        """Number of people in each image [B, 3, H, W] in 0..1, any size: float32 [B].
+        """Number of people in each image [B, 3, H, W] in 0..1 or uint8, any size: float32 [B].
 
         Images with a side above `tile` are counted in tiles that overlap by `margin`; each tile gives only the cells
         of its core, so that no person is counted twice. Runs in evaluation mode and leaves each layer's mode as it was.

@@ -68,9 +68,8 @@ class CounterModule(LightningModule):
         return replace(batch, images=images, points=[heads.to(device, non_blocking=True) for heads in batch.points])
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The counter's loss on images in 0..1."""
-        images = batch.images.to(torch.float32, memory_format=torch.channels_last).div_(255)
-        return self.loss(images, batch)
+        """The counter's loss on the batch."""
+        return self.loss(batch.images, batch)
 
     def loss(self, images: Tensor, batch: Batch) -> Tensor:
         """The counter's loss on some images whose heads are those of the batch, weighted as the recipe says."""
