@@ -21,6 +21,7 @@ from corpus.image_cases import png
 from countguard import __version__, cli
 from countguard.data.shanghaitech import ShanghaiTech
 from countguard.models import build_counter, load_counter, save_counter
+from countguard.models.counter import Counter
 from countguard.studies.lock import held
 
 VERBS = (
@@ -317,6 +318,22 @@ def test_a_result_without_a_place_is_refused_before_the_work(countguard: Run, co
 def test_other_bad_input(typed: str, says: str, countguard: Run, tmp_path: Path) -> None:
     one_line(countguard(*shlex.split(typed)), says)
     assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("override", ["model.kind=resnet", "model.weights=openai", "vary.preset=[paper]"])
+def test_a_setting_that_turns_out_wrong_while_it_is_used_names_the_recipe(override: str, countguard: Run) -> None:
+    one_line(countguard("run", "tiny", "--set", override), "tiny.yaml: ")
+
+
+def test_a_verb_without_memory_ends_in_one_line(
+    counter: Path, countguard: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+
+    Image.new("RGB", (32, 24)).save(tmp_path / "crowd.png")
+    monkeypatch.setattr(Counter, "count", full)
+    one_line(countguard("count", counter, "crowd.png"), "the device ran out of memory", code=1)
 
 
 def test_a_recipe_in_a_folder_that_holds_another_study(countguard: Run, tiny_study: Path, tmp_path: Path) -> None:

@@ -84,11 +84,12 @@ def run(
     from countguard.reports.report import write_report
     from countguard.reports.terminal import summary_table
     from countguard.studies.executors import executor_for
-    from countguard.studies.resolve import read_recipe
+    from countguard.studies.resolve import read_recipe, settings_of
     from countguard.studies.run import run_study
 
     resolved = read_recipe(recipe, [*(overrides or []), *_on(devices)])
-    folder = run_study(resolved, out or Path("runs") / resolved.name, executor=executor_for(executor))
+    with settings_of(recipe):
+        folder = run_study(resolved, out or Path("runs") / resolved.name, executor=executor_for(executor))
     page = write_report(folder)
     console = Console()
     console.print(summary_table(folder))
@@ -323,6 +324,13 @@ def main() -> None:
         if ended.code != INTERRUPTED:
             raise
         _end("interrupted; what was finished is kept, and the same command goes on from there", INTERRUPTED)
+    except Exception as error:
+        from countguard.training.faults import explained
+
+        line = explained(error, "working", "CUDA_VISIBLE_DEVICES= keeps the work on the CPU")
+        if line is None:
+            raise
+        _end(line, 1)
 
 
 def _end(message: str, code: int) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -124,12 +125,12 @@ def test_what_a_device_does_to_a_training_keeps_the_cells_before(
 ) -> None:
     whole, trained = Lite.loss, 0
 
-    def loss(self: Lite, images: Tensor, points: list[Tensor], *, kernels: object = None) -> Tensor:
+    def loss(self: Lite, images: Tensor, points: list[Tensor], **options: Any) -> Tensor:
         nonlocal trained
         trained += 1
         if trained == 3:  # the second cell's first step
             raise error
-        return whole(self, images, points)
+        return whole(self, images, points, **options)
 
     monkeypatch.setattr(Lite, "loss", loss)
     with pytest.raises(RunError, match=says):

@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,18 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     file = find_recipe(path)
     return recipe_from(overridden(read_yaml(file), overrides, str(file)), str(file))
+
+
+@contextmanager
+def settings_of(recipe: str | Path) -> Iterator[None]:
+    """Puts the recipe's file before a line about one of its settings that turned out wrong while it was run."""
+    try:
+        yield
+    except InputError as error:
+        field = re.split(r"[.: ]", str(error), maxsplit=1)[0]
+        if field in Recipe.model_fields:
+            raise InputError(f"{find_recipe(recipe)}: {error}") from None
+        raise
 
 
 def overridden(raw: Raw, overrides: Sequence[str], where: str) -> Raw:

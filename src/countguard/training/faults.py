@@ -25,19 +25,22 @@ def faults_explained(work: str, help: str) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise RunError(f"the device ran out of memory while {work}; {help}") from error
-    except torch.AcceleratorError as error:
-        said = str(error).splitlines()[0]
-        raise RunError(
-            f"the device was lost while {work} ({said}); what was finished is kept, and the same command goes on"
-        ) from error
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch's own allocator
-            raise RunError(
-                f"memory ran out while {work}; fewer data.images or a smaller data.scale would help"
-            ) from error
+    except Exception as error:
+        if (line := explained(error, work, help)) is not None:
+            raise RunError(line) from error
         raise
+
+
+def explained(error: Exception, work: str, help: str) -> str | None:
+    """What happened, where an exception means that memory ran out or that a device was lost; None for all others."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return f"the device ran out of memory while {work}; {help}"
+    if isinstance(error, torch.AcceleratorError):
+        said = str(error).splitlines()[0]
+        return f"the device was lost while {work} ({said}); what was finished is kept, and the same command goes on"
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch's own allocator
+        return f"memory ran out while {work}; fewer data.images or a smaller data.scale would help"
+    return None
 
 
 class IntoItsFolder(TorchCheckpointIO):
