@@ -332,7 +332,7 @@ def test_a_verb_without_memory_ends_in_one_line(
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
 
     Image.new("RGB", (32, 24)).save(tmp_path / "crowd.png")
-    monkeypatch.setattr(Counter, "count", full)
+    monkeypatch.setattr(Counter, "forward", full)
     one_line(countguard("count", counter, "crowd.png"), "the device ran out of memory", code=1)
 
 
