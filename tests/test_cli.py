@@ -298,7 +298,7 @@ def test_a_result_without_a_place_is_refused_before_the_work(countguard: Run, co
     ("typed", "says"),
     [
         ("run nowhere", "nowhere: no such recipe; give a YAML file, or one of "),
-        ("run tiny --executor moon", "--executor moon: should be local, ray, or"),
+        ("run tiny --executor moon", "--executor moon: should be local, processes:4, ray, or"),
         ("report nowhere", "nowhere: "),
         ("check nowhere", "nowhere: is not there"),
         ("poison synthetic --out out --strategy steal", "strategy steal: "),

@@ -75,7 +75,9 @@ def run(
     recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a recipe that comes with countguard.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME by default.")] = None,
     overrides: Overrides = None,
-    executor: Annotated[str, typer.Option(help="local, ray, or the address of a Ray cluster.")] = "local",
+    executor: Annotated[
+        str, typer.Option(help="local, processes:4 for four at once, ray, or the address of a Ray cluster.")
+    ] = "local",
     devices: Devices = None,
 ) -> None:
     """Run a study: poison, train, measure, repair, measure, report. Only what is missing is done."""

@@ -23,15 +23,22 @@ def run_locally(cells: Sequence[Cell], study: Path, progress: StudyProgress, fin
 
 
 def executor_for(name: str) -> Executor:
-    """The executor of a name: `local`, `ray` (a cluster of this machine's own), or a Ray cluster's address.
+    """The executor of a name: `local`, `processes:4`, `ray` (a cluster of this machine's own), or a Ray's address.
 
     Raises:
         InputError: there is none.
     """
     if name == "local":
         return run_locally
-    if name == "ray" or ":" in name:
+    kind, _, rest = name.partition(":")
+    if kind == "processes" and rest.isdecimal() and int(rest) > 0:
+        from countguard.studies.process_executor import run_in_processes
+
+        return run_in_processes(int(rest))
+    if name == "ray" or (rest and kind != "processes"):
         from countguard.studies.ray_executor import run_on_ray
 
         return run_on_ray(None if name == "ray" else name)
-    raise InputError(f"--executor {name}: should be local, ray, or a Ray cluster's address such as ray://head:10001")
+    raise InputError(
+        f"--executor {name}: should be local, processes:4, ray, or a Ray cluster's address as ray://head:10001"
+    )
