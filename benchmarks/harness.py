@@ -155,7 +155,7 @@ def median_seconds(call: Callable[[], object], repeats: int = 5) -> float:
 def duration(seconds: float) -> str:
     """Seconds in the unit that suits them."""
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
-        if seconds >= size:
+        if seconds >= 0.9995 * size:  # which three digits would round to 1,000 of the smaller unit
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds / 1e-6:.3g} µs"
 
