@@ -14,6 +14,7 @@ import torch
 from benchmarks.harness import Row, machine_facts
 
 BENCHMARKS = {
+    "ceilings": "benchmarks.ceilings",
     "startup": "benchmarks.startup",
     "targets": "benchmarks.targets",
     "poisoning": "benchmarks.poisoning",

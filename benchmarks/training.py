@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.harness import Row, at_least, at_most, compare, duration, limit, median_seconds, needs_gpu
+from benchmarks.ceilings import SIDE, product_rate
+from benchmarks.harness import Row, at_least, at_most, compare, duration, limit, needs_gpu
 from countguard.data.crowd import Crowd
 from countguard.data.kernels import Adaptive, Kernel
 from countguard.data.loading import Batch
@@ -36,7 +37,6 @@ PART_A = {
 """Sizes of ShanghaiTech Part_A's first 40 training images, height and width, and how often each occurs."""
 TRAININGS, EPOCHS, MEASURED = 5, 100, 3
 """The paper's matrix: so many attacks and as many repairs, of so many epochs, of which a few are measured."""
-SIDE = 8192
 RATE = 1e-9
 """Of learning: next to none, so that both ways still have the same weights when their losses are compared."""
 STEPS = 10
@@ -54,26 +54,10 @@ def rows(device: str = "cuda") -> Iterator[Row]:
         yield needs_gpu(f"CLIP-EBC, {STEPS} training steps, {CROP} crops, batch 8", at_least(2.5))
         yield needs_gpu("CSRNet paper matrix, batch 1", at_most(50), " minutes")
         return
-    yield from ceilings(device)
     for images, wanted in ((1, 2.8), (8, 3.8)):
         yield from csrnet_step(device, images, HEIGHT, WIDTH, wanted)
     yield from clip_ebc_step(device, 8, CROP)
     yield from matrix(device)
-
-
-def ceilings(device: str, side: int = SIDE) -> Iterator[Row]:
-    """What the device does at most: arithmetic, and moving bytes."""
-    yield Row(f"ceiling: bf16 product, {side} cubed", "", f"{product_rate(device, side) / 1e12:,.0f} TFLOP/s")
-    some = torch.empty(side * side * 8, dtype=torch.uint8, device=device)
-    other = torch.empty_like(some)
-    rate = 2 * some.nbytes / median_seconds(lambda: other.copy_(some))
-    yield Row("ceiling: copy on the device, read and written", "", f"{rate / 1e12:.2f} TB/s")
-
-
-def product_rate(device: str, side: int) -> float:
-    """Operations a second of a large product."""
-    a, b = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
-    return float(2 * side**3 / median_seconds(lambda: a @ b))
 
 
 def csrnet_step(device: str, images: int, height: int, width: int, wanted: float) -> Iterator[Row]:
@@ -99,7 +83,7 @@ def csrnet_step(device: str, images: int, height: int, width: int, wanted: float
         )
         yield row
     rate = STEPS * step_operations(images, height, width) / row.numbers["ours_seconds"]
-    share = rate / product_rate(device, SIDE if device == "cuda" else 512)
+    share = rate / product_rate(device, torch.bfloat16, SIDE if device == "cuda" else 512)
     if images == 8:
         yield limit(f"the same, share of an {SIDE}-cubed bf16 product's rate", share, "", wanted=at_least(0.55))
     else:
