@@ -183,36 +183,42 @@ class Counter(nn.Module):
         on_device = [heads.to(images.device, non_blocking=True) for heads in points]
         return density_maps(on_device, height, width, stride=self.stride, kernels=chosen)
 
-    @torch.inference_mode()
     def count(self, images: Tensor) -> Tensor:
-        """Number of people in each image [B, 3, H, W] in 0..1 or uint8, any size: float32 [B].
+        """Number of people in each image [B, 3, H, W] in 0..1 or uint8: float32 [B]; see `people_per_cell`."""
+        return self.people_per_cell(images).sum(dim=(1, 2, 3))
 
-        Images with a side above `tile` are counted in tiles that overlap by `margin`; each tile gives only the cells
+    @torch.inference_mode()
+    def people_per_cell(self, images: Tensor) -> Tensor:
+        """What `forward` gives, for images of any size, without gradients: float32 [B, 1, rows, columns].
+
+        Images with a side above `tile` are looked at in tiles that overlap by `margin`; each tile gives only the cells
         of its core, so that no person is counted twice. Runs in evaluation mode and leaves each layer's mode as it was.
         """
         modes = [(module, module.training) for module in self.modules()]
         self.eval()
         try:
             if max(images.shape[-2:]) > self.tile:
-                return self._count_in_tiles(images)
+                return self._in_tiles(images)
             density: Tensor = self(images)
-            return density.float().sum(dim=(1, 2, 3))
+            return density.float()
         finally:
             for module, was_training in modes:
                 module.training = was_training
 
-    def _count_in_tiles(self, images: Tensor) -> Tensor:
+    def _in_tiles(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
         margin = -(-self.margin // self.align) * self.align
         core = max(self.align, (self.tile - 2 * margin) // self.align * self.align)
-        total = images.new_zeros(len(images), dtype=torch.float32)
+        cells = core // self.stride
+        bands = []
         for top in range(0, height, core):
+            first_row = max(0, top - margin)
+            row, band = (top - first_row) // self.stride, []
             for left in range(0, width, core):
-                first_row, first_column = max(0, top - margin), max(0, left - margin)
-                density: Tensor = self(
-                    images[..., first_row : top + core + margin, first_column : left + core + margin]
-                )
-                row, column = (top - first_row) // self.stride, (left - first_column) // self.stride
-                cells = core // self.stride
-                total += density[..., row : row + cells, column : column + cells].float().sum(dim=(1, 2, 3))
-        return total
+                first_column = max(0, left - margin)
+                tile = images[..., first_row : top + core + margin, first_column : left + core + margin]
+                density: Tensor = self(tile)
+                column = (left - first_column) // self.stride
+                band.append(density[..., row : row + cells, column : column + cells].float())
+            bands.append(torch.cat(band, dim=3))
+        return torch.cat(bands, dim=2)

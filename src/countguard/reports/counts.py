@@ -17,9 +17,7 @@ from countguard.explain.density import people_per_cell
 from countguard.files import write_atomically
 from countguard.models.counter import Counter
 from countguard.reports.overlay import draw_overlay
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so is computed by spreadsheets, and a file can be called anything."""
+from countguard.reports.text_formats import csv_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,7 @@ def counts_csv(counts: Sequence[PictureCount]) -> str:
     writer.writerow(["file", "count", "problem"])
     for row in counts:
         count = "" if row.count is None else f"{row.count:.3f}"
-        writer.writerow([_harmless(str(row.file)), count, _harmless(row.problem)])
+        writer.writerow([csv_text(str(row.file)), count, csv_text(row.problem)])
     return buffer.getvalue()
 
 
@@ -126,11 +124,6 @@ def counts_json(counts: Sequence[PictureCount]) -> str:
     skipped = [{"file": one_line(str(row.file)), "problem": row.problem} for row in counts if row.count is None]
     total = round(sum(row.count for row in counts if row.count is not None), 3)
     return json.dumps({"images": images, "total": total, "skipped": skipped}, indent=2, ensure_ascii=False)
-
-
-def _harmless(text: str) -> str:
-    line = one_line(text)
-    return f"'{line}" if text.startswith(_FORMULA_STARTS) else line
 
 
 def _overlay_files(pictures: Sequence[Path], folder: Path) -> dict[Path, Path]:
