@@ -65,8 +65,8 @@ def test_three_images_are_too_few() -> None:
 
 
 def test_the_recommended_repair_looks_at_as_many_pictures_for_any_budget() -> None:
-    assert recommended(40)["epochs"] == 10 * recommended(400)["epochs"]  # type: ignore[operator]
-    assert recommended(10**6)["epochs"] == 1
+    assert recommended("lite", 40)["epochs"] == 10 * recommended("lite", 400)["epochs"]  # type: ignore[operator]
+    assert recommended("csrnet", 10**6)["epochs"] == 1
 
 
 def measures(rho_acc: float, under: float) -> Measures:

@@ -26,8 +26,11 @@ from countguard.studies.workbench import evaluation_device, machine_for, parted
 from countguard.training.callbacks import EpochReport
 from countguard.training.fit import fit
 
-REPAIR_VIEWS = 10_000
-"""Pictures that the recommended repair looks at, however many clean images there are to draw them from."""
+REPAIR_VIEWS = 4_000
+"""Pictures that the recommended repair looks at, however many clean images there are to draw them from: what CSRNet was
+seen to need on real crowds."""
+LIGHT_VIEWS, LIGHT_RATE = 20_000, 3e-3
+"""The same for the light counter, whose pictures cost little, and its rate of learning (docs/defenses.md)."""
 
 
 def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) -> Counter:
@@ -119,11 +122,13 @@ def defend_counter(path: Path, clean: AnySource, out: Path, overrides: Sequence[
     )
 
 
-def recommended(images: int) -> dict[str, JsonValue]:
-    """The repair that an operator gets who names none, for so many clean images, as a recipe would write it."""
-    epochs = max(1, round(REPAIR_VIEWS / images))
+def recommended(kind: str, images: int) -> dict[str, JsonValue]:
+    """The repair that an operator gets who names none, for so many clean images, as a recipe writes it."""
+    light = kind == "lite"
+    epochs = max(1, round((LIGHT_VIEWS if light else REPAIR_VIEWS) / images))
     # a short average: the preset's is as long as a whole training
-    return {"kind": "random_blend", "epochs": epochs, "schedule": {"kind": "cosine"}, "average": 0.98}
+    repair: dict[str, JsonValue] = {"kind": "random_blend", "epochs": epochs, "average": 0.98}
+    return repair | ({"lr": LIGHT_RATE} if light else {})
 
 
 def operator_recipe(
@@ -148,6 +153,6 @@ def operator_recipe(
         "model": {"kind": kind, **model},
         "attack": {"strategies": []},
         "training": {},
-        "defenses": [recommended(images)],
+        "defenses": [recommended(kind, images)],
     }
     return recipe_from(overridden(raw, overrides, "--set"), "--set")
