@@ -37,6 +37,6 @@ def test_a_bad_input_is_met_by_one_clear_line(case: Case, outcomes: dict[str, di
     assert outcome["error"] == "InputError", message
     assert case.says in message
     assert message.isprintable()
-    assert len(message) < 400
+    assert len(message) < 500
     assert float(str(outcome["seconds"])) < 10
     assert int(str(outcome["peak_bytes"])) < 2 << 30
