@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from countguard.errors import RunError
 from countguard.models import build_counter
 from countguard.models.counting import count_crowds
 from countguard.training import fit as fit_module
@@ -45,6 +46,16 @@ def test_only_these_sizes_run_compiled_and_only_for_gradients(seen: list[torch.S
     counter(torch.ones(2, 3, 20, 32))
     assert len(seen) == 1
     assert "logits" not in vars(counter)
+
+
+def test_what_cannot_be_compiled_says_what_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_compiler() -> None:
+        raise RuntimeError("no C compiler")
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", without_compiler)
+    counter = build_counter("lite")
+    with compiled(counter, {(1, 16, 16)}), pytest.raises(RunError, match=r"no C compiler.*machine\.compile: false"):
+        counter.loss(torch.ones(1, 3, 16, 16), [torch.ones(1, 2)])
 
 
 def test_a_training_compiles_what_it_meets_often(seen: list[torch.Size], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from countguard.errors import RunError
 from countguard.models.counter import Counter
 
 Size = tuple[int, int, int]
@@ -72,10 +73,21 @@ class _Error:
         if size not in self._sizes or not torch.is_grad_enabled():
             return self._plain(images, target, weights)
         if size not in self._captured:
-            self._captured[size] = _Capture(self._counter, self._plain, (images, target, weights))
+            self._captured[size] = self._capture((images, target, weights))
         capture = self._captured[size]
         error: Tensor = _Replayed.apply(capture, (images, target, weights), *capture.parameters)
         return error
+
+    def _capture(self, given: tuple[Tensor, ...]) -> "_Capture":
+        try:
+            return _Capture(self._counter, self._plain, given)
+        except (torch.OutOfMemoryError, torch.AcceleratorError):
+            raise
+        except Exception as error:  # what a compiler says depends on what is missing, and on torch
+            said = (str(error).splitlines() or [""])[0]
+            raise RunError(
+                f"the counter cannot be compiled ({type(error).__name__}: {said}); machine.compile: false does without"
+            ) from error
 
 
 class _Capture:

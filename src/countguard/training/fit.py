@@ -34,7 +34,7 @@ ModuleFactory = Callable[[Counter, Training, int, int], CounterModule]
 
 LESS_MEMORY = (
     "a smaller training.batch_size, training.augmentation.crop or data.scale would help, or training.precision: "
-    "bf16-mixed"
+    "bf16-mixed, or machine.compile: false"
 )
 """What needs less of a device's memory."""
 
