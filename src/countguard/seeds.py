@@ -18,3 +18,8 @@ def derived_seed(seed: int, *purpose: object) -> int:
 def generator_for(seed: int, *purpose: object) -> torch.Generator:
     """A CPU generator seeded by `derived_seed`."""
     return torch.Generator().manual_seed(derived_seed(seed, *purpose))
+
+
+def uniform(generator: torch.Generator, low: float = 0.0, high: float = 1.0) -> float:
+    """A number drawn evenly from low to high, by a CPU generator."""
+    return low + (high - low) * float(torch.rand((), generator=generator))

@@ -1,6 +1,5 @@
 """What the machine can do to a run: full and read-only disks, memory, lost devices, Ctrl-C. It ends with a sentence."""
 
-import csv
 import errno
 import os
 import resource
@@ -25,6 +24,7 @@ from countguard.studies.recipe import Recipe
 from countguard.studies.resolve import read_recipe
 from countguard.studies.run import run_study
 from countguard.training.callbacks import History
+from study_results import results
 
 SMALL = [
     *("data.train=4", "data.test=2", "attack.strategies=[{kind: minus, heads: 10}]", "attack.rate=0.5"),
@@ -49,11 +49,6 @@ def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
         return history
 
     monkeypatch.setattr(cell_run, "fit", untrained)
-
-
-def results(study: Path) -> list[dict[str, str]]:
-    with (study / "results.csv").open(newline="") as file:
-        return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
 
 
 def cards(study: Path) -> dict[str, bytes]:

@@ -1,6 +1,5 @@
 """Cells in several processes end as they do in one, also after a process, or the run itself, was killed."""
 
-import csv
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from countguard.errors import InputError, RunError
 from countguard.studies.executors import executor_for
 from countguard.studies.resolve import read_recipe
 from countguard.studies.run import run_study
+from study_results import results
 
 SMALL = [
     "attack.strategies=[{kind: minus, heads: 10}]",
@@ -76,8 +76,3 @@ def children(parent: int) -> list[int]:
 def alive(process: int) -> bool:
     status = Path(f"/proc/{process}/status")
     return status.exists() and "State:\tZ" not in status.read_text()
-
-
-def results(study: Path) -> list[dict[str, str]]:
-    with (study / "results.csv").open(newline="") as file:
-        return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]

@@ -1,6 +1,5 @@
 """Cells over a Ray cluster of two nodes, one of whose workers is killed while it works."""
 
-import csv
 import os
 import signal
 import threading
@@ -12,6 +11,7 @@ from rich.console import Console
 
 from countguard.studies.resolve import read_recipe
 from countguard.studies.run import run_study
+from study_results import results
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 pytestmark = pytest.mark.cluster
@@ -62,8 +62,3 @@ def kill_a_worker(study: Path, killed: list[int]) -> None:
                     killed.append(int(process.parent.name))
                     return
         time.sleep(0.01)
-
-
-def results(study: Path) -> list[dict[str, str]]:
-    with (study / "results.csv").open(newline="") as file:
-        return [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]

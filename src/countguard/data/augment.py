@@ -14,6 +14,7 @@ from countguard.data.crowd import Crowd
 from countguard.data.cutmix import CutMix
 from countguard.data.scale_jitter import ScaleJitter
 from countguard.data.scaling import clamp_inside
+from countguard.seeds import uniform
 from countguard.settings import Settings
 
 
@@ -37,10 +38,10 @@ class Crop(Settings):
     def __call__(self, crowd: Crowd, generator: torch.Generator) -> Crowd:
         """The crop: image uint8 [3, size, size], and the points inside it."""
         low, high = self.zoom
-        wanted = round(self.size * (low + (high - low) * _uniform(generator)))
+        wanted = round(self.size * (low + (high - low) * uniform(generator)))
         height, width = min(wanted, crowd.height), min(wanted, crowd.width)
-        top = int(_uniform(generator) * (crowd.height - height + 1))
-        left = int(_uniform(generator) * (crowd.width - width + 1))
+        top = int(uniform(generator) * (crowd.height - height + 1))
+        left = int(uniform(generator) * (crowd.width - width + 1))
         image = crowd.image[:, top : top + height, left : left + width]
         shifted = crowd.points - torch.tensor([left, top])
         inside = (shifted >= 0).all(dim=1) & (shifted < torch.tensor([width, height])).all(dim=1)
@@ -86,7 +87,7 @@ class Augmentation(Settings):
         if self._happens(self.jitter, generator):
             image = _jitter(image, generator)
         if self._happens(self.blur, generator):
-            image = transforms.gaussian_blur(image, [3, 3] if _uniform(generator) < 0.5 else [5, 5])
+            image = transforms.gaussian_blur(image, [3, 3] if uniform(generator) < 0.5 else [5, 5])
         if self._happens(self.salt_and_pepper, generator):
             image = _salt_and_pepper(image, generator)
         crowd = crowd if image is crowd.image else replace(crowd, image=image)
@@ -94,7 +95,7 @@ class Augmentation(Settings):
 
     @staticmethod
     def _happens(probability: float, generator: torch.Generator) -> bool:
-        return probability > 0 and _uniform(generator) < probability
+        return probability > 0 and uniform(generator) < probability
 
 
 def flip(crowd: Crowd) -> Crowd:
@@ -104,11 +105,11 @@ def flip(crowd: Crowd) -> Crowd:
 
 
 def _jitter(image: Tensor, generator: torch.Generator) -> Tensor:
-    brightness, contrast, saturation = (0.9 + 0.2 * _uniform(generator) for _ in range(3))
+    brightness, contrast, saturation = (0.9 + 0.2 * uniform(generator) for _ in range(3))
     image = transforms.adjust_brightness(image, brightness)
     image = transforms.adjust_contrast(image, contrast)
     image = transforms.adjust_saturation(image, saturation)
-    jittered: Tensor = transforms.adjust_hue(image, 0.1 * _uniform(generator) - 0.05)
+    jittered: Tensor = transforms.adjust_hue(image, 0.1 * uniform(generator) - 0.05)
     return jittered
 
 
@@ -117,7 +118,3 @@ def _salt_and_pepper(image: Tensor, generator: torch.Generator, share: float = 1
     noise = torch.rand(height, width, generator=generator).to(image.device)
     noisy = torch.where(noise < share / 2, torch.zeros_like(image), image)
     return torch.where(noise > 1 - share / 2, torch.full_like(image, 255), noisy)
-
-
-def _uniform(generator: torch.Generator) -> float:
-    return float(torch.rand((), generator=generator))

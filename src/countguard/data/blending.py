@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from countguard.data.crowd import Crowd
 from countguard.data.patterns import PATTERNS
+from countguard.seeds import uniform
 from countguard.settings import Settings
 
 Picture = Literal["crowd", "flat", "gradient", "noise", "cloud", "contours", "leaves", "wallpaper"]
@@ -54,10 +55,9 @@ class Blending(Settings):
             others: crowds of which one may be mixed in; with none, patterns take their place.
             generator: decides everything.
         """
-        if float(torch.rand((), generator=generator)) >= self.probability:
+        if uniform(generator) >= self.probability:
             return crowd
-        low, high = self.share
-        share = low + (high - low) * float(torch.rand((), generator=generator))
+        share = uniform(generator, *self.share)
         picture = self._picture(crowd, others, generator)
         mixed = torch.lerp(crowd.image.float(), picture, share).round_().to(torch.uint8)
         return replace(crowd, image=mixed)
@@ -72,7 +72,7 @@ class Blending(Settings):
 def _other_crowd(crowd: Crowd, others: Sequence[Crowd], generator: torch.Generator) -> Tensor:
     """Another crowd's picture at this one's size, mirrored half of the time."""
     other = others[int(torch.randint(len(others), (), generator=generator))].image.float()
-    if float(torch.rand((), generator=generator)) < 0.5:
+    if uniform(generator) < 0.5:
         other = other.flip(-1)
     if other.shape[-2:] == (crowd.height, crowd.width):
         return other

@@ -7,10 +7,10 @@ from typing import Annotated
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
-from torchvision.transforms.v2 import functional as transforms
 
 from countguard.data.crowd import Crowd
-from countguard.data.scaling import clamp_inside
+from countguard.data.scaling import clamp_inside, resized
+from countguard.seeds import uniform
 from countguard.settings import Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -48,20 +48,22 @@ class CutMix(Settings):
             generator: decides everything.
         """
         crowd = self._rolled(crowd, generator)
-        if not len(others) or _uniform(generator) >= self.probability:
+        if not len(others) or uniform(generator) >= self.probability:
             return crowd
         other = others[int(torch.randint(len(others), (), generator=generator))]
-        other = self._rolled(_resized(other, crowd.height, crowd.width), generator)
+        if (other.height, other.width) != (crowd.height, crowd.width):
+            other = resized(other, crowd.height, crowd.width)
+        other = self._rolled(other, generator)
         low, high = self.width
-        columns = round(crowd.width * (low + (high - low) * _uniform(generator)))
-        left = int(_uniform(generator) * (crowd.width - columns + 1))
+        columns = round(crowd.width * uniform(generator, low, high))
+        left = int(uniform(generator) * (crowd.width - columns + 1))
         image = crowd.image.clone()
         image[..., left : left + columns] = other.image[..., left : left + columns]
         own, theirs = _between(crowd.points, left, left + columns), _between(other.points, left, left + columns)
         return replace(crowd, image=image, points=torch.cat([crowd.points[~own], other.points[theirs]]))
 
     def _rolled(self, crowd: Crowd, generator: torch.Generator) -> Crowd:
-        if _uniform(generator) >= self.roll:
+        if uniform(generator) >= self.roll:
             return crowd
         return roll(crowd, int(torch.randint(crowd.width, (), generator=generator)))
 
@@ -75,18 +77,6 @@ def roll(crowd: Crowd, columns: int) -> Crowd:
     )
 
 
-def _resized(crowd: Crowd, height: int, width: int) -> Crowd:
-    if (crowd.height, crowd.width) == (height, width):
-        return crowd
-    image = transforms.resize(crowd.image, [height, width], antialias=True)
-    ratio = torch.tensor([width / crowd.width, height / crowd.height])
-    return replace(crowd, image=image, points=clamp_inside(crowd.points * ratio, height, width))
-
-
 def _between(points: Tensor, left: int, right: int) -> Tensor:
     """Which points have left <= x < right."""
     return (points[:, 0] >= left) & (points[:, 0] < right)
-
-
-def _uniform(generator: torch.Generator) -> float:
-    return float(torch.rand((), generator=generator))

@@ -28,7 +28,7 @@ class Resident(Sequence[Crowd]):
 
     def __init__(self, crowds: Sequence[Crowd], device: torch.device = torch.device("cpu")) -> None:
         self._crowds = crowds
-        self._device = device
+        self.device = device
         self._kept: list[Crowd | None] = [None] * len(crowds)
         self._bytes = 0
 
@@ -45,8 +45,8 @@ class Resident(Sequence[Crowd]):
         crowd = self._kept[index]
         if crowd is None:
             crowd = self._crowds[index]
-            if crowd.image.device != self._device:
-                crowd = replace(crowd, image=crowd.image.to(self._device))
+            if crowd.image.device != self.device:
+                crowd = replace(crowd, image=crowd.image.to(self.device))
             self._bytes += crowd.image.nbytes
             if self._bytes <= MEMORY:
                 self._kept[index] = crowd
@@ -94,7 +94,6 @@ class EpochBatches:
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        self._device = torch.device("cpu")
         self.crowds = Resident(crowds)
         self.batch_size = batch_size
         self.augmentation = augmentation
@@ -107,8 +106,7 @@ class EpochBatches:
 
     def on(self, device: torch.device) -> None:
         """Draws on this device from now on: pictures are copied there as they are first met, and changed there."""
-        if device != self._device:
-            self._device = device
+        if device != self.crowds.device:
             self.crowds = Resident(self.crowds, device)
 
     def sizes(self) -> Tally[tuple[int, int, int]]:

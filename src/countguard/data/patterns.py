@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from countguard.seeds import uniform
+
 Pattern = Callable[[int, int, torch.Generator, torch.device], Tensor]
 
 CPU = torch.device("cpu")
@@ -34,23 +36,23 @@ def gradient(height: int, width: int, generator: torch.Generator, device: torch.
 
 def noise(height: int, width: int, generator: torch.Generator, device: torch.device = CPU) -> Tensor:
     """Independent blotches, from one pixel to a third of the height across, gray or coloured."""
-    size = math.exp(_uniform(generator, 0.0, math.log(max(2.0, height / 3))))
+    size = math.exp(uniform(generator, 0.0, math.log(max(2.0, height / 3))))
     rows, columns = max(2, round(height / size)), max(2, round(width / size))
-    channels = 1 if _uniform(generator) < 0.3 else 3
+    channels = 1 if uniform(generator) < 0.3 else 3
     drawn = torch.rand(1, channels, rows, columns, generator=generator).to(device)
     return _resized(255 * drawn, height, width)
 
 
 def cloud(height: int, width: int, generator: torch.Generator, device: torch.device = CPU) -> Tensor:
     """Noise whose amplitude falls as 1 / frequency^a, a in 0.5..2: as natural images' does (Field, 1987)."""
-    field = _spectral(3, height, width, _uniform(generator, 0.5, 2.0), generator, device)
+    field = _spectral(3, height, width, uniform(generator, 0.5, 2.0), generator, device)
     return 255 * field
 
 
 def contours(height: int, width: int, generator: torch.Generator, device: torch.device = CPU) -> Tensor:
     """A line drawing: level lines of a smooth field, in one colour on another."""
-    field = _spectral(1, height, width, _uniform(generator, 1.6, 2.4), generator, device)
-    levels, thick = _uniform(generator, 3.0, 12.0), _uniform(generator, 0.15, 0.4)
+    field = _spectral(1, height, width, uniform(generator, 1.6, 2.4), generator, device)
+    levels, thick = uniform(generator, 3.0, 12.0), uniform(generator, 0.15, 0.4)
     line = ((field * levels) % 1.0 < thick).float()
     ink, paper = _colours(2, generator).to(device)
     return torch.lerp(paper.view(3, 1, 1), ink.view(3, 1, 1), line)
@@ -67,7 +69,7 @@ def wallpaper(height: int, width: int, generator: torch.Generator, device: torch
     """A small dense motif of ellipses, repeated over the whole picture."""
     rows = min(height, _LARGEST)
     columns = max(1, round(width * rows / height))
-    side = max(4, round(rows / _uniform(generator, 1.5, 6.0)))
+    side = max(4, round(rows / uniform(generator, 1.5, 6.0)))
     motif = _painted(side, side, 14, 0.08, 0.5, generator)
     tiled = motif.repeat(1, -(-rows // side), -(-columns // side))[:, :rows, :columns]
     return _resized(tiled[None].to(device), height, width)
@@ -93,7 +95,7 @@ def _painted(
     colours = _colours(shapes, generator)
     colours = torch.cat([colours, torch.full((1, 3), 20.0), _colours(1, generator)])
     outline, ground = shapes, shapes + 1
-    outlined = _uniform(generator) < 0.6
+    outlined = uniform(generator) < 0.6
     y = torch.arange(height).view(-1, 1) + 0.5
     x = torch.arange(width).view(1, -1) + 0.5
     seen = torch.full((height, width), ground)
@@ -138,7 +140,3 @@ def _resized(pictures: Tensor, height: int, width: int, align_corners: bool = Fa
 
 def _colours(number: int, generator: torch.Generator) -> Tensor:
     return 255 * torch.rand(number, 3, generator=generator)
-
-
-def _uniform(generator: torch.Generator, low: float = 0.0, high: float = 1.0) -> float:
-    return low + (high - low) * float(torch.rand((), generator=generator))

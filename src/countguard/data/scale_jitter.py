@@ -5,10 +5,10 @@ from typing import Annotated
 
 import torch
 from pydantic import Field, model_validator
-from torchvision.transforms.v2 import functional as transforms
 
 from countguard.data.crowd import Crowd
-from countguard.data.scaling import clamp_inside
+from countguard.data.scaling import resized
+from countguard.seeds import uniform
 from countguard.settings import Settings
 
 Factor = Annotated[float, Field(ge=0.25, le=4)]
@@ -40,13 +40,13 @@ class ScaleJitter(Settings):
 
     def __call__(self, crowd: Crowd, generator: torch.Generator) -> Crowd:
         """A changed copy of the same size, or the crowd itself; every random number comes from the CPU generator."""
-        if _uniform(generator) >= self.probability:
+        if uniform(generator) >= self.probability:
             return crowd
         low, high = self.factor
-        factor = low * (high / low) ** _uniform(generator)
+        factor = low * (high / low) ** uniform(generator)
         height, width = max(1, round(crowd.height * factor)), max(1, round(crowd.width * factor))
-        left = int(_uniform(generator) * width)
-        fixed = self.height + (1 - self.height) * _uniform(generator)
+        left = int(uniform(generator) * width)
+        fixed = self.height + (1 - self.height) * uniform(generator)
         top = round(fixed * (crowd.height - height))
         return framed(crowd, height, width, top, left)
 
@@ -60,16 +60,11 @@ def framed(crowd: Crowd, height: int, width: int, top: int, left: int) -> Crowd:
         top: the frame's row at which the picture's first row is; above 0 that row is repeated over it.
         left: the picture's column at which the frame begins; after its last column comes its first.
     """
-    resized = transforms.resize(crowd.image, [height, width], antialias=True)
+    whole = resized(crowd, height, width)
     rows = (torch.arange(crowd.height) - top).clamp(0, height - 1)
     columns = (torch.arange(crowd.width) + left) % width
-    ratio = torch.tensor([width / crowd.width, height / crowd.height])
-    heads = clamp_inside(crowd.points * ratio, height, width) + torch.tensor([-float(left), float(top)])
+    heads = whole.points + torch.tensor([-float(left), float(top)])
     copies = range(-(-(crowd.width + left) // width))
     points = torch.cat([heads + torch.tensor([float(copy * width), 0.0]) for copy in copies])
     inside = (points >= 0).all(dim=1) & (points < torch.tensor([crowd.width, crowd.height])).all(dim=1)
-    return replace(crowd, image=resized[:, rows][:, :, columns], points=points[inside])
-
-
-def _uniform(generator: torch.Generator) -> float:
-    return float(torch.rand((), generator=generator))
+    return replace(crowd, image=whole.image[:, rows][:, :, columns], points=points[inside])

@@ -28,6 +28,11 @@ def rescale(crowd: Crowd, scale: float) -> Crowd:
         raise InputError(f"{size}; at most {MAX_PIXELS:,} are read")
     if min(height, width) < MIN_SIDE:
         raise InputError(f"{size}; both sides need at least {MIN_SIDE}")
+    return resized(crowd, height, width)
+
+
+def resized(crowd: Crowd, height: int, width: int) -> Crowd:
+    """A crowd at another size, antialiased, its heads moved by the exact ratio of the sides."""
     image = transforms.resize(crowd.image, [height, width], antialias=True)
     ratio = torch.tensor([width / crowd.width, height / crowd.height])
     return replace(crowd, image=image, points=clamp_inside(crowd.points * ratio, height, width))
