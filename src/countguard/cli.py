@@ -36,7 +36,7 @@ INTERRUPTED = 130
 Out = Annotated[Path, typer.Option("--out", help="Folder of the run; what is finished there is kept.")]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Changes a setting by its dotted name; may be repeated."),
+    typer.Option("--set", metavar="NAME=VALUE", help="Changes a setting by its dotted name; `*` is all of a list."),
 ]
 Data = Annotated[str, typer.Argument(metavar="DATA", help="A data set's folder, or `synthetic` for embedded crowds.")]
 Strategy = Annotated[str, typer.Option(help="add, minus, divide or multiply; a number may follow: minus:50.")]

@@ -1,5 +1,6 @@
 """Recipes: what they may say, and one line for everything that they may not."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,7 @@ def test_overrides_set_what_they_name() -> None:
         ("name.first.letter=x", "has no place called name.first.letter"),
         ("attack.strategies.9.heads=1", "has no place called attack.strategies.9.heads"),
         ("attack.strategies.minus.heads=1", "has no place called"),
+        ("attack.strategies.*.kind.first=1", "has no place called attack.strategies.*.kind.first"),
         ("training.lr=[", "is no YAML value"),
         ("name=!!python/object/apply:os.system [id]", "is no YAML value"),
         ("name=!!timestamp soon", "is no YAML value"),
@@ -319,6 +321,18 @@ def test_settings_inside_lists_may_vary() -> None:
     assert [variation.defenses[0].clean_images for _, variation in variations(recipe)] == [1, 2]
 
 
+def test_a_star_stands_for_every_place_of_a_list() -> None:
+    two = [{"kind": "fine_tune"}, {"kind": "random_blend"}]
+    raw = raw_recipe(defenses=two, vary={"defenses.*.clean_images": [1, 2]})
+    raw = overridden(raw, ["defenses.*.augmentation={flip: 0.25}", "defenses.1.augmentation.flip=1.0"], "here")
+    recipe = recipe_from(raw, "here")
+    assert [defense.augmentation.flip for defense in recipe.defenses] == [0.25, 1.0]  # each has a copy of its own
+    found = [[defense.clean_images for defense in variation.defenses] for _, variation in variations(recipe)]
+    assert found == [[1, 1], [2, 2]]
+    with pytest.raises(InputError, match="no place called"):
+        overridden(raw_recipe(defenses=[]), ["defenses.*.clean_images=1"], "here")
+
+
 @pytest.mark.parametrize(
     ("vary", "says"),
     [
@@ -326,10 +340,11 @@ def test_settings_inside_lists_may_vary() -> None:
         ({"training.lr": [2]}, "vary.training.lr: training.lr"),
         ({"training.augmentation.crop.size": [64]}, "vary.training.augmentation.crop.size: the recipe has no such"),
         ({"defenses.3.lr": [1e-3]}, "vary.defenses.3.lr: the recipe has no such"),
+        ({"data.*.lr": [1e-3]}, "vary.data.*.lr: "),
         ({"name.first": ["x"]}, "vary.name.first: the recipe has no such"),
         ({"preset": ["paper", "steady"]}, "vary.preset: "),
     ],
 )
 def test_what_cannot_vary_is_named(vary: dict[str, Any], says: str) -> None:
-    with pytest.raises(InputError, match="^" + says.replace(".", r"\.")):
+    with pytest.raises(InputError, match="^" + re.escape(says)):
         list(variations(recipe_from(raw_recipe(vary=vary), "here")))

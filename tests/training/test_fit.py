@@ -31,6 +31,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "averaged and selected": {"average": 0.5, "select": "best_validation", "select_every": 1},
     "by steps, into the last epoch": {"steps": 7},
     "clipped AdamW": {"optimizer": "adamw", "weight_decay": 0.1, "clip_gradient": 0.5},
+    "clipped in mixed precision": {"precision": "bf16-mixed", "clip_gradient": 0.5},
 }
 
 

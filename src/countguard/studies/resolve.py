@@ -165,22 +165,35 @@ def dump_yaml(value: Any) -> str:
 
 
 def set_dotted(raw: Any, name: str, value: JsonValue) -> None:
-    """Sets a nested entry by its dotted name, making mappings on the way; a number is a place in a list.
+    """Sets a nested entry by its dotted name, making mappings on the way.
+
+    In a list, a number is a place, and `*` stands for all places: `defenses.*.clean_images`.
 
     Raises:
         KeyError, IndexError, ValueError, TypeError: there is no such place.
     """
     *parents, last = name.split(".")
+    holders = [raw]
     for part in parents:
-        if not isinstance(raw, list | dict):
-            raise KeyError(name)
-        raw = raw[int(part)] if isinstance(raw, list) else raw.setdefault(part, {})
-    if isinstance(raw, list):
-        raw[int(last)] = value
-    elif isinstance(raw, dict) and last:
-        raw[last] = value
-    else:
+        holders = [
+            holder[place] if isinstance(holder, list) else holder.setdefault(place, {})
+            for holder in holders
+            for place in _places(holder, part)
+        ]
+    places = [(holder, place) for holder in holders for place in _places(holder, last)]
+    if not places or not last:
         raise KeyError(name)
+    for holder, place in places:
+        holder[place] = deepcopy(value)
+
+
+def _places(holder: Any, part: str) -> list[Any]:
+    """The keys that one part of a dotted name stands for."""
+    if isinstance(holder, list):
+        return list(range(len(holder))) if part == "*" else [int(part)]
+    if isinstance(holder, dict):
+        return [part]
+    raise KeyError(part)
 
 
 def variations(recipe: Recipe) -> Iterator[tuple[dict[str, JsonValue], Recipe]]:

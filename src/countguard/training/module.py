@@ -48,8 +48,10 @@ class CounterModule(LightningModule):
         """The recipe's optimizer over the trainable parameters, its rate moved at every step."""
         settings = self.training_settings
         parameters = [parameter for parameter in self.counter.parameters() if parameter.requires_grad]
+        # Lightning cannot clip before a fused step in mixed precision: such a step would unscale the gradients itself
+        fused = settings.clip_gradient is None or settings.precision == "32-true"
         optimizer = _OPTIMIZERS[settings.optimizer](
-            parameters, lr=settings.lr, weight_decay=settings.weight_decay, fused=True
+            parameters, lr=settings.lr, weight_decay=settings.weight_decay, fused=fused
         )
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
