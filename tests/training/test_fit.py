@@ -148,6 +148,15 @@ def test_divergence_is_told_and_never_saved(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_counter_that_can_learn_nothing_more_is_told_and_never_saved(tmp_path: Path) -> None:
+    counter = build_counter("mcnn")
+    with torch.no_grad():
+        counter.get_parameter("fuse.weight").fill_(-1.0)  # what it merges is never negative, so its ReLU is shut
+    with pytest.raises(RunError, match=r"died in epoch 1.*training\.lr"):
+        fit(counter, CROWDS, TRAINING, seed=0, folder=tmp_path, machine=MACHINE)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_steps_end_a_training_wherever_they_fall() -> None:
     one_epoch = weights_of(TRAINING.model_copy(update={"epochs": 1, "schedule": Training().schedule}))
     as_steps = weights_of(TRAINING.model_copy(update={"steps": 2, "schedule": Training().schedule}))

@@ -23,19 +23,40 @@ EpochReport = Callable[[int, float], None]
 
 
 class Divergence(Callback):
-    """Stops a training that has diverged, before it wastes an epoch more; comes first, so that no such state is saved.
+    """Stops a training that has diverged or died, before it wastes an epoch more; comes first, so that none is saved.
 
     Raises:
-        RunError: at the end of an epoch, when a weight is not finite.
+        RunError: at the end of an epoch, when a weight is not finite, or when no image gave a gradient: behind a last
+            ReLU that lets nothing through, a counter says 0 everywhere and can learn nothing more.
     """
+
+    def __init__(self) -> None:
+        self._learns = torch.zeros((), dtype=torch.bool)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """No gradient was seen yet."""
+        self._learns = torch.zeros((), dtype=torch.bool, device=pl_module.device)
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Notes whether there is a gradient, without waiting for the device."""
+        gradients = [parameter.grad for parameter in pl_module.parameters() if parameter.grad is not None]
+        self._learns |= torch.nn.utils.get_total_norm(gradients) != 0
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Looks at every weight."""
         if not all(parameter.isfinite().all() for parameter in _counter(pl_module).parameters()):
-            raise RunError(
-                f"the training diverged in epoch {trainer.current_epoch + 1}: weights are not finite; "
-                "a lower training.lr or training.clip_gradient would help"
+            raise _failed(f"the training diverged in epoch {trainer.current_epoch + 1}: weights are not finite")
+        if not self._learns:
+            raise _failed(
+                f"the training died in epoch {trainer.current_epoch + 1}: the counter says 0 everywhere and no image "
+                "changes that"
             )
+
+
+def _failed(what: str) -> RunError:
+    return RunError(f"{what}; a lower training.lr or training.clip_gradient would help")
 
 
 class History(Callback):
