@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Unpack
 
 import torch
 from pydantic import Field, PositiveInt
@@ -18,8 +17,8 @@ from countguard.data.loading import Batch
 from countguard.defenses.defense import TrainedDefense
 from countguard.models.counter import Counter
 from countguard.models.counting import as_input
-from countguard.training.callbacks import EpochReport, History
-from countguard.training.fit import Machine, fit
+from countguard.training.callbacks import History
+from countguard.training.fit import Conditions, fit
 from countguard.training.module import CounterModule
 from countguard.training.settings import Training
 
@@ -39,37 +38,19 @@ class AttentionDistillation(TrainedDefense):
     beta: Annotated[float, Field(ge=0)] = 1.0
     teacher_epochs: PositiveInt = 10
 
-    def repair(
-        self,
-        counter: Counter,
-        clean: Sequence[Crowd],
-        *,
-        seed: int,
-        folder: Path | None = None,
-        validation: Sequence[Crowd] | None = None,
-        machine: Machine = Machine(),
-        report: EpochReport | None = None,
-    ) -> History:
+    def repair(self, counter: Counter, clean: Sequence[Crowd], **conditions: Unpack[Conditions]) -> History:
         """See `Defense.repair`; the teacher's epochs are not in the history."""
-        crowds = self.budget(clean, seed)
+        crowds = self.budget(clean, conditions["seed"])
+        folder = conditions.get("folder")
         teacher = deepcopy(counter)
         if folder is None or not (folder / "resume.ckpt").exists():  # a resume point holds the teacher, too
             teachers = folder / "teacher" if folder is not None else None
             if teachers is not None:
                 teachers.mkdir(exist_ok=True)
             settings = self.model_copy(update={"epochs": self.teacher_epochs, "steps": None, "select": "last"})
-            fit(teacher, crowds, settings, seed=seed, folder=teachers, machine=machine)
-        history = fit(
-            counter,
-            crowds,
-            self,
-            seed=seed,
-            folder=folder,
-            validation=validation,
-            machine=machine,
-            report=report,
-            module=partial(_Distilled, teacher=teacher, beta=self.beta),
-        )
+            alone: Conditions = {**conditions, "folder": teachers, "validation": None, "report": None}
+            fit(teacher, crowds, settings, **alone)
+        history = fit(counter, crowds, self, module=partial(_Distilled, teacher=teacher, beta=self.beta), **conditions)
         if folder is not None:
             shutil.rmtree(folder / "teacher", ignore_errors=True)
         return history

@@ -2,8 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Unpack
 
 import torch
 from pydantic import Field, PositiveInt
@@ -13,8 +12,8 @@ from countguard.data.source import Subset
 from countguard.models.counter import Counter
 from countguard.seeds import generator_for
 from countguard.settings import Settings
-from countguard.training.callbacks import EpochReport, History
-from countguard.training.fit import Machine, fit
+from countguard.training.callbacks import History
+from countguard.training.fit import Conditions, fit
 from countguard.training.module import CounterModule
 from countguard.training.settings import Training
 
@@ -43,27 +42,14 @@ class Defense(Settings):
         return Subset(clean, drawn[: self.clean_images].tolist())
 
     @abstractmethod
-    def repair(
-        self,
-        counter: Counter,
-        clean: Sequence[Crowd],
-        *,
-        seed: int,
-        folder: Path | None = None,
-        validation: Sequence[Crowd] | None = None,
-        machine: Machine = Machine(),
-        report: EpochReport | None = None,
-    ) -> History:
+    def repair(self, counter: Counter, clean: Sequence[Crowd], **conditions: Unpack[Conditions]) -> History:
         """Repairs the counter in place and returns the history of what was trained.
 
         Args:
             counter: attacked, or suspected of it.
             clean: clean training crowds; those beyond the budget are not touched.
-            seed: of every random choice.
-            folder: where an interrupted repair is taken up again; None: nothing is saved.
-            validation: clean crowds on which weights are selected, for defenses that select.
-            machine: where it runs.
-            report: hears of each epoch.
+            conditions: as `countguard.training.fit` takes them: `seed`, of every random choice, and maybe `folder`,
+                `validation`, `machine` and `report`.
 
         Raises:
             InputError: the defense has nothing to work with.
@@ -85,26 +71,7 @@ class TrainedDefense(Defense, Training):
         """What is done in a step; the counter's own loss by default."""
         return CounterModule(counter, training, steps_per_epoch, seed)
 
-    def repair(
-        self,
-        counter: Counter,
-        clean: Sequence[Crowd],
-        *,
-        seed: int,
-        folder: Path | None = None,
-        validation: Sequence[Crowd] | None = None,
-        machine: Machine = Machine(),
-        report: EpochReport | None = None,
-    ) -> History:
+    def repair(self, counter: Counter, clean: Sequence[Crowd], **conditions: Unpack[Conditions]) -> History:
         """See `Defense.repair`."""
-        return fit(
-            counter,
-            self.budget(clean, seed),
-            self.as_training(),
-            seed=seed,
-            folder=folder,
-            validation=validation,
-            machine=machine,
-            report=report,
-            module=self.module,
-        )
+        crowds = self.budget(clean, conditions["seed"])
+        return fit(counter, crowds, self.as_training(), module=self.module, **conditions)

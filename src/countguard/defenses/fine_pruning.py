@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Unpack
 
 import torch
 from pydantic import Field
@@ -15,8 +14,8 @@ from countguard.defenses.channels import Channels, hidden_channels, mean_activat
 from countguard.defenses.defense import TrainedDefense
 from countguard.models.counter import Counter
 from countguard.models.counting import count_crowds
-from countguard.training.callbacks import EpochReport, History
-from countguard.training.fit import Machine, fit
+from countguard.training.callbacks import History
+from countguard.training.fit import Conditions, fit
 from countguard.training.module import CounterModule
 from countguard.training.settings import Training
 
@@ -42,31 +41,11 @@ class FinePruning(TrainedDefense):
     tolerance: Annotated[float, Field(ge=0)] = 0.1
     most: Annotated[float, Field(gt=0, lt=1)] = 0.5
 
-    def repair(
-        self,
-        counter: Counter,
-        clean: Sequence[Crowd],
-        *,
-        seed: int,
-        folder: Path | None = None,
-        validation: Sequence[Crowd] | None = None,
-        machine: Machine = Machine(),
-        report: EpochReport | None = None,
-    ) -> History:
+    def repair(self, counter: Counter, clean: Sequence[Crowd], **conditions: Unpack[Conditions]) -> History:
         """See `Defense.repair`."""
-        crowds = self.budget(clean, seed)
+        crowds = self.budget(clean, conditions["seed"])
         pruned = prune(counter, crowds, self.tolerance, self.most)
-        history = fit(
-            counter,
-            crowds,
-            self,
-            seed=seed,
-            folder=folder,
-            validation=validation,
-            machine=machine,
-            report=report,
-            module=partial(_Pruned, pruned=pruned),
-        )
+        history = fit(counter, crowds, self, module=partial(_Pruned, pruned=pruned), **conditions)
         _switch_off(pruned)
         return history
 

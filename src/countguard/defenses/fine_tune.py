@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import chain
-from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 from pydantic import model_validator
 
@@ -11,8 +10,8 @@ from countguard.data.crowd import Crowd
 from countguard.data.sources import AnySource
 from countguard.defenses.defense import Defense
 from countguard.models.counter import Counter
-from countguard.training.callbacks import EpochReport, History
-from countguard.training.fit import Machine, fit
+from countguard.training.callbacks import History
+from countguard.training.fit import Conditions, fit
 from countguard.training.settings import Training
 
 
@@ -44,19 +43,6 @@ class FineTune(Defense, Training):
         extra = self.extra.load_training() if self.extra is not None else []
         return list(chain(originals, extra))
 
-    def repair(
-        self,
-        counter: Counter,
-        clean: Sequence[Crowd],
-        *,
-        seed: int,
-        folder: Path | None = None,
-        validation: Sequence[Crowd] | None = None,
-        machine: Machine = Machine(),
-        report: EpochReport | None = None,
-    ) -> History:
+    def repair(self, counter: Counter, clean: Sequence[Crowd], **conditions: Unpack[Conditions]) -> History:
         """See `Defense.repair`."""
-        crowds = self.crowds(clean, seed)
-        return fit(
-            counter, crowds, self, seed=seed, folder=folder, validation=validation, machine=machine, report=report
-        )
+        return fit(counter, self.crowds(clean, conditions["seed"]), self, **conditions)

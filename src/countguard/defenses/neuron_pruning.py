@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Unpack
 
 import torch
 from pydantic import Field
@@ -14,8 +13,8 @@ from countguard.data.loading import Batch
 from countguard.defenses.channels import Channels, hidden_channels
 from countguard.defenses.defense import TrainedDefense
 from countguard.models.counter import Counter
-from countguard.training.callbacks import EpochReport, History
-from countguard.training.fit import Machine, fit
+from countguard.training.callbacks import History
+from countguard.training.fit import Conditions, fit
 from countguard.training.module import CounterModule
 from countguard.training.settings import Training
 
@@ -42,34 +41,16 @@ class NeuronPruning(TrainedDefense):
     mask_lr: Annotated[float, Field(gt=0)] = 0.2
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.2
 
-    def repair(
-        self,
-        counter: Counter,
-        clean: Sequence[Crowd],
-        *,
-        seed: int,
-        folder: Path | None = None,
-        validation: Sequence[Crowd] | None = None,
-        machine: Machine = Machine(),
-        report: EpochReport | None = None,
-    ) -> History:
+    def repair(self, counter: Counter, clean: Sequence[Crowd], **conditions: Unpack[Conditions]) -> History:
         """See `Defense.repair`."""
         perturbed = [_Perturbed(channels) for channels in hidden_channels(counter)]
         trainable = [parameter for parameter in counter.parameters() if parameter.requires_grad]
         for parameter in trainable:
             parameter.requires_grad_(False)
         try:
-            history = fit(
-                counter,
-                self.budget(clean, seed),
-                self,
-                seed=seed,
-                folder=folder,
-                validation=validation,
-                machine=machine,
-                report=report,
-                module=partial(_Masked, perturbed=perturbed, defense=self),
-            )
+            crowds = self.budget(clean, conditions["seed"])
+            masked = partial(_Masked, perturbed=perturbed, defense=self)
+            history = fit(counter, crowds, self, module=masked, **conditions)
         finally:
             for layer in perturbed:
                 layer.detach()

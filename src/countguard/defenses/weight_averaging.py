@@ -1,8 +1,7 @@
 """Averaging the attacked counter's weights with the fine-tuned one's."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Unpack
 
 import torch
 from pydantic import Field
@@ -10,8 +9,8 @@ from pydantic import Field
 from countguard.data.crowd import Crowd
 from countguard.defenses.defense import TrainedDefense
 from countguard.models.counter import Counter
-from countguard.training.callbacks import EpochReport, History
-from countguard.training.fit import Machine
+from countguard.training.callbacks import History
+from countguard.training.fit import Conditions
 
 
 class WeightAveraging(TrainedDefense):
@@ -26,22 +25,10 @@ class WeightAveraging(TrainedDefense):
     kind: Literal["weight_averaging"] = "weight_averaging"
     mixing: Annotated[float, Field(ge=0, le=1)] = 0.5
 
-    def repair(
-        self,
-        counter: Counter,
-        clean: Sequence[Crowd],
-        *,
-        seed: int,
-        folder: Path | None = None,
-        validation: Sequence[Crowd] | None = None,
-        machine: Machine = Machine(),
-        report: EpochReport | None = None,
-    ) -> History:
+    def repair(self, counter: Counter, clean: Sequence[Crowd], **conditions: Unpack[Conditions]) -> History:
         """See `Defense.repair`."""
         attacked = {name: value.clone() for name, value in counter.state_dict().items()}
-        history = super().repair(
-            counter, clean, seed=seed, folder=folder, validation=validation, machine=machine, report=report
-        )
+        history = super().repair(counter, clean, **conditions)
         tuned = counter.state_dict()
         mixed = {
             name: torch.lerp(before, tuned[name], self.mixing) if before.is_floating_point() else tuned[name]

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Required, TypedDict
 from zipfile import is_zipfile
 
 import torch
@@ -56,6 +57,16 @@ class Machine:
     deterministic: bool = True
     resume_seconds: float = 20.0
     compile: bool = True
+
+
+class Conditions(TypedDict, total=False):
+    """The keyword arguments of `fit` that say under which conditions a training runs, for what hands them on."""
+
+    seed: Required[int]
+    folder: Path | None
+    validation: Sequence[Crowd] | None
+    machine: Machine
+    report: EpochReport | None
 
 
 def fit(
