@@ -1,6 +1,6 @@
 """The base of everything that a recipe can name: frozen, validated, and strict about unknown keys."""
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 
 class Settings(BaseModel):
@@ -11,6 +11,16 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError("the first number is the smaller one")
+    return pair
+
+
+Ordered = AfterValidator(_ordered)
+"""Belongs to a pair whose first number is the least, and its second the greatest."""
 
 
 def first_error(error: ValidationError) -> str:

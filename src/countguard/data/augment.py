@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Annotated
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
@@ -15,7 +15,9 @@ from countguard.data.cutmix import CutMix
 from countguard.data.scale_jitter import ScaleJitter
 from countguard.data.scaling import clamp_inside
 from countguard.seeds import uniform
-from countguard.settings import Settings
+from countguard.settings import Ordered, Settings
+
+Zoom = Annotated[float, Field(ge=0.25, le=8)]
 
 
 class Crop(Settings):
@@ -27,13 +29,7 @@ class Crop(Settings):
     """
 
     size: Annotated[int, Field(ge=8, le=4096)] = 448
-    zoom: tuple[Annotated[float, Field(ge=0.25, le=8)], Annotated[float, Field(ge=0.25, le=8)]] = (1.0, 2.0)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Crop":
-        if self.zoom[0] > self.zoom[1]:
-            raise ValueError(f"zoom: the first number is the smaller one; got {self.zoom[0]}, {self.zoom[1]}")
-        return self
+    zoom: Annotated[tuple[Zoom, Zoom], Ordered] = (1.0, 2.0)
 
     def __call__(self, crowd: Crowd, generator: torch.Generator) -> Crowd:
         """The crop: image uint8 [3, size, size], and the points inside it."""

@@ -5,16 +5,17 @@ from dataclasses import replace
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from countguard.data.crowd import Crowd
 from countguard.data.patterns import PATTERNS
 from countguard.seeds import uniform
-from countguard.settings import Settings
+from countguard.settings import Ordered, Settings
 
 Picture = Literal["crowd", "flat", "gradient", "noise", "cloud", "contours", "leaves", "wallpaper"]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Blending(Settings):
@@ -30,8 +31,8 @@ class Blending(Settings):
             `countguard.data.patterns`. By default those with structure, which hide heads as a picture does.
     """
 
-    probability: Annotated[float, Field(ge=0, le=1)] = 0.7
-    share: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]] = (0.0, 0.25)
+    probability: Share = 0.7
+    share: Annotated[tuple[Share, Share], Ordered] = (0.0, 0.25)
     pictures: Annotated[tuple[Picture, ...], Field(min_length=1)] = (
         "crowd",
         "leaves",
@@ -40,12 +41,6 @@ class Blending(Settings):
         "noise",
         "cloud",
     )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Blending":
-        if self.share[0] > self.share[1]:
-            raise ValueError(f"share: the first number is the smaller one; got {self.share[0]}, {self.share[1]}")
-        return self
 
     def __call__(self, crowd: Crowd, others: Sequence[Crowd], generator: torch.Generator) -> Crowd:
         """A mixed copy, or the crowd itself; every random number comes from the CPU generator.

@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import Annotated
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor
 
 from countguard.data.crowd import Crowd
 from countguard.data.scaling import clamp_inside, resized
 from countguard.seeds import uniform
-from countguard.settings import Settings
+from countguard.settings import Ordered, Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -30,14 +30,8 @@ class CutMix(Settings):
     """
 
     probability: Share = 0.5
-    width: tuple[Share, Share] = (0.2, 0.75)
+    width: Annotated[tuple[Share, Share], Ordered] = (0.2, 0.75)
     roll: Share = 1.0
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "CutMix":
-        if self.width[0] > self.width[1]:
-            raise ValueError(f"width: the first number is the smaller one; got {self.width[0]}, {self.width[1]}")
-        return self
 
     def __call__(self, crowd: Crowd, others: Sequence[Crowd], generator: torch.Generator) -> Crowd:
         """A changed copy of the crowd's size; every random number comes from the CPU generator.

@@ -4,12 +4,12 @@ from dataclasses import replace
 from typing import Annotated
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from countguard.data.crowd import Crowd
 from countguard.data.scaling import resized
 from countguard.seeds import uniform
-from countguard.settings import Settings
+from countguard.settings import Ordered, Settings
 
 Factor = Annotated[float, Field(ge=0.25, le=4)]
 
@@ -29,14 +29,8 @@ class ScaleJitter(Settings):
     """
 
     probability: Annotated[float, Field(ge=0, le=1)] = 0.5
-    factor: tuple[Factor, Factor] = (0.8, 1.25)
+    factor: Annotated[tuple[Factor, Factor], Ordered] = (0.8, 1.25)
     height: Annotated[float, Field(ge=0, le=1)] = 0.3
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "ScaleJitter":
-        if self.factor[0] > self.factor[1]:
-            raise ValueError(f"factor: the first number is the smaller one; got {self.factor[0]}, {self.factor[1]}")
-        return self
 
     def __call__(self, crowd: Crowd, generator: torch.Generator) -> Crowd:
         """A changed copy of the same size, or the crowd itself; every random number comes from the CPU generator."""

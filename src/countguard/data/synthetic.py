@@ -12,6 +12,7 @@ from countguard.data.scaling import rescale
 from countguard.data.source import Source, Subset
 from countguard.data.synthetic_people import paint_people, place_heads
 from countguard.data.synthetic_scene import LOOKS, finish, paint_scene
+from countguard.settings import Ordered
 
 _PIXELS_PER_HEAD = 24
 """Where heads get less room than this, they are smaller than two pixels and nobody could count them."""
@@ -40,14 +41,12 @@ class Synthetic(Source):
     height: Annotated[int, Field(ge=32, le=2048)] = 96
     width: Annotated[int, Field(ge=32, le=2048)] = 128
     seed: Annotated[int, Field(ge=0)] = 0
-    heads: tuple[Annotated[int, Field(ge=0)], PositiveInt] = (10, 200)
+    heads: Annotated[tuple[Annotated[int, Field(ge=0)], PositiveInt], Ordered] = (10, 200)
     look: Literal["plaza", "stadium"] = "plaza"
 
     @model_validator(mode="after")
     def _heads_fit(self) -> "Synthetic":
-        fewest, most = self.heads
-        if fewest > most:
-            raise ValueError(f"heads: the first number is the smaller one; got {fewest}, {most}")
+        most = self.heads[1]
         room = self.height * self.width // _PIXELS_PER_HEAD
         if most > room:
             raise ValueError(f"heads: at most {room} fit into {self.height} x {self.width} pixels; got {most}")
