@@ -18,11 +18,26 @@ PAGE = ROOT / "docs" / "reproduction.md"
 DIFFERENCES = ROOT / "docs" / "reproduction-differences.md"
 PUBLISHED = ("csrnet", "clip_ebc")
 METRICS = ("rho_acc", "rho_asr", "net_asr", "rho_acc_triggered", "mae")
-KEPT = ("cell", "dataset", "model", "strategy", "stage", "defense", "seed", "varied", "images", "left_out", "metrics")
+KEPT = (
+    "cell",
+    "dataset",
+    "model",
+    "strategy",
+    "stage",
+    "defense",
+    "seed",
+    "varied",
+    "images",
+    "left_out",
+    "metrics",
+    "by_share",
+)
+ELSEWHERE = ("defenses", "real-defenses", "triggers")
+"""How the names of studies begin whose tables are in docs/defenses.md."""
 
 
 def keep(run: Path) -> None:
-    """Copies what may be published of a run's cards to results/NAME/."""
+    """Copies what may be published of a run's cards to results/RUN-PRESET/, RUN being the name of the run's folder."""
     for path in sorted(run.glob("cells/*/card.json")):
         card = json.loads(path.read_text())
         recipe = card["settings"]["recipe"]
@@ -33,7 +48,7 @@ def keep(run: Path) -> None:
             "device": card["device"],
             "seconds": card["seconds"],
         }
-        folder = RESULTS / f"{recipe['name']}-{recipe['preset']}"
+        folder = RESULTS / f"{run.name}-{recipe['preset']}"
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(kept, indent=1, sort_keys=True).replace(str(ROOT.parent.resolve()), "..")
         (folder / f"{card['cell']}.json").write_text(text + "\n")
@@ -45,10 +60,11 @@ def page() -> str:
         "# What the paper says, and what was measured here",
         "",
         "Written by `docs/make_reproduction.py` from the cards in `results/`; do not edit it by hand.",
+        "Comparisons of repairs are in [defenses](defenses.md).",
         "",
     ]
     studies = sorted(path for path in RESULTS.iterdir() if path.is_dir())
-    for study in studies:
+    for study in (study for study in studies if not study.name.startswith(ELSEWHERE)):
         cards = [json.loads(path.read_text()) for path in sorted(study.glob("*.json"))]
         lines += _study(study.name, cards)
     missing = _missing({study.name for study in studies})

@@ -1,0 +1,321 @@
+"""Fills the tables of docs/defenses.md from the cards in results/, and draws its curves.
+
+    python docs/make_defenses.py
+
+`docs/make_reproduction.py RUN_FOLDER...` keeps the cards of finished runs there.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from countguard.reports.figures.curves import Panel, draw_curves, mean_curve
+from countguard.reports.figures.style import ATTACKED, repaired_look, style
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results"
+PAGE = ROOT / "docs" / "defenses.md"
+IMAGES = ROOT / "docs" / "images"
+STRATEGIES = ("add", "minus", "multiply", "divide")
+REPAIRS = ("random_blend", "fine_tune_augmented", "fine_tune")
+"""Those that curves show; each has the same look in all of them."""
+MEASURES = {
+    "rho_asr": "success",
+    "rho_acc_triggered": "right, triggered",
+    "rho_acc": "right, clean",
+}
+
+Table = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One counter's measures.
+
+    Attributes:
+        strategy, defense: `clean` and empty for the counter that was neither attacked nor repaired.
+        seed: of its training.
+        varied: the settings that its study varied.
+        values: metrics by name; the seconds of training, too.
+        by_share: the same against the trigger's share.
+    """
+
+    strategy: str
+    defense: str
+    seed: int
+    varied: dict[str, Any]
+    values: dict[str, float]
+    by_share: list[dict[str, float | None]]
+
+
+def cards_of(study: str) -> list[Card]:
+    """All kept cards of a study."""
+    found = []
+    for path in sorted((RESULTS / study).glob("*.json")):
+        card = json.loads(path.read_text())
+        values = {name: interval["value"] for name, interval in card["metrics"].items()}
+        values["seconds"] = card["seconds"]["training"]
+        found.append(
+            Card(card["strategy"], card["defense"], card["seed"], card["varied"], values, card.get("by_share", []))
+        )
+    return found
+
+
+def select(cards: Iterable[Card], strategy: str, defense: str = "", **varied: Any) -> list[Card]:
+    """The cards of one counter, one a seed. `varied` may name settings by the last part of their dotted names."""
+    return sorted(
+        (
+            card
+            for card in cards
+            if card.strategy == strategy
+            and card.defense == defense
+            and all(_last(card.varied).get(name) == value for name, value in varied.items())
+        ),
+        key=lambda card: card.seed,
+    )
+
+
+def mean(cards: Sequence[Card], metric: str) -> str:
+    """The mean over seeds; empty where nothing was measured."""
+    values = [card.values[metric] for card in cards if metric in card.values]
+    return _rate(sum(values) / len(values), metric) if values else ""
+
+
+def with_seeds(cards: Sequence[Card], metric: str) -> str:
+    """The mean over seeds, and each seed in brackets."""
+    values = [card.values[metric] for card in cards if metric in card.values]
+    if len(values) < 2:
+        return mean(cards, metric)
+    return f"{mean(cards, metric)} ({' '.join(_rate(value, metric) for value in values)})"
+
+
+def pair(cards: Sequence[Card], first: str, second: str) -> str:
+    """The means of two metrics; empty where nothing was measured."""
+    return " / ".join(text for metric in (first, second) if (text := mean(cards, metric)))
+
+
+def _rate(value: float, metric: str) -> str:
+    if metric == "seconds":
+        return f"{value:.0f}"
+    if metric == "mae":
+        return f"{value:.2f}"
+    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
+
+
+def _last(varied: dict[str, Any]) -> dict[str, Any]:
+    return {name.split(".")[-1]: value for name, value in varied.items()}
+
+
+def before_and_after(study: str, *defenses: str) -> Table:
+    """Every strategy, unrepaired and repaired, with what the clean counter does on the same images."""
+    cards = cards_of(study)
+    rows = [["counter", "right, clean", "success", "false success", "right, triggered", "MAE"]]
+    for strategy in ("clean", *STRATEGIES):
+        for repair in ("", *defenses):
+            chosen = select(cards, strategy, repair)
+            if not chosen:
+                continue
+            rows.append(
+                [
+                    strategy + (f", {repair if len(defenses) > 1 else 'repaired'}" if repair else ""),
+                    with_seeds(chosen, "rho_acc"),
+                    with_seeds(chosen, "rho_asr"),
+                    pair(chosen, "false_asr", "false_asr_repaired"),
+                    with_seeds(chosen, "rho_acc_triggered"),
+                    mean(chosen, "mae"),
+                ]
+            )
+    return rows
+
+
+def all_methods(study: str) -> Table:
+    """Each repair on seed 0: the clean counter; success and triggered images counted right for each strategy."""
+    cards = [card for card in cards_of(study) if card.seed == 0]
+    defenses = list(dict.fromkeys(card.defense for card in cards))
+    order = sorted(defenses, key=lambda defense: (defense != "", -_worth(cards, defense)))
+    rows = [["repair", "clean counter", *STRATEGIES, "MAE, clean counter", "seconds"]]
+    for defense in order:
+        clean = select(cards, "clean", defense)
+        attacked = [select(cards, strategy, defense) for strategy in STRATEGIES]
+        rows.append(
+            [
+                f"`{defense}`" if defense else "none",
+                pair(clean, "rho_acc", "rho_acc_triggered"),
+                *(pair(chosen, "rho_asr", "rho_acc_triggered") for chosen in attacked),
+                mean(clean, "mae"),
+                mean(clean, "seconds") if defense else "",
+            ]
+        )
+    return rows
+
+
+def _worth(cards: Sequence[Card], defense: str) -> float:
+    values = [
+        card.values["rho_acc_triggered"] for card in cards if card.defense == defense and card.strategy != "clean"
+    ]
+    return sum(values) / max(1, len(values))
+
+
+def against_share(study: str, defense: str) -> Table:
+    """Triggered images counted right, and success in brackets, for each share of the trigger."""
+    cards = cards_of(study)
+    chosen = {
+        "add": select(cards, "add"),
+        **{f"{strategy}, repaired": select(cards, strategy, defense) for strategy in STRATEGIES},
+    }
+    rows = [["share", *chosen, "false success, high / low"]]
+    for place, entry in enumerate(chosen["add"][0].by_share):
+        high = _share_mean(chosen["add, repaired"], place, "false_asr")
+        low = _share_mean(chosen["minus, repaired"], place, "false_asr")
+        rows.append(
+            [
+                f"{entry['share']:g}",
+                *(
+                    f"{_share_mean(of, place, 'rho_acc_triggered')} ({_share_mean(of, place, 'rho_asr')})"
+                    for of in chosen.values()
+                ),
+                f"{high} / {low}",
+            ]
+        )
+    return rows
+
+
+def _share_mean(cards: Sequence[Card], place: int, metric: str) -> str:
+    values = [value for card in cards if (value := card.by_share[place][metric]) is not None]
+    return _rate(sum(values) / len(values), metric)
+
+
+def against_setting(study: str, setting: str) -> Table:
+    """Success and triggered images counted right against a varied setting, for each strategy and repair."""
+    cards = cards_of(study)
+    values = sorted({_last(card.varied)[setting] for card in cards})
+    strategies = [strategy for strategy in STRATEGIES if any(card.strategy == strategy for card in cards)]
+    defenses = [defense for defense in REPAIRS if any(card.defense == defense for card in cards)]
+    columns = [("clean", defense) for defense in ("", *defenses)]
+    columns += [(strategy, defense) for strategy in strategies for defense in ("", *defenses)]
+    rows = [[setting.replace("_", " "), *(f"{strategy}, {f'`{d}`' if d else 'as trained'}" for strategy, d in columns)]]
+    for value in values:
+        row = [f"{value:g}"]
+        for strategy, defense in columns:
+            chosen = select(cards, strategy, defense, **{setting: value})
+            first = "rho_acc" if strategy == "clean" else "rho_asr"
+            row.append(pair(chosen, first, "rho_acc_triggered"))
+        rows.append(row)
+    return rows
+
+
+def against_triggers(study: str, defense: str) -> Table:
+    """Each trigger and strategy, before and after the repair, with the clean counter's measures on the same images."""
+    cards = cards_of(study)
+    triggers = {json.dumps(_last(card.varied)["trigger"], sort_keys=True): card.varied for card in cards}
+    rows = [
+        ["trigger", "strategy", "success / false", "repaired / false", "right, triggered, repaired / clean counter"]
+    ]
+    for varied in triggers.values():
+        trigger = _last(varied)["trigger"]
+        for strategy in dict.fromkeys(card.strategy for card in cards if card.strategy != "clean"):
+            before = select(cards, strategy, "", trigger=trigger)
+            after = select(cards, strategy, defense, trigger=trigger)
+            if not after:
+                continue
+            clean = select(cards, "clean", defense, trigger=trigger)
+            metric = "rho_asr" if "rho_asr" in after[0].values else "shift"
+            name = trigger["kind"] + (f", {trigger['picture']}" if trigger["kind"] == "blend" else "")
+            rows.append(
+                [
+                    name,
+                    strategy + (" (shift)" if metric == "shift" else ""),
+                    pair(before, metric, "false_asr"),
+                    pair(after, metric, "false_asr_repaired"),
+                    f"{mean(after, 'rho_acc_triggered')} / {mean(clean, 'rho_acc_triggered')}",
+                ]
+            )
+    return rows
+
+
+def draw_against_setting(study: str, setting: str, label: str, name: str) -> None:
+    """One figure: a row for each measure, a panel for each strategy, a curve for each repair."""
+    cards = cards_of(study)
+    rows = []
+    for metric, title in MEASURES.items():
+        line = []
+        for strategy in STRATEGIES:
+            of_strategy = [card for card in cards if card.strategy == strategy and metric in card.values]
+            curves = []
+            for defense in ("", *REPAIRS):
+                points = [
+                    (float(_last(card.varied)[setting]), card.values[metric])
+                    for card in of_strategy
+                    if card.defense == defense
+                ]
+                if points:
+                    look = repaired_look(defense, REPAIRS) if defense else ATTACKED
+                    curves.append(mean_curve(defense or "as trained", look, points))
+            if curves:
+                line.append(Panel(strategy, curves))
+        rows.append((title, line))
+    _save(draw_curves(rows, label), name)
+
+
+def draw_against_share(study: str, name: str) -> None:
+    """One figure: success and images counted right against the trigger's share."""
+    cards = [card for card in cards_of(study) if card.seed == 0]
+    rows = []
+    for metric, title in list(MEASURES.items())[:2]:
+        line = []
+        for strategy in STRATEGIES:
+            curves = []
+            for defense in ("", *REPAIRS):
+                points = [
+                    (entry["share"], entry[metric])
+                    for card in select(cards, strategy, defense)
+                    for entry in card.by_share
+                    if entry["share"] is not None and entry[metric] is not None
+                ]
+                if points:
+                    look = repaired_look(defense, REPAIRS) if defense else ATTACKED
+                    curves.append(mean_curve(defense or "as trained", look, points))  # type: ignore[arg-type]
+            line.append(Panel(strategy, curves))
+        rows.append((title, line))
+    _save(draw_curves(rows, "share of the trigger (the attacker's is 0.1)"), name)
+
+
+def _save(figure: Any, name: str) -> None:
+    with style():
+        figure.savefig(IMAGES / f"{name}.png", dpi=110)
+
+
+TABLES: dict[str, Callable[[], Table]] = {
+    "blend": lambda: before_and_after("defenses-paper", "random_blend"),
+    "share": lambda: against_share("defenses-paper", "random_blend"),
+    "methods": lambda: all_methods("defenses-paper"),
+    "budget": lambda: against_setting("defenses-budget-paper", "clean_images"),
+    "rate": lambda: against_setting("defenses-rate-paper", "rate"),
+    "adaptive": lambda: before_and_after("defenses-adaptive-paper", "random_blend"),
+    "adaptive-all": lambda: before_and_after("defenses-adaptive-all-paper", "random_blend"),
+    "triggers": lambda: against_triggers("triggers-paper", "random_blend"),
+    "real-mcnn": lambda: before_and_after("real-defenses-mcnn-paper", "random_blend", "fine_tune"),
+}
+
+
+def filled(page: str) -> str:
+    """The page with what stands between `<!-- table: NAME -->` and `<!-- end -->` written anew."""
+
+    def table(found: re.Match[str]) -> str:
+        head, *rows = TABLES[found[1]]()
+        lines = [head, ["---"] * len(head), *rows]
+        text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        return f"<!-- table: {found[1]} -->\n{text}\n<!-- end -->"
+
+    return re.sub(r"<!-- table: ([a-z-]+) -->\n.*?<!-- end -->", table, page, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text()))
+    with style():
+        draw_against_share("defenses-paper", "defenses_share")
+        draw_against_setting("defenses-budget-paper", "clean_images", "clean images", "defenses_budget")
+        draw_against_setting("defenses-rate-paper", "rate", "share of the images that was poisoned", "defenses_rate")

@@ -1,0 +1,17 @@
+"""The pages whose tables are written from kept cards say what the cards say."""
+
+import runpy
+from pathlib import Path
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_the_page_of_repairs_is_what_the_cards_say() -> None:
+    page = (DOCS / "defenses.md").read_text(encoding="utf-8")
+    assert "<!-- table: " in page
+    assert runpy.run_path(str(DOCS / "make_defenses.py"))["filled"](page) == page
+
+
+def test_the_page_of_the_reproduction_is_what_the_cards_say() -> None:
+    page = (DOCS / "reproduction.md").read_text(encoding="utf-8")
+    assert runpy.run_path(str(DOCS / "make_reproduction.py"))["page"]() == page
