@@ -212,7 +212,13 @@ def against_triggers(study: str, defense: str) -> Table:
     cards = cards_of(study)
     triggers = {json.dumps(_last(card.varied)["trigger"], sort_keys=True): card.varied for card in cards}
     rows = [
-        ["trigger", "strategy", "success / false", "repaired / false", "right, triggered, repaired / clean counter"]
+        [
+            "trigger",
+            "strategy",
+            "success / false",
+            "repaired / false",
+            "right, triggered: before, after, clean counter after",
+        ]
     ]
     for varied in triggers.values():
         trigger = _last(varied)["trigger"]
@@ -222,15 +228,14 @@ def against_triggers(study: str, defense: str) -> Table:
             if not after:
                 continue
             clean = select(cards, "clean", defense, trigger=trigger)
-            metric = "rho_asr" if "rho_asr" in after[0].values else "shift"
             name = trigger["kind"] + (f", {trigger['picture']}" if trigger["kind"] == "blend" else "")
             rows.append(
                 [
                     name,
-                    strategy + (" (shift)" if metric == "shift" else ""),
-                    pair(before, metric, "false_asr"),
-                    pair(after, metric, "false_asr_repaired"),
-                    f"{mean(after, 'rho_acc_triggered')} / {mean(clean, 'rho_acc_triggered')}",
+                    strategy,
+                    pair(before, "rho_asr", "false_asr"),
+                    pair(after, "rho_asr", "false_asr_repaired"),
+                    ", ".join(mean(of, "rho_acc_triggered") for of in (before, after, clean)),
                 ]
             )
     return rows
