@@ -29,6 +29,7 @@ MEASURES = {
 }
 
 Table = list[list[str]]
+Points = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Card:
     seed: int
     varied: dict[str, Any]
     values: dict[str, float]
-    by_share: list[dict[str, float | None]]
+    by_share: list[dict[str, float]]
 
 
 def cards_of(study: str) -> list[Card]:
@@ -184,7 +185,7 @@ def against_share(study: str, defense: str) -> Table:
 
 
 def _share_mean(cards: Sequence[Card], place: int, metric: str) -> str:
-    values = [value for card in cards if (value := card.by_share[place][metric]) is not None]
+    values = [card.by_share[place][metric] for card in cards]
     return _rate(sum(values) / len(values), metric)
 
 
@@ -242,55 +243,42 @@ def against_triggers(study: str, defense: str) -> Table:
 
 
 def draw_against_setting(study: str, setting: str, label: str, name: str) -> None:
-    """One figure: a row for each measure, a panel for each strategy, a curve for each repair."""
+    """One figure: every measure against a varied setting."""
     cards = cards_of(study)
-    rows = []
-    for metric, title in MEASURES.items():
-        line = []
-        for strategy in STRATEGIES:
-            of_strategy = [card for card in cards if card.strategy == strategy and metric in card.values]
-            curves = []
-            for defense in ("", *REPAIRS):
-                points = [
-                    (float(_last(card.varied)[setting]), card.values[metric])
-                    for card in of_strategy
-                    if card.defense == defense
-                ]
-                if points:
-                    look = repaired_look(defense, REPAIRS) if defense else ATTACKED
-                    curves.append(mean_curve(defense or "as trained", look, points))
-            if curves:
-                line.append(Panel(strategy, curves))
-        rows.append((title, line))
-    _save(draw_curves(rows, label), name)
+
+    def points(metric: str, strategy: str, defense: str) -> Points:
+        chosen = select(cards, strategy, defense)
+        return [(float(_last(card.varied)[setting]), card.values[metric]) for card in chosen]
+
+    _draw(points, list(MEASURES), label, name)
 
 
 def draw_against_share(study: str, name: str) -> None:
-    """One figure: success and images counted right against the trigger's share."""
+    """One figure: success and images counted right against the trigger's share, on seed 0."""
     cards = [card for card in cards_of(study) if card.seed == 0]
+
+    def points(metric: str, strategy: str, defense: str) -> Points:
+        chosen = select(cards, strategy, defense)
+        return [(entry["share"], entry[metric]) for card in chosen for entry in card.by_share]
+
+    _draw(points, ["rho_asr", "rho_acc_triggered"], "share of the trigger (the attacker's is 0.1)", name)
+
+
+def _draw(points_of: Callable[[str, str, str], Points], metrics: Sequence[str], label: str, name: str) -> None:
+    """A row for each measure, a panel for each strategy, a curve for each repair of which there are points."""
     rows = []
-    for metric, title in list(MEASURES.items())[:2]:
+    for metric in metrics:
         line = []
         for strategy in STRATEGIES:
             curves = []
             for defense in ("", *REPAIRS):
-                points = [
-                    (entry["share"], entry[metric])
-                    for card in select(cards, strategy, defense)
-                    for entry in card.by_share
-                    if entry["share"] is not None and entry[metric] is not None
-                ]
-                if points:
-                    look = repaired_look(defense, REPAIRS) if defense else ATTACKED
-                    curves.append(mean_curve(defense or "as trained", look, points))  # type: ignore[arg-type]
-            line.append(Panel(strategy, curves))
-        rows.append((title, line))
-    _save(draw_curves(rows, "share of the trigger (the attacker's is 0.1)"), name)
-
-
-def _save(figure: Any, name: str) -> None:
-    with style():
-        figure.savefig(IMAGES / f"{name}.png", dpi=110)
+                look = repaired_look(defense, REPAIRS) if defense else ATTACKED
+                if points := points_of(metric, strategy, defense):
+                    curves.append(mean_curve(defense or "as trained", look, points))
+            if curves:
+                line.append(Panel(strategy, curves))
+        rows.append((MEASURES[metric], line))
+    draw_curves(rows, label).savefig(IMAGES / f"{name}.png", dpi=110)
 
 
 TABLES: dict[str, Callable[[], Table]] = {
