@@ -8,12 +8,13 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from countguard.reports.figures.curves import Panel, draw_curves, mean_curve
 from countguard.reports.figures.style import ATTACKED, repaired_look, style
+from countguard.reports.run_folder import Card
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -32,37 +33,9 @@ Table = list[list[str]]
 Points = list[tuple[float, float]]
 
 
-@dataclass(frozen=True)
-class Card:
-    """One counter's measures.
-
-    Attributes:
-        strategy, defense: `clean` and empty for the counter that was neither attacked nor repaired.
-        seed: of its training.
-        varied: the settings that its study varied.
-        values: metrics by name; the seconds of training, too.
-        by_share: the same against the trigger's share.
-    """
-
-    strategy: str
-    defense: str
-    seed: int
-    varied: dict[str, Any]
-    values: dict[str, float]
-    by_share: list[dict[str, float]]
-
-
 def cards_of(study: str) -> list[Card]:
     """All kept cards of a study."""
-    found = []
-    for path in sorted((RESULTS / study).glob("*.json")):
-        card = json.loads(path.read_text())
-        values = {name: interval["value"] for name, interval in card["metrics"].items()}
-        values["seconds"] = card["seconds"]["training"]
-        found.append(
-            Card(card["strategy"], card["defense"], card["seed"], card["varied"], values, card.get("by_share", []))
-        )
-    return found
+    return [Card.model_validate_json(path.read_text()) for path in sorted((RESULTS / study).glob("*.json"))]
 
 
 def select(cards: Iterable[Card], strategy: str, defense: str = "", **varied: Any) -> list[Card]:
@@ -81,16 +54,24 @@ def select(cards: Iterable[Card], strategy: str, defense: str = "", **varied: An
 
 def mean(cards: Sequence[Card], metric: str) -> str:
     """The mean over seeds; empty where nothing was measured."""
-    values = [card.values[metric] for card in cards if metric in card.values]
-    return _rate(sum(values) / len(values), metric) if values else ""
+    return _mean(_values(cards, metric), metric)
 
 
 def with_seeds(cards: Sequence[Card], metric: str) -> str:
     """The mean over seeds, and each seed in brackets."""
-    values = [card.values[metric] for card in cards if metric in card.values]
-    if len(values) < 2:
-        return mean(cards, metric)
-    return f"{mean(cards, metric)} ({' '.join(_rate(value, metric) for value in values)})"
+    values = _values(cards, metric)
+    seeds = f" ({' '.join(_rate(value, metric) for value in values)})" if len(values) > 1 else ""
+    return _mean(values, metric) + seeds
+
+
+def _values(cards: Sequence[Card], metric: str) -> list[float]:
+    if metric == "seconds":
+        return [card.seconds["training"] for card in cards]
+    return [card.metrics[metric].value for card in cards if metric in card.metrics]
+
+
+def _mean(values: Sequence[float], metric: str) -> str:
+    return _rate(fmean(values), metric) if values else ""
 
 
 def pair(cards: Sequence[Card], first: str, second: str) -> str:
@@ -154,10 +135,8 @@ def all_methods(study: str) -> Table:
 
 
 def _worth(cards: Sequence[Card], defense: str) -> float:
-    values = [
-        card.values["rho_acc_triggered"] for card in cards if card.defense == defense and card.strategy != "clean"
-    ]
-    return sum(values) / max(1, len(values))
+    attacked = [card for card in cards if card.defense == defense and card.strategy != "clean"]
+    return fmean(_values(attacked, "rho_acc_triggered"))
 
 
 def against_share(study: str, defense: str) -> Table:
@@ -173,7 +152,7 @@ def against_share(study: str, defense: str) -> Table:
         low = _share_mean(chosen["minus, repaired"], place, "false_asr")
         rows.append(
             [
-                f"{entry['share']:g}",
+                f"{entry.share:g}",
                 *(
                     f"{_share_mean(of, place, 'rho_acc_triggered')} ({_share_mean(of, place, 'rho_asr')})"
                     for of in chosen.values()
@@ -185,8 +164,7 @@ def against_share(study: str, defense: str) -> Table:
 
 
 def _share_mean(cards: Sequence[Card], place: int, metric: str) -> str:
-    values = [card.by_share[place][metric] for card in cards]
-    return _rate(sum(values) / len(values), metric)
+    return _mean([getattr(card.by_share[place], metric) for card in cards], metric)
 
 
 def against_setting(study: str, setting: str) -> Table:
@@ -248,7 +226,7 @@ def draw_against_setting(study: str, setting: str, label: str, name: str) -> Non
 
     def points(metric: str, strategy: str, defense: str) -> Points:
         chosen = select(cards, strategy, defense)
-        return [(float(_last(card.varied)[setting]), card.values[metric]) for card in chosen]
+        return [(float(_last(card.varied)[setting]), card.metrics[metric].value) for card in chosen]
 
     _draw(points, list(MEASURES), label, name)
 
@@ -259,7 +237,7 @@ def draw_against_share(study: str, name: str) -> None:
 
     def points(metric: str, strategy: str, defense: str) -> Points:
         chosen = select(cards, strategy, defense)
-        return [(entry["share"], entry[metric]) for card in chosen for entry in card.by_share]
+        return [(entry.share, getattr(entry, metric)) for card in chosen for entry in card.by_share]
 
     _draw(points, ["rho_asr", "rho_acc_triggered"], "share of the trigger (the attacker's is 0.1)", name)
 

@@ -31,6 +31,11 @@ KEPT = (
     "left_out",
     "metrics",
     "by_share",
+    "settings",
+    "hashes",
+    "versions",
+    "device",
+    "seconds",
 )
 ELSEWHERE = ("defenses", "real-defenses", "triggers")
 """How the names of studies begin whose tables are in docs/defenses.md."""
@@ -41,13 +46,7 @@ def keep(run: Path) -> None:
     for path in sorted(run.glob("cells/*/card.json")):
         card = json.loads(path.read_text())
         recipe = card["settings"]["recipe"]
-        kept = {name: card[name] for name in KEPT} | {
-            "settings": card["settings"],
-            "hashes": card["hashes"],
-            "versions": card["versions"],
-            "device": card["device"],
-            "seconds": card["seconds"],
-        }
+        kept = {name: card[name] for name in KEPT}
         folder = RESULTS / f"{run.name}-{recipe['preset']}"
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(kept, indent=1, sort_keys=True).replace(str(ROOT.parent.resolve()), "..")
