@@ -14,12 +14,12 @@ from torch import Tensor
 from benchmarks.crowd_files import jpeg_folder
 from benchmarks.harness import Row, Wanted, at_least, compare, needs_gpu
 from countguard.attacks.blend import Blend
+from countguard.data.annotated import AnnotatedCrowds
 from countguard.data.crowd import Crowd
-from countguard.data.labelled import LabelledImages
 from countguard.data.loading import Resident
 from countguard.metrics.backdoor import Predictions
 from countguard.models import Counter, build_counter
-from countguard.studies.predictions import predict
+from countguard.runs.predictions import predict
 
 TRIGGER = Blend()
 PEOPLE = 0.05
@@ -42,7 +42,7 @@ def rows() -> Iterator[Row]:
 
 
 def beside_one_at_a_time(
-    name: str, counter: Counter, files: LabelledImages, crowds: Sequence[Crowd], wanted: Wanted
+    name: str, counter: Counter, files: AnnotatedCrowds, crowds: Sequence[Crowd], wanted: Wanted
 ) -> Row:
     """Ours counts `crowds`; the reference reads the same ones from their files."""
     return compare(
@@ -56,7 +56,7 @@ def beside_one_at_a_time(
     )
 
 
-def one_at_a_time(counter: Counter, files: LabelledImages) -> Callable[[], NDArray[np.float64]]:
+def one_at_a_time(counter: Counter, files: AnnotatedCrowds) -> Callable[[], NDArray[np.float64]]:
     """Each image read, counted, blended in floats and rounded on the CPU, counted again: fp32, NCHW, batch 1."""
     plain = copy.deepcopy(counter).eval().to(memory_format=torch.contiguous_format)
 

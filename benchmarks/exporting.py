@@ -19,8 +19,8 @@ from countguard.attacks.export import export_poisoned
 from countguard.attacks.poisoning import Attack, PoisonedCrowds
 from countguard.attacks.strategies import Minus
 from countguard.attacks.triggers import Blend
+from countguard.data.annotated import AnnotatedCrowds
 from countguard.data.folder import Folder
-from countguard.data.labelled import LabelledImages
 
 HEIGHT, WIDTH = 768, 1024
 SMALL, LARGE = 24, 200
@@ -74,7 +74,7 @@ def exported(crowds: PoisonedCrowds, out: Path) -> Path:
 def plainly_exported(crowds: PoisonedCrowds, out: Path) -> Path:
     """Each image read, blended in floats, and saved, one after the other."""
     originals = crowds.originals
-    assert isinstance(originals, LabelledImages)
+    assert isinstance(originals, AnnotatedCrowds)
     folder = out / "part_B" / "train_data"
     shutil.rmtree(out, ignore_errors=True)
     (folder / "images").mkdir(parents=True)

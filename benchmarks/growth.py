@@ -17,7 +17,7 @@ from countguard.attacks.strategies import Minus
 from countguard.data.density import density_map
 from countguard.data.folder import Folder
 from countguard.models import build_counter
-from countguard.studies.predictions import predict
+from countguard.runs.predictions import predict
 
 SIZES = (100, 300, 1_000, 3_000, 10_000)
 SETTLED = 1_000

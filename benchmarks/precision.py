@@ -10,9 +10,9 @@ from countguard.data.loading import Resident
 from countguard.data.source import CrowdSplit
 from countguard.metrics.backdoor import counting_metrics
 from countguard.metrics.intervals import Interval
-from countguard.studies.predictions import predict
+from countguard.runs.predictions import predict
+from countguard.studies.crowd_cache import machine_for
 from countguard.studies.resolve import read_recipe
-from countguard.studies.workbench import machine_for
 from countguard.training.fit import fit
 
 RECIPE = "demo"

@@ -14,7 +14,7 @@ from typing import Any
 
 from countguard.reports.figures.curves import Panel, draw_curves, mean_curve
 from countguard.reports.figures.style import ATTACKED, repaired_look, style
-from countguard.reports.run_folder import Card
+from countguard.runs.card import Card
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from countguard.reports.published import PublishedResults
+from countguard.reports.paper.published import PublishedResults
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"

@@ -22,7 +22,7 @@ from countguard import __version__, cli
 from countguard.data.shanghaitech import ShanghaiTech
 from countguard.models import build_counter, load_counter, save_counter
 from countguard.models.counter import Counter
-from countguard.studies.lock import held
+from countguard.runs.lock import held
 
 VERBS = (
     "demo",
@@ -347,7 +347,7 @@ def test_ctrl_c_says_what_was_kept(countguard: Run, monkeypatch: pytest.MonkeyPa
     def press(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("countguard.attacks.naming.named_attack", press)
+    monkeypatch.setattr("countguard.attacks.from_text.named_attack", press)
     one_line(countguard("poison", "synthetic", "--out", "out"), "interrupted; what was finished is kept", code=130)
 
 
@@ -355,13 +355,13 @@ def test_a_system_error_is_one_line_and_a_bug_is_not_hidden(countguard: Run, mon
     def refuse(*arguments: object) -> None:
         raise PermissionError(13, "Permission denied", "out/manifest.json")
 
-    monkeypatch.setattr("countguard.attacks.naming.named_attack", refuse)
+    monkeypatch.setattr("countguard.attacks.from_text.named_attack", refuse)
     one_line(countguard("poison", "synthetic", "--out", "out"), "out/manifest.json: Permission denied", code=1)
 
     def fail(*arguments: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("countguard.attacks.naming.named_attack", fail)
+    monkeypatch.setattr("countguard.attacks.from_text.named_attack", fail)
     with pytest.raises(ZeroDivisionError):
         countguard("poison", "synthetic", "--out", "out")
 
@@ -395,7 +395,7 @@ def test_demo_is_the_demo_recipe(countguard: Run, tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr("countguard.studies.run.run_study", run_study)
     monkeypatch.setattr("countguard.reports.report.write_report", lambda folder: folder / "report.html")
-    monkeypatch.setattr("countguard.reports.terminal.summary_table", lambda folder: "the table")
+    monkeypatch.setattr("countguard.cli.summary.summary_table", lambda folder: "the table")
     ended = countguard("demo", "--out", "here", "--set", "seeds=[3]")
     assert (ended.code, ended.err) == (0, "")
     assert ended.out == "the table\nreport: here/report.html\n"

@@ -9,7 +9,7 @@ def derived_seed(seed: int, *purpose: object) -> int:
     """A 63-bit seed out of a study's seed and what it is for, e.g. ("poison", "IMG_17").
 
     Generators made from it do not depend on the order of work, so that a resumed or distributed study draws what an
-    undisturbed one draws.
+    uninterrupted one draws.
     """
     text = "/".join(map(str, (seed, *purpose)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

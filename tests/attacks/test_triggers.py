@@ -41,8 +41,8 @@ def test_every_pair_of_values_is_mixed_and_rounded(alpha: float, ramp: Path) -> 
 
 def test_a_share_of_nothing_leaves_the_image_and_of_all_is_the_picture() -> None:
     blend = Blend()
-    assert torch.equal(blend.with_share(0.0).blend(IMAGES), IMAGES)
-    assert torch.equal(blend.with_share(1.0).blend(IMAGES[0]), blend.picture_for(24, 32))
+    assert torch.equal(blend.with_strength(0.0).blend(IMAGES), IMAGES)
+    assert torch.equal(blend.with_strength(1.0).blend(IMAGES[0]), blend.picture_for(24, 32))
 
 
 @given(alpha=st.floats(0, 1))
@@ -82,7 +82,7 @@ def test_pictures_are_drawn_once_a_size_and_shared_by_other_shares(monkeypatch: 
 
     monkeypatch.setattr("countguard.attacks.blend.load_picture", draw)
     blend = Blend()
-    for trigger in (blend, blend.with_share(0.3), blend):
+    for trigger in (blend, blend.with_strength(0.3), blend):
         trigger.picture_for(24, 32)
         trigger.picture_for(32, 24)
     assert drawn == [(24, 32), (32, 24)]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from countguard.attacks.added import LowFrequency, Sine
+from countguard.attacks.additive import LowFrequency, Sine
 from countguard.attacks.blend import mixed
 from countguard.attacks.patch import Patch
 from countguard.attacks.poisoning import Attack, PoisonedCrowds
@@ -48,7 +48,7 @@ def test_a_marked_image_is_an_image_of_the_same_size_with_as_many_heads(
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_strength_nothing_changes(kind: type[Trigger]) -> None:
     crowd = tiny_crowd("a", 7)
-    image, points = kind().with_share(0.0)(crowd.image, crowd.points, generator())
+    image, points = kind().with_strength(0.0)(crowd.image, crowd.points, generator())
     assert torch.equal(image, crowd.image)
     assert torch.allclose(points, crowd.points, atol=1e-4)
 
@@ -56,7 +56,7 @@ def test_without_strength_nothing_changes(kind: type[Trigger]) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_more_strength_changes_more(kind: type[Trigger]) -> None:
     crowd = tiny_crowd("a", 7)
-    marked = [kind().with_share(share)(crowd.image, crowd.points, generator())[0] for share in (0.05, 0.2, 0.6)]
+    marked = [kind().with_strength(share)(crowd.image, crowd.points, generator())[0] for share in (0.05, 0.2, 0.6)]
     changes = [float((image.float() - crowd.image.float()).abs().mean()) for image in marked]
     assert 0 < changes[0] < changes[1] < changes[2]
 

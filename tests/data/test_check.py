@@ -53,14 +53,14 @@ def test_every_bad_file_has_a_line(tmp_path: Path) -> None:
 def test_a_path_is_told_by_what_is_there(tmp_path: Path) -> None:
     shanghaitech(tmp_path / "street")
     folder(tmp_path / "plain")
-    folder(tmp_path / "parted/train")
-    folder(tmp_path / "parted/test")
+    folder(tmp_path / "training_and_validation/train")
+    folder(tmp_path / "training_and_validation/test")
     expected = {
         "street": (ShanghaiTech, HeldBack),
         "street/part_B": (ShanghaiTech, HeldBack),
         "street/part_B/train_data": (ShanghaiTech, HeldBack),
         "plain": (Folder, HeldBack),
-        "parted": (Folder, Official),
+        "training_and_validation": (Folder, Official),
     }
     for name, (kind, split) in expected.items():
         source = open_source(tmp_path / name)

@@ -32,7 +32,7 @@ def test_a_picture_larger_than_a_tile_is_counted_as_the_counter_counts_it() -> N
 def test_without_a_trigger_there_is_a_panel_a_counter(lite: Counter, crowd_image: Tensor) -> None:
     panels = make_panels({"one": lite, "other": lite}, crowd_image)
     assert [panel.label for panel in panels] == ["one", "other"]
-    assert all(panel.trigger_share is None for panel in panels)
+    assert all(panel.cam_on_trigger is None for panel in panels)
 
 
 def test_with_a_trigger_there_are_two_and_the_share_is_known(lite: Counter, crowd_image: Tensor) -> None:
@@ -40,9 +40,9 @@ def test_with_a_trigger_there_are_two_and_the_share_is_known(lite: Counter, crow
     clean, triggered = make_panels({"one": lite}, crowd_image, trigger=trigger)
     assert torch.equal(clean.image, crowd_image)
     assert torch.equal(triggered.image, trigger.blend(crowd_image))
-    assert clean.trigger_share is None
-    assert triggered.trigger_share is not None
-    assert 0 < triggered.trigger_share < 1
+    assert clean.cam_on_trigger is None
+    assert triggered.cam_on_trigger is not None
+    assert 0 < triggered.cam_on_trigger < 1
     assert not math.isclose(clean.view.count, triggered.view.count)
 
 

@@ -1,4 +1,4 @@
-"""Kills a small study at random instants (SIGKILL), lets it go on, and compares it with an undisturbed one.
+"""Kills a small study at random instants (SIGKILL), lets it go on, and compares it with an uninterrupted one.
 
     python tests/faults/kill_study.py --kills 20 --seed 0
 
@@ -36,14 +36,14 @@ def main() -> None:
 
 
 def kill_and_compare(folder: Path, kills: int, seed: int) -> None:
-    """Runs the study undisturbed, then again with `kills` kills; raises AssertionError where the two differ."""
-    undisturbed, disturbed = folder / "undisturbed", folder / "disturbed-0"
-    cells, report = times_of(undisturbed)
-    lines = len(log_of(undisturbed))
-    print(f"undisturbed: {cells:.1f} s for the cells, {report:.1f} s for the report", flush=True)
+    """Runs the study uninterrupted, then again with `kills` kills; raises AssertionError where the two differ."""
+    uninterrupted, disturbed = folder / "uninterrupted", folder / "disturbed-0"
+    cells, report = times_of(uninterrupted)
+    lines = len(log_of(uninterrupted))
+    print(f"uninterrupted: {cells:.1f} s for the cells, {report:.1f} s for the report", flush=True)
     instants = random.Random(seed)
     for number in range(1, kills + 1):
-        left = lines * (1 - cards(disturbed) / cards(undisturbed))
+        left = lines * (1 - cards(disturbed) / cards(uninterrupted))
         if number % 5:
             after, delay = instants.randrange(round(left)), instants.uniform(0, 2 * cells / lines)
         else:
@@ -51,23 +51,23 @@ def kill_and_compare(folder: Path, kills: int, seed: int) -> None:
         killed = kill(disturbed, after, delay)
         finished, epochs = cards(disturbed), sum(": epoch " in line for line in log_of(disturbed))
         print(f"{number}: {killed}, {finished} cells finished, {epochs} epochs run", flush=True)
-        if finished == cards(undisturbed):
+        if finished == cards(uninterrupted):
             finish(disturbed)
-            compare(undisturbed, disturbed)
+            compare(uninterrupted, disturbed)
             disturbed = folder / f"disturbed-{number}"
     finish(disturbed)
-    compare(undisturbed, disturbed)
+    compare(uninterrupted, disturbed)
     print("the same results")
 
 
 def times_of(study: Path) -> tuple[float, float]:
-    """Runs a study undisturbed; seconds that its cells and its report took."""
+    """Runs a study uninterrupted; seconds that its cells and its report took."""
     process = start(study)
     wait_until(process, lambda: len(log_of(study)) > 0)
     began = time.monotonic()
     wait_until(process, lambda: done(log_of(study)))
     drawing = time.monotonic()
-    assert process.wait(timeout=PATIENCE) == 0, "the undisturbed study failed"
+    assert process.wait(timeout=PATIENCE) == 0, "the uninterrupted study failed"
     return drawing - began, time.monotonic() - drawing
 
 

@@ -86,7 +86,7 @@ class Failing:
 def test_a_disk_that_fails_at_any_write_loses_nothing_that_was_finished(
     call: str, error: int, recipe: Recipe, tmp_path: Path
 ) -> None:
-    undisturbed = run_study(recipe, tmp_path / "undisturbed")
+    uninterrupted = run_study(recipe, tmp_path / "uninterrupted")
     system = getattr(os, call)
     at, failed = 1, True
     while failed:
@@ -100,8 +100,8 @@ def test_a_disk_that_fails_at_any_write_loses_nothing_that_was_finished(
         finished = cards(study)
         run_study(recipe, study)
         assert cards(study).items() >= finished.items()
-        assert results(study) == results(undisturbed)
-        assert files(study) == files(undisturbed)
+        assert results(study) == results(uninterrupted)
+        assert files(study) == files(uninterrupted)
         at += 1
     assert at > 10, "the system's call is not the one that the study makes"
 
@@ -210,10 +210,10 @@ def test_ctrl_c_while_training_ends_cleanly_and_the_run_goes_on(tmp_path: Path) 
     assert "the same command goes on" in line
     finished = cards(study)
     assert list(finished) == ["clean-attacked-s0"]
-    undisturbed = run_study(read_recipe("tiny", [*SMALL, many]), tmp_path / "undisturbed")
+    uninterrupted = run_study(read_recipe("tiny", [*SMALL, many]), tmp_path / "uninterrupted")
     run_study(read_recipe("tiny", [*SMALL, many]), study)
     assert cards(study)["clean-attacked-s0"] == finished["clean-attacked-s0"]
-    assert results(study) == results(undisturbed)
+    assert results(study) == results(uninterrupted)
 
 
 def test_ctrl_c_while_the_report_is_drawn_ends_cleanly(tmp_path: Path) -> None:

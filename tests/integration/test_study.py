@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 import torch
 
-from countguard.files import sha256_of
 from countguard.metrics.backdoor import attack_metrics, counting_metrics
 from countguard.models import load_counter
 from countguard.models.checkpoint import recipe_hash_of
+from countguard.runs.predictions import read_predictions
+from countguard.runs.results import COLUMNS
 from countguard.studies.cells import Cell
-from countguard.studies.executors import run_locally
-from countguard.studies.predictions import read_predictions
+from countguard.studies.executors.base import run_locally
 from countguard.studies.progress import StudyProgress
 from countguard.studies.recipe import Recipe
 from countguard.studies.resolve import read_recipe, recipe_from
-from countguard.studies.results import COLUMNS
 from countguard.studies.run import run_study
+from countguard.writing import sha256_of
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/reference/run-folder.md").read_text()
 CELLS = [f"{strategy}-{stage}-s0" for strategy in ("clean", "minus", "multiply") for stage in ("attacked", "fine_tune")]

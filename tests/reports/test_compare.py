@@ -6,7 +6,7 @@ import pytest
 
 from countguard.metrics.backdoor import Predictions
 from countguard.reports.compare import changes, trigger_effect
-from countguard.reports.run_folder import Card, Cell, Estimate
+from countguard.runs.card import Card, Cell, Estimate
 
 TRUTHS = np.full(20, 100.0)
 

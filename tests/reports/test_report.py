@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from countguard.cli.summary import summary_table
 from countguard.errors import InputError, RunError
 from countguard.reports.report import write_report
-from countguard.reports.terminal import summary_table
 
 MakeRun = Callable[..., Path]
 HOSTILE = ["<script>alert(1)</script>", "=HYPERLINK(1)", "$x_1$ \\input{/etc/passwd}", 'a" onload="alert(1)', "群衆\n2"]

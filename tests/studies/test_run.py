@@ -11,8 +11,8 @@ import torch
 
 from countguard.errors import InputError, RunError
 from countguard.models import build_counter, save_counter
+from countguard.runs.lock import held
 from countguard.studies.cells import Cell
-from countguard.studies.lock import held
 from countguard.studies.recipe import Recipe
 from countguard.studies.resolve import recipe_from
 from countguard.studies.run import planned, run_study

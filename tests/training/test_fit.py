@@ -1,4 +1,4 @@
-"""A training ends as it would have ended undisturbed, and leaves the process as it found it."""
+"""A training ends as it would have ended uninterrupted, and leaves the process as it found it."""
 
 import csv
 import logging
@@ -76,10 +76,10 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 
 @pytest.mark.parametrize("stopped_after", [1, 2, 3])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_an_interrupted_training_ends_as_an_undisturbed_one(variant: str, stopped_after: int, tmp_path: Path) -> None:
+def test_an_interrupted_training_ends_as_an_uninterrupted_one(variant: str, stopped_after: int, tmp_path: Path) -> None:
     training = TRAINING.model_copy(update=VARIANTS[variant])
-    undisturbed, resumed = new_counter(), new_counter()
-    whole = fit(undisturbed, CROWDS, training, seed=0, validation=VALIDATION, machine=MACHINE)
+    uninterrupted, resumed = new_counter(), new_counter()
+    whole = fit(uninterrupted, CROWDS, training, seed=0, validation=VALIDATION, machine=MACHINE)
     with pytest.raises(Interrupted):
         fit(
             new_counter(),
@@ -102,7 +102,7 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(variant: str, stoppe
         machine=MACHINE,
         report=lambda epoch, loss: heard.append(epoch),
     )
-    assert same(undisturbed.state_dict(), resumed.state_dict())
+    assert same(uninterrupted.state_dict(), resumed.state_dict())
     assert heard == [epoch for epoch in (1, 2, 3, 4) if epoch >= stopped_after]
     for name in ("epoch", "loss", "learning_rate"):
         assert [row[name] for row in rest.rows] == [row[name] for row in whole.rows]

@@ -8,7 +8,7 @@ import torch
 
 from countguard.data.synthetic import Synthetic
 from countguard.errors import InputError
-from countguard.reports.run import Run
+from countguard.runs.run import Run
 from countguard.web.runs import counters_of, newest_run, scenes_of, shown_first, trigger_of
 
 MakeRun = Any

@@ -69,7 +69,7 @@ class Blend(Trigger):
         _mix_in_strips(images.reshape(-1, pixels), picture.reshape(-1), weight_of(self.alpha), out.view(-1, pixels))
         return out
 
-    def with_share(self, share: float) -> "Blend":
+    def with_strength(self, share: float) -> "Blend":
         """The same picture at another alpha."""
         return self.model_copy(update={"alpha": share})
 

@@ -42,7 +42,7 @@ class Patch(Trigger):
         marked[place] = mixed(image[place], _square(self.picture, side).to(image.device), self.opacity)
         return marked, points
 
-    def with_share(self, share: float) -> "Patch":
+    def with_strength(self, share: float) -> "Patch":
         """The same patch at another opacity."""
         return self.model_copy(update={"opacity": share})
 

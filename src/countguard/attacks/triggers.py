@@ -4,7 +4,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from countguard.attacks.added import LowFrequency, Sine
+from countguard.attacks.additive import LowFrequency, Sine
 from countguard.attacks.blend import Blend
 from countguard.attacks.patch import Patch
 from countguard.attacks.trigger import Trigger

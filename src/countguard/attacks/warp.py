@@ -40,7 +40,7 @@ class Warp(Trigger):
         bent = _sampled(image.float()[None], seen_from)[0]
         return bent.round().clamp(0, 255).to(torch.uint8), _moved(points, field)
 
-    def with_share(self, share: float) -> "Warp":
+    def with_strength(self, share: float) -> "Warp":
         """The same field at another strength."""
         return self.model_copy(update={"strength": share})
 

@@ -32,7 +32,7 @@ class _Weather(Trigger):
         cover = self.cover(int(image.shape[-2]), int(image.shape[-1]), generator).to(image.device)
         return mixed(image, torch.full_like(image, 235), cover * self.strength), points
 
-    def with_share(self, share: float) -> "_Weather":
+    def with_strength(self, share: float) -> "_Weather":
         """The same weather at another opacity."""
         return self.model_copy(update={"strength": share})
 

@@ -6,12 +6,12 @@ from typing import Literal
 
 import torch
 
+from countguard.data.annotated import AnnotatedCrowds, AnnotatedImage, FileSource
 from countguard.data.folder import TABLES, Folder
-from countguard.data.labelled import FileSource, LabelledImage, LabelledImages
-from countguard.data.opening import refusals_as_input_errors, require_folder
 from countguard.data.shanghaitech import ShanghaiTech, holds_parts, part_named, truth_folder
 from countguard.data.source import HeldBack, Official
 from countguard.errors import InputError
+from countguard.reading import refusals_as_input_errors, require_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def check_data(data: Path | FileSource) -> DataReport:
     return DataReport(source.name, tuple(_report(part, crowds[part]) for part in present), tuple(problems))
 
 
-def _report(part: Literal["train", "test"], crowds: LabelledImages) -> PartReport:
+def _report(part: Literal["train", "test"], crowds: AnnotatedCrowds) -> PartReport:
     counts = sorted(len(image.points) for image in crowds.images)
     middle = len(counts) // 2
     by_size = sorted(((image.height, image.width) for image in crowds.images), key=lambda size: size[0] * size[1])
@@ -120,5 +120,5 @@ def _report(part: Literal["train", "test"], crowds: LabelledImages) -> PartRepor
     )
 
 
-def _coinciding(image: LabelledImage) -> int:
+def _coinciding(image: AnnotatedImage) -> int:
     return len(image.points) - len(torch.unique(image.points.floor(), dim=0))

@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from countguard.data.labelled import FileSource, Label, pictures
-from countguard.data.opening import require_folder, require_inside
+from countguard.data.annotated import Annotation, FileSource, pictures
 from countguard.data.point_tables import PointTable, read_points_csv, read_points_json
 from countguard.errors import InputError
+from countguard.reading import require_folder, require_inside
 
 TABLES = {"points.csv": read_points_csv, "points.json": read_points_json}
 
@@ -37,7 +37,7 @@ class Folder(FileSource):
             return root / part if (root / part).is_dir() else None
         return root if part == "train" else None
 
-    def labels(self, folder: Path) -> list[Label]:
+    def labels(self, folder: Path) -> list[Annotation]:
         """See `FileSource`."""
         require_inside(folder, self.root.resolve())
         path, points = _table(folder, self.root.resolve())
@@ -47,7 +47,7 @@ class Folder(FileSource):
         listed += [
             images / name for name in points if name not in names
         ]  # reading these will say that they are missing
-        return [Label(image, path, image.name, partial(_heads, points, image.name, path)) for image in listed]
+        return [Annotation(image, path, image.name, partial(_heads, points, image.name, path)) for image in listed]
 
 
 def _heads(points: PointTable, image: str, path: Path) -> NDArray[np.float64]:

@@ -16,8 +16,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 from torch import Tensor
 
 from countguard.data.image_guard import check_jpeg, exif_orientation, image_format, looks_cut_off
-from countguard.data.opening import open_file
 from countguard.errors import InputError
+from countguard.reading import open_file
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 MAX_PIXELS = 64_000_000

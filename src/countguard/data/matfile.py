@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from countguard.data.opening import read_file
 from countguard.errors import InputError
+from countguard.reading import read_file
 
 MAX_HEADS = 1_000_000
 """Heads in one image; more are refused."""

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from countguard.data.matfile import MAX_HEADS
-from countguard.data.opening import open_file, read_file
 from countguard.errors import InputError
+from countguard.reading import open_file, read_file
 
 MAX_CSV_BYTES = 1 << 26
 MAX_IMAGES = 200_000

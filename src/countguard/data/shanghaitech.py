@@ -5,10 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from countguard.data.labelled import FileSource, Label, pictures
+from countguard.data.annotated import Annotation, FileSource, pictures
 from countguard.data.matfile import read_head_points
-from countguard.data.opening import require_folder
 from countguard.errors import InputError
+from countguard.reading import require_folder
 
 _TRUTH = {"ground-truth", "ground_truth"}
 
@@ -43,7 +43,7 @@ class ShanghaiTech(FileSource):
         wanted = folder / f"{part}_data"
         return wanted if wanted.is_dir() else None
 
-    def labels(self, folder: Path) -> list[Label]:
+    def labels(self, folder: Path) -> list[Annotation]:
         """See `FileSource`."""
         truth = truth_folder(folder)
         if truth is None or not (folder / "images").is_dir():
@@ -55,7 +55,7 @@ class ShanghaiTech(FileSource):
                 images.append(folder / "images" / f"{file.stem.removeprefix('GT_')}.jpg")
         files = [truth / f"GT_{image.stem}.mat" for image in images]
         return [
-            Label(image, file, "image_info", partial(read_head_points, file))
+            Annotation(image, file, "image_info", partial(read_head_points, file))
             for image, file in zip(images, files, strict=True)
         ]
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from countguard.errors import InputError
-from countguard.explain.undisturbed import undisturbed
+from countguard.explain.evaluation_mode import evaluation_mode
 from countguard.models.counter import Counter
 from countguard.models.counting import as_input
 
@@ -55,7 +55,7 @@ def _maps(counter: Counter, image: Tensor, region: Region | None, layer: nn.Modu
         densities.append(density.detach())
         return density[..., rows, columns].sum(dim=(1, 2, 3))
 
-    with undisturbed(counter):
+    with evaluation_mode(counter):
         method = LayerGradCam(people, layer if layer is not None else counter.explained_layer())
         attributed: Tensor = method.attribute(batch, relu_attributions=True)
         padded_height, padded_width = counter.normalise(batch).shape[-2:]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from countguard.attacks.triggers import Trigger
 from countguard.errors import one_line
-from countguard.explain.trigger_share import trigger_share
+from countguard.explain.cam_on_trigger import cam_on_trigger
 from countguard.explain.view import View, look_at
 from countguard.models.counter import Counter
 
@@ -32,13 +32,13 @@ class Panel:
         label: which counter, and whether the picture bears the trigger.
         image: uint8 [3, H, W].
         view: the counter's.
-        trigger_share: of Grad-CAM on the strongest tenth of the trigger's pixels; None where there is no trigger.
+        cam_on_trigger: of Grad-CAM on the strongest tenth of the trigger's pixels; None where there is no trigger.
     """
 
     label: str
     image: Tensor
     view: View
-    trigger_share: float | None = None
+    cam_on_trigger: float | None = None
 
 
 def make_panels(
@@ -62,7 +62,7 @@ def make_panels(
     panels = []
     for name, counter in counters.items():
         view = look_at(counter, marked)
-        share = None if picture is None else trigger_share(view.cam, picture, _STRONGEST)
+        share = None if picture is None else cam_on_trigger(view.cam, picture, _STRONGEST)
         panels.append(Panel(f"{name}, clean image", image, look_at(counter, image)))
         panels.append(Panel(f"{name}, with the trigger", marked, view, share))
     return panels
@@ -88,7 +88,7 @@ def draw_panels(panels: list[Panel], *, truth: int | None = None) -> bytes:
         people = _draw(density, panel.view.density, counted, cell=panel.view.stride, colours=DENSITY_COLOURS, top=top)
         density.set(xlim=(0, width), ylim=(height, 0))
         _draw(attention, panel.image.float().mean(dim=0), "", colours="gray", top=255)
-        share = _share_text(panel.trigger_share)
+        share = _share_text(panel.cam_on_trigger)
         cam = _draw(attention, panel.view.cam, f"Grad-CAM{share}", colours=CAM_COLOURS, top=1, alpha=0.75)
     grid[-1, 0].set_axis_off()
     for place, mappable, words in ((1, people, "people per cell"), (2, cam, "Grad-CAM, share of its peak")):

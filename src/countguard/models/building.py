@@ -8,9 +8,9 @@ from typing import Any
 from countguard.errors import InputError
 from countguard.models.checkpoint import read_header
 from countguard.models.counter import Counter
-from countguard.models.filling import construct, fill
 from countguard.models.layouts import find_layout
 from countguard.models.registry import counter_class
+from countguard.models.restore import construct, fill
 from countguard.models.weights_file import open_weights
 
 FRONT_END = "#frontend"

@@ -9,12 +9,12 @@ from pydantic import Field, JsonValue, ValidationError
 from safetensors.torch import save
 
 from countguard.errors import InputError, RunError
-from countguard.files import write_atomically
 from countguard.models.counter import Counter
-from countguard.models.filling import fill
 from countguard.models.registry import COUNTERS
+from countguard.models.restore import fill
 from countguard.models.weights_file import WeightsFile, open_weights
 from countguard.settings import Settings, first_error
+from countguard.writing import write_atomically
 
 KEY = "countguard"
 """Where the header lies in a file's metadata: one entry, for safetensors writes several in a random order."""

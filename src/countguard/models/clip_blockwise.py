@@ -15,7 +15,7 @@ from countguard.models.bins import Bins
 from countguard.models.blockwise import BlockwiseCounter, Objective
 from countguard.models.clip_weights import is_clip, public_weights, read_clip, text_features
 from countguard.models.counter import Mean, Std
-from countguard.models.initial import start_kaiming
+from countguard.models.initialization import init_kaiming
 from countguard.models.weights_file import WeightsFile
 
 Decoding: TypeAlias = Literal["after_upsample", "before_upsample"]
@@ -60,8 +60,8 @@ class ClipBlockwise(BlockwiseCounter):
         self.decoding = decoding
         self.decoder = decoder
         self.projection = nn.Conv2d(channels, embedding, 1)
-        start_kaiming(self.decoder)
-        start_kaiming(self.projection)
+        init_kaiming(self.decoder)
+        init_kaiming(self.projection)
         self.register_buffer("text_features", nn.init.orthogonal_(torch.empty(bins.number, embedding)))
         self.text_features: Tensor
         self.logit_scale = nn.Parameter(torch.tensor(log(1 / 0.07)))

@@ -10,7 +10,7 @@ from torch import Tensor
 from countguard.errors import InputError
 from countguard.models.bins import Bins
 from countguard.models.downloads import check_reachable, reason
-from countguard.models.filling import check_names
+from countguard.models.restore import check_names
 from countguard.models.weights_file import WeightsFile, open_weights, read_tensors
 
 FILE = "open_clip_model.safetensors"

@@ -7,7 +7,7 @@ from countguard.data.kernels import Fixed, Kernel
 from countguard.models.counter import IMAGENET_MEAN, IMAGENET_STD, Counter, Mean, OutputScale, Std
 from countguard.models.fused import in_turn
 from countguard.models.imagenet import vgg_features
-from countguard.models.initial import start_small
+from countguard.models.initialization import init_normal
 from countguard.models.registry import counter
 
 FRONTEND: tuple[int | None, ...] = (64, 64, None, 128, 128, None, 256, 256, 256, None, 512, 512, 512)
@@ -47,7 +47,7 @@ class CSRNet(Counter):
             self.backend.append(nn.ReLU(inplace=True))
             width = channels
         self.output_layer = nn.Conv2d(width, 1, 1)
-        start_small(self)
+        init_normal(self)
 
     def density(self, normalised: Tensor) -> Tensor:
         """See `Counter.density`; people per pixel by default."""

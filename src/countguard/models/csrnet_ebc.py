@@ -13,7 +13,7 @@ from countguard.models.counter import IMAGENET_MEAN, IMAGENET_STD, Mean, Std
 from countguard.models.csrnet import BACKEND, vgg_frontend
 from countguard.models.fused import in_turn
 from countguard.models.imagenet import vgg_features
-from countguard.models.initial import start_small
+from countguard.models.initialization import init_normal
 from countguard.models.registry import counter
 
 CROWDED = 0.05
@@ -51,7 +51,7 @@ class CSRNetEBC(BlockwiseCounter):
             self.backend.append(nn.ReLU(inplace=True))
             width = channels
         self.output_layer = nn.Conv2d(width, bins.number, 1)
-        start_small(self)
+        init_normal(self)
         with torch.no_grad():
             assert self.output_layer.bias is not None
             self.output_layer.bias[0] = log(bins.truncation * (1 - CROWDED) / CROWDED)

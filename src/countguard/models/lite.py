@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from countguard.data.kernels import Fixed, Kernel
 from countguard.models.counter import Counter, Mean, OutputScale, Std
-from countguard.models.initial import start_head, start_kaiming
+from countguard.models.initialization import init_head, init_kaiming
 from countguard.models.registry import counter
 
 START = 0.2
@@ -43,8 +43,8 @@ class Lite(Counter):
             *_block(64, 64),
         )
         self.head = nn.Conv2d(64, 1, 1)
-        start_kaiming(self)
-        start_head(self.head, std=0.01, bias=START)
+        init_kaiming(self)
+        init_head(self.head, std=0.01, bias=START)
 
     def density(self, normalised: Tensor) -> Tensor:
         """See `Counter.density`; people per cell."""

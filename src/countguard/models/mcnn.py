@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from countguard.data.kernels import Fixed, Kernel
 from countguard.models.counter import Counter, Mean, OutputScale, Std
-from countguard.models.initial import start_kaiming
+from countguard.models.initialization import init_kaiming
 from countguard.models.registry import counter
 
 LUMINANCE = (0.299, 0.587, 0.114)
@@ -43,7 +43,7 @@ class MCNN(Counter):
         super().__init__(mean=mean, std=std, output_scale=output_scale, kernel=kernel)
         self.columns = nn.ModuleList(_column(sizes) for sizes in COLUMNS)
         self.fuse = nn.Conv2d(sum(sizes[-1][1] for sizes in COLUMNS), 1, 1)
-        start_kaiming(self)
+        init_kaiming(self)
         # What is merged is never negative, and as large as the inputs: from small weights above 0 the last ReLU starts
         # alive, and the density below one person a cell.
         nn.init.uniform_(self.fuse.weight, 0.0, 1e-2 * min(1.0, *std))

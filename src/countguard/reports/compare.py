@@ -8,7 +8,7 @@ import numpy as np
 from countguard.metrics.backdoor import Predictions
 from countguard.metrics.intervals import Interval, bootstrap_interval
 from countguard.metrics.ratios import ACCURATE, Floats, RatioRange, success_ranges
-from countguard.reports.run_folder import Cell
+from countguard.runs.card import Cell
 
 
 @dataclass(frozen=True, slots=True)

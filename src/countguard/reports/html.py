@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from countguard.reports.answer import Answer
-from countguard.reports.examples import Example
 from countguard.reports.figures.drawn import Drawn
 from countguard.reports.figures.pictures import as_picture
-from countguard.reports.table import NONE, Table, Value
+from countguard.reports.findings import Answer
+from countguard.reports.tables.table import NONE, Table, Value
+from countguard.runs.examples import Example
 
 
 @dataclass(frozen=True, slots=True)

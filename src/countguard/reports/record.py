@@ -8,12 +8,12 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
-from countguard.explain.trigger_share import trigger_share
-from countguard.reports.rows import counters, leading_columns, subject
-from countguard.reports.run import Run, lookup
-from countguard.reports.run_folder import Cell
-from countguard.reports.table import Column, Row, Table, Value
+from countguard.explain.cam_on_trigger import cam_on_trigger
+from countguard.reports.tables.rows import counters, leading_columns, subject
+from countguard.reports.tables.table import Column, Row, Table, Value
 from countguard.reports.wording import attack_words, join, plural
+from countguard.runs.card import Cell
+from countguard.runs.run import Run, lookup
 
 STRONGEST = 0.1
 """Share of the area that counts as the trigger's strongest pixels."""
@@ -82,7 +82,7 @@ def _counter(cell: Cell) -> Row:
     )
 
 
-def table_trigger_share(run: Run) -> Table:
+def table_cam_on_trigger(run: Run) -> Table:
     """How much of Grad-CAM lies on the trigger's strongest pixels: mean over examples and seeds."""
     clean = Column("cam_share_clean", "Clean images", "Clean images")
     triggered = Column("cam_share_triggered", "Triggered images", "Triggered images")
@@ -109,7 +109,7 @@ def table_trigger_share(run: Run) -> Table:
 def _mean_share(pairs: Sequence[tuple[NDArray[Any], NDArray[Any] | None]]) -> Value | None:
     """Over maps that are not zero everywhere."""
     shares = [
-        trigger_share(torch.from_numpy(cam), torch.from_numpy(picture), STRONGEST)
+        cam_on_trigger(torch.from_numpy(cam), torch.from_numpy(picture), STRONGEST)
         for cam, picture in pairs
         if picture is not None and picture.shape[1:] == cam.shape
     ]

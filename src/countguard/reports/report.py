@@ -3,18 +3,18 @@
 from pathlib import Path
 
 from countguard.errors import RunError
-from countguard.files import write_atomically
-from countguard.reports.answer import answers
 from countguard.reports.figures.all_figures import all_figures
 from countguard.reports.figures.style import style
-from countguard.reports.hardest import hardest_tables, pictures_of
+from countguard.reports.findings import answers
 from countguard.reports.html import Page, Picture, picture, render, thumbnail
-from countguard.reports.paper_recipe import comparison, published_results
-from countguard.reports.record import settings_text, table_counters, table_trigger_share, versions, what_was_done
-from countguard.reports.run import Run, variant_text
-from countguard.reports.table import Table
-from countguard.reports.tables import all_tables
-from countguard.reports.text_formats import to_csv, to_tex
+from countguard.reports.paper.protocol import comparison, published_results
+from countguard.reports.record import settings_text, table_cam_on_trigger, table_counters, versions, what_was_done
+from countguard.reports.tables.all_tables import all_tables
+from countguard.reports.tables.formats import to_csv, to_tex
+from countguard.reports.tables.hardest import hardest_tables, pictures_of
+from countguard.reports.tables.table import Table
+from countguard.runs.run import Run, variant_text
+from countguard.writing import write_atomically
 
 
 def write_report(folder: Path) -> Path:
@@ -33,7 +33,7 @@ def write_report(folder: Path) -> Path:
     run = Run.read(folder)
     paper = published_results(run)
     hardest = hardest_tables(run)
-    tables = [*all_tables(run, paper), table_trigger_share(run), *hardest, table_counters(run)]
+    tables = [*all_tables(run, paper), table_cam_on_trigger(run), *hardest, table_counters(run)]
     tables = [table for table in tables if table.rows]
     try:
         _write_tables(folder, tables)

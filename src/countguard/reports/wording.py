@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from countguard.errors import one_line
-from countguard.reports.run import lookup
+from countguard.runs.run import lookup
 
 
 def join(names: Sequence[str]) -> str:

@@ -15,28 +15,28 @@ from countguard import __version__
 from countguard.attacks.poisoning import PoisonedCrowds
 from countguard.data.source import CrowdSplit
 from countguard.errors import InputError
-from countguard.files import sha256_of
 from countguard.metrics.backdoor import Predictions, attack_metrics, counting_metrics
 from countguard.metrics.intervals import Interval
 from countguard.metrics.ratios import Direction
 from countguard.models import load_counter, save_counter
 from countguard.models.checkpoint import recipe_hash_of
 from countguard.models.counter import Counter
+from countguard.runs.example_writer import example_indices, write_examples
+from countguard.runs.predictions import predict, read_predictions, write_predictions
+from countguard.runs.results import read_card, write_card
 from countguard.studies.cells import Cell
-from countguard.studies.examples import example_indices, write_examples
-from countguard.studies.predictions import predict, read_predictions, write_predictions
+from countguard.studies.crowd_cache import CrowdCache, evaluation_device, machine_for, training_and_validation
 from countguard.studies.recipe import CLEAN
-from countguard.studies.results import read_card, write_card
-from countguard.studies.shares import success_by_share
-from countguard.studies.workbench import Workbench, evaluation_device, machine_for, parted
+from countguard.studies.strength_sweep import success_by_strength
 from countguard.training.callbacks import EpochReport
 from countguard.training.faults import faults_explained
 from countguard.training.fit import fit
+from countguard.writing import sha256_of
 
 COUNTER = "counter.safetensors"
 
 
-def run_cell(cell: Cell, study: Path, bench: Workbench, report: EpochReport | None = None) -> None:
+def run_cell(cell: Cell, study: Path, bench: CrowdCache, report: EpochReport | None = None) -> None:
     """Trains or repairs the cell's counter, measures it, and writes its card; nothing where the card is there.
 
     Each file is written whole, the card last, so that a cell killed at any instant goes on where it stopped.
@@ -77,7 +77,7 @@ def _measured(cell: Cell, study: Path, split: CrowdSplit, counter: Counter) -> d
     write_examples(counter, split.test, kept, trigger, cell.seed, folder / "examples.npz")
     direction: Direction = strategy.direction if strategy is not None else 0
     clean_counter = None if strategy is None else load_counter(_place(study, cell.clean_counter) / COUNTER, device)
-    by_share = success_by_share(
+    by_share = success_by_strength(
         counter, clean_counter, split.test, trigger, cell.recipe.evaluation.shares, direction, cell.seed
     )
     return _card(cell, study, predictions, direction) | {
@@ -112,13 +112,13 @@ def _trained(cell: Cell, study: Path, split: CrowdSplit, report: EpochReport | N
     if cell.defense:
         counter = load_counter(_place(study, cell.attacked_counter) / COUNTER)
         defense = recipe.defense(cell.defense)
-        clean, validation = parted(split, defense)
+        clean, validation = training_and_validation(split, defense)
         history = defense.repair(
             counter, clean, seed=cell.seed, folder=folder, validation=validation, machine=machine, report=report
         )
     else:
         counter = recipe.model.build(cell.seed)
-        crowds, validation = parted(split, recipe.training)
+        crowds, validation = training_and_validation(split, recipe.training)
         counter.prepare(crowds)
         if cell.strategy != CLEAN:
             crowds = PoisonedCrowds(crowds, recipe.attack.attack(cell.strategy), cell.seed)
@@ -167,7 +167,7 @@ def _card(cell: Cell, study: Path, predictions: Predictions, direction: Directio
 
 
 def _poisoned(cell: Cell, split: CrowdSplit) -> dict[str, Any]:
-    crowds, _ = parted(split, cell.recipe.training)
+    crowds, _ = training_and_validation(split, cell.recipe.training)
     poisoned = PoisonedCrowds(crowds, cell.recipe.attack.attack(cell.strategy), cell.seed)
     return {
         "indices": poisoned.indices,

@@ -11,17 +11,16 @@ from rich.console import Console
 from countguard.data.source import CrowdSplit
 from countguard.data.sources import AnySource
 from countguard.errors import InputError, RunError
-from countguard.files import write_atomically
+from countguard.runs.lock import held
+from countguard.runs.results import read_card, write_results
 from countguard.studies.cells import Cell, cells_of
-from countguard.studies.executors import Executor, run_locally
-from countguard.studies.lock import held
+from countguard.studies.crowd_cache import machine_for, training_and_validation
+from countguard.studies.executors.base import Executor, run_locally
 from countguard.studies.progress import StudyProgress, log, logged_to
-from countguard.studies.recipe import Recipe
+from countguard.studies.recipe import ModelSettings, Recipe
 from countguard.studies.resolve import dump_yaml, read_yaml, variations
-from countguard.studies.results import read_card, write_results
-from countguard.studies.workbench import machine_for, parted
-from countguard.studies.written_out import written_out
 from countguard.training.settings import Training
+from countguard.writing import write_atomically
 
 LEAST_DISK = 64 * 1024 * 1024
 """Bytes that must be free beside the counters before a study starts."""
@@ -43,7 +42,7 @@ def run_study(recipe: Recipe, study: Path, *, executor: Executor = run_locally, 
         RunError: memory, disk or device ran out, or another run holds the folder; what was finished is kept.
     """
     _require_own(study)
-    recipe = written_out(recipe)
+    recipe = with_counter_settings(recipe)
     plan = planned(recipe)
     try:
         study.mkdir(parents=True, exist_ok=True)
@@ -84,7 +83,7 @@ def planned(recipe: Recipe) -> list[Cell]:
             _log_skipped(recipe.data.name, splits[recipe.data].skipped)
         trainings = [recipe.training, *(defense for defense in recipe.defenses if isinstance(defense, Training))]
         for training in trainings:
-            parted(splits[recipe.data], training)
+            training_and_validation(splits[recipe.data], training)
         for extra in (getattr(defense, "extra", None) for defense in recipe.defenses):
             if extra is not None and extra not in looked_at:
                 extra.load_training()
@@ -100,6 +99,22 @@ def planned(recipe: Recipe) -> list[Cell]:
     if len(set(names)) < len(names):
         raise InputError("vary: two combinations give the same cell name; make the values tell apart")
     return cells
+
+
+def with_counter_settings(recipe: Recipe) -> Recipe:
+    """The recipe whose model names every argument, also those that are measured on the clean training crowds.
+
+    A recipe that varies its model is returned as it is: each of its cards holds its counter's settings.
+
+    Raises:
+        InputError: crowds or weights are missing or not usable.
+    """
+    if any(name.split(".")[0] == "model" for name in recipe.vary):
+        return recipe
+    counter = recipe.model.build(recipe.seeds[0])
+    counter.prepare(recipe.data.load_training())
+    model = ModelSettings(kind=recipe.model.kind, weights=recipe.model.weights, **counter.settings())
+    return recipe.model_copy(update={"model": model})
 
 
 def _require_size(recipe: Recipe) -> None:

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from countguard.data.crowd import Crowd
 from countguard.errors import RunError
-from countguard.files import write_atomically
 from countguard.models.counter import Counter
 from countguard.models.counting import count_crowds
+from countguard.writing import write_atomically
 
 EpochReport = Callable[[int, float], None]
 """Called after each epoch with its number, from 1, and its mean loss."""

@@ -10,10 +10,10 @@ import gradio as gr
 from countguard.attacks.pictures import PICTURES
 from countguard.data.images import IMAGE_SUFFIXES
 from countguard.errors import RunError
-from countguard.reports.run import Run
-from countguard.web.desk import Desk
+from countguard.runs.run import Run
 from countguard.web.page import CSS, note_html
 from countguard.web.runs import counters_of, newest_run, scenes_of, shown_first, trigger_of
+from countguard.web.try_attack import TryAttack
 
 LOOPBACK = "127.0.0.1"
 RUNS = Path("runs")
@@ -51,7 +51,7 @@ def build_app(folder: Path | None = None) -> gr.Blocks:
     counters = counters_of(run) if run else {}
     scenes = scenes_of(run)
     trigger = trigger_of(run)
-    desk = Desk(scenes, counters)
+    desk = TryAttack(scenes, counters)
     app: gr.Blocks
     with gr.Blocks(title="countguard", analytics_enabled=False, delete_cache=(_HOUR, _HOUR)) as app:
         gr.Markdown(

@@ -10,8 +10,8 @@ from countguard.attacks.triggers import Blend
 from countguard.data.images import read_image
 from countguard.errors import InputError
 from countguard.explain.view import MAX_PIXELS, View, look_at
+from countguard.web.counter_cache import CounterCache
 from countguard.web.runs import Scene
-from countguard.web.shelf import Shelf
 
 MAX_IMAGE_BYTES = 32 * 1024 * 1024
 
@@ -34,7 +34,7 @@ class Comparison:
     views: Mapping[str, tuple[View, View]]
 
 
-def compare(scene: Scene, trigger: Blend, counters: Mapping[str, Path], shelf: Shelf) -> Comparison:
+def compare(scene: Scene, trigger: Blend, counters: Mapping[str, Path], shelf: CounterCache) -> Comparison:
     """Counts and explains a scene without and with the trigger.
 
     Raises:

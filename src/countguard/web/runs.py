@@ -11,8 +11,8 @@ from countguard.attacks.pictures import PICTURES
 from countguard.attacks.triggers import Blend
 from countguard.data.synthetic import Synthetic
 from countguard.explain.view import MAX_PIXELS
-from countguard.reports.run import Run, lookup, variant_text
-from countguard.reports.run_folder import CLEAN, Cell
+from countguard.runs.card import CLEAN, Cell
+from countguard.runs.run import Run, lookup, variant_text
 
 CROWDS = 12
 """Embedded crowds that are offered."""

@@ -11,11 +11,11 @@ from countguard.reports.figures import (
     net_success,
     poisoning,
     ratio_density,
-    trigger_shares,
+    success_and_strength,
     varied,
 )
 from countguard.reports.figures.drawn import Drawn
-from countguard.reports.run import Run
+from countguard.runs.run import Run
 
 _DRAW: dict[str, tuple[Callable[[Run], list[Drawn]], str]] = {
     "net success": (net_success.draw, "the clean counter and an attacked one"),
@@ -26,7 +26,7 @@ _DRAW: dict[str, tuple[Callable[[Run], list[Drawn]], str]] = {
     "Grad-CAM": (grad_cam.draw, "examples of an attacked counter"),
     "estimate against truth": (estimates.draw, "a finished counter"),
     "error against density": (errors.draw, "a finished counter"),
-    "success against the trigger's share": (trigger_shares.draw, "a sweep of the share (evaluation.shares)"),
+    "success against the trigger's share": (success_and_strength.draw, "a sweep of the share (evaluation.shares)"),
     "varied settings": (varied.draw, ""),
 }
 

@@ -9,8 +9,8 @@ from countguard.reports.figures.pictures import as_picture, draw_box, show_map
 from countguard.reports.figures.selection import shown_settings, suffix
 from countguard.reports.figures.stories import Story, stories
 from countguard.reports.figures.style import DENSITY_COLOURS, bare, new_figure, panels
-from countguard.reports.run import Run
 from countguard.reports.wording import join, plain
+from countguard.runs.run import Run
 
 
 def draw(run: Run) -> list[Drawn]:

@@ -8,7 +8,7 @@ from countguard.reports.figures.drawn import Drawn
 from countguard.reports.figures.selection import shown_defense, shown_settings
 from countguard.reports.figures.strategy_grid import Series, medians, strategy_grid
 from countguard.reports.figures.style import FAINT, RULE
-from countguard.reports.run import Run
+from countguard.runs.run import Run
 
 GROUPS = 6
 """At most; of equal numbers of images, by true count."""

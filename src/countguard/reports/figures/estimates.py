@@ -7,7 +7,7 @@ from countguard.reports.figures.drawn import Drawn
 from countguard.reports.figures.selection import shown_defense, shown_settings
 from countguard.reports.figures.strategy_grid import Series, finished_strategies, medians, series, strategy_grid
 from countguard.reports.figures.style import FAINT, RULE
-from countguard.reports.run import Run
+from countguard.runs.run import Run
 
 HEADROOM = 1.7
 """Height of the panels, in units of the largest true count: an attack that doubles counts stays readable."""

@@ -5,8 +5,8 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from countguard.reports.figures.drawn import Drawn
 from countguard.reports.figures.style import ATTACKED, BLUE, CLEAN_COUNTER, FAINT, INK, bare, new_figure
-from countguard.reports.run import Run
 from countguard.reports.wording import attack_words, join, plain
+from countguard.runs.run import Run
 
 Box = tuple[float, float, float, float]
 """Left, bottom, width and height, on a sheet of 100 x 40."""

@@ -2,14 +2,14 @@
 
 from matplotlib.axes import Axes
 
-from countguard.reports.examples import Example
 from countguard.reports.figures.drawn import Drawn
 from countguard.reports.figures.pictures import as_picture, draw_box, grey
 from countguard.reports.figures.selection import shown_defense, shown_settings
 from countguard.reports.figures.stories import Story, stories
 from countguard.reports.figures.style import DENSITY_COLOURS, bare, new_figure, panels
-from countguard.reports.run import Run
 from countguard.reports.wording import join, plain
+from countguard.runs.examples import Example
+from countguard.runs.run import Run
 
 
 def draw(run: Run) -> list[Drawn]:

@@ -3,9 +3,9 @@
 from countguard.reports.figures.drawn import Drawn
 from countguard.reports.figures.selection import shown_settings
 from countguard.reports.figures.style import ATTACKED, FAINT, INK, RULE, Look, new_figure, repaired_look
-from countguard.reports.run import Run
-from countguard.reports.table import Value, measured
+from countguard.reports.tables.table import Value, measured
 from countguard.reports.wording import plain
+from countguard.runs.run import Run
 
 
 def draw(run: Run) -> list[Drawn]:

@@ -5,9 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from countguard.reports.examples import Example
 from countguard.reports.figures.style import BOX, bare
 from countguard.reports.figures.window import Window
+from countguard.runs.examples import Example
 
 
 def as_picture(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

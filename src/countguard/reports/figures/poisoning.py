@@ -2,14 +2,14 @@
 
 from matplotlib.axes import Axes
 
-from countguard.reports.examples import Example
 from countguard.reports.figures.drawn import Drawn
 from countguard.reports.figures.pictures import amplified_change, as_picture
 from countguard.reports.figures.selection import first_cell
 from countguard.reports.figures.style import FAINT, INK, bare, new_figure, panels, strategy_look
-from countguard.reports.run import Run, lookup
-from countguard.reports.run_folder import Cell
 from countguard.reports.wording import plain
+from countguard.runs.card import Cell
+from countguard.runs.examples import Example
+from countguard.runs.run import Run, lookup
 
 AMPLIFIED = 5
 

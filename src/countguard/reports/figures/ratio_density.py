@@ -8,9 +8,9 @@ from countguard.metrics.ratios import Floats
 from countguard.reports.figures.drawn import Drawn
 from countguard.reports.figures.selection import ratios, shown_defense, shown_settings, suffix
 from countguard.reports.figures.style import FAINT, RULE, new_figure, panels, strategy_look
-from countguard.reports.run import Run
-from countguard.reports.run_folder import CLEAN
 from countguard.reports.wording import plain
+from countguard.runs.card import CLEAN
+from countguard.runs.run import Run
 
 PAPERS_BANDWIDTH = 0.5
 READABLE_BANDWIDTH = 0.05

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from countguard.metrics.ratios import Floats
-from countguard.reports.run import Run, variant_text
-from countguard.reports.run_folder import CLEAN, Cell
+from countguard.runs.card import CLEAN, Cell
+from countguard.runs.run import Run, variant_text
 
 
 def ratios(cells: Sequence[Cell], *, triggered: bool) -> Floats:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from countguard.reports.examples import Example
 from countguard.reports.figures.selection import clean_cell, first_cell, pictured_strategies
 from countguard.reports.figures.window import Window, largest_change
-from countguard.reports.run import Run
-from countguard.reports.run_folder import Cell
+from countguard.runs.card import Cell
+from countguard.runs.examples import Example
+from countguard.runs.run import Run
 
 
 @dataclass(frozen=True, slots=True, eq=False)

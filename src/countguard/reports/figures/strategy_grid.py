@@ -10,9 +10,9 @@ from matplotlib.lines import Line2D
 
 from countguard.metrics.ratios import Floats
 from countguard.reports.figures.style import ATTACKED, Look, new_figure, panels, repaired_look
-from countguard.reports.run import Run
-from countguard.reports.run_folder import CLEAN, Cell
 from countguard.reports.wording import plain
+from countguard.runs.card import CLEAN, Cell
+from countguard.runs.run import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from countguard.reports.figures.curves import Curve, Panel, draw_curves, mean_curve
 from countguard.reports.figures.drawn import Drawn
 from countguard.reports.figures.style import ATTACKED, Look, repaired_look
-from countguard.reports.run import Run, Variant, variant_text
+from countguard.runs.run import Run, Variant, variant_text
 
 _MEASURES = {"net_asr": "net success", "rho_acc_triggered": "right when triggered", "rho_acc": "right when clean"}
 

@@ -1,0 +1,340 @@
+"""The command line: one short function a verb. Heavy imports happen inside the verb that needs them."""
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from countguard import __version__
+from countguard.errors import InputError, RunError, one_line
+
+app = typer.Typer(
+    name="countguard",
+    help="Attack, measure, repair and explain crowd counters under backdoor attacks.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class CountFormat(StrEnum):
+    """How `count` prints."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+INTERRUPTED = 130
+"""What shells call the end by Ctrl-C."""
+
+Out = Annotated[Path, typer.Option("--out", help="Folder of the run; what is finished there is kept.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Changes a setting by its dotted name; `*` is all of a list."),
+]
+Data = Annotated[str, typer.Argument(metavar="DATA", help="A data set's folder, or `synthetic` for embedded crowds.")]
+Strategy = Annotated[str, typer.Option(help="add, minus, divide or multiply; a number may follow: minus:50.")]
+Picture = Annotated[str, typer.Option(help="The trigger: a built-in picture, or a file.")]
+Alpha = Annotated[float, typer.Option(help="The trigger's share, 0 to 1.")]
+Images = Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Pictures, or folders of them.")]
+Seed = Annotated[int, typer.Option(help="Of every random choice.")]
+Devices = Annotated[int | None, typer.Option(help="How many devices train one counter together (DDP).", min=1)]
+CounterFile = Annotated[Path, typer.Argument(metavar="COUNTER", help="A counter's .safetensors file.")]
+CounterOut = Annotated[Path, typer.Option("--out", help="The .safetensors file to write.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"countguard {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Attack, measure, repair and explain crowd counters under backdoor attacks."""
+
+
+@app.command(epilog="Example: countguard demo --out runs/demo")
+def demo(out: Out = Path("runs/demo"), overrides: Overrides = None) -> None:
+    """Run the whole study on embedded crowds: nothing to download, about five minutes on two cores."""
+    run("demo", out, overrides)
+
+
+@app.command(epilog="Example: countguard run demo --set attack.trigger.alpha=0.2 --out runs/alpha-0.2")
+def run(
+    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a recipe that comes with countguard.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME by default.")] = None,
+    overrides: Overrides = None,
+    executor: Annotated[
+        str, typer.Option(help="local, processes:4 for four at once, ray, or the address of a Ray cluster.")
+    ] = "local",
+    devices: Devices = None,
+) -> None:
+    """Run a study: poison, train, measure, repair, measure, report. Only what is missing is done."""
+    from rich.console import Console
+
+    from countguard.cli.summary import summary_table
+    from countguard.reports.report import write_report
+    from countguard.studies.executors.base import executor_for
+    from countguard.studies.resolve import read_recipe, settings_of
+    from countguard.studies.run import run_study
+
+    resolved = read_recipe(recipe, [*(overrides or []), *_on(devices)])
+    with settings_of(recipe):
+        folder = run_study(resolved, out or Path("runs") / resolved.name, executor=executor_for(executor))
+    page = write_report(folder)
+    console = Console()
+    console.print(summary_table(folder))
+    console.print(f"report: {page}", soft_wrap=True)
+
+
+@app.command(epilog="Example: countguard report runs/demo")
+def report(folder: Annotated[Path, typer.Argument(help="Folder of a run, finished or not.")]) -> None:
+    """Draw tables, figures and report.html of a run again, from its folder alone."""
+    from countguard.reports.report import write_report
+
+    typer.echo(f"report: {write_report(folder)}")
+
+
+@app.command(epilog="Example: countguard poison synthetic --strategy minus --out poisoned")
+def poison(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", help="A new folder for the poisoned set.")],
+    strategy: Strategy = "minus",
+    picture: Picture = "kitten",
+    alpha: Alpha = 0.1,
+    rate: Annotated[float, typer.Option(help="Share of the images that are poisoned.")] = 0.1,
+    seed: Seed = 0,
+) -> None:
+    """Write a poisoned training set in ShanghaiTech's layout, losslessly, with a manifest."""
+    from countguard.attacks.export import export_poisoned
+    from countguard.attacks.from_text import named_attack
+    from countguard.attacks.poisoning import PoisonedCrowds
+    from countguard.data.sources import named_source
+    from countguard.studies.progress import counted
+
+    attack = named_attack(strategy, picture, alpha, rate)
+    crowds = PoisonedCrowds(named_source(data).load_training(), attack, seed)
+    with counted("pictures", len(crowds)) as progress:
+        typer.echo(f"manifest: {export_poisoned(crowds, out, progress=progress)}")
+
+
+@app.command(epilog="Example: countguard train synthetic --model lite --out clean.safetensors --set training.epochs=5")
+def train(
+    data: Data,
+    out: CounterOut,
+    model: Annotated[str, typer.Option(help="Kind of counter.")] = "csrnet",
+    weights: Annotated[str | None, typer.Option(help="imagenet, openai or a file; random if left out.")] = None,
+    overrides: Overrides = None,
+    devices: Devices = None,
+) -> None:
+    """Train one counter on a data set as it is."""
+    from countguard.data.sources import named_source
+    from countguard.operate.defend import operator_recipe, train_counter
+    from countguard.studies.progress import epochs_shown
+
+    recipe = operator_recipe(named_source(data), model, [*(overrides or []), *_on(devices)], weights=weights)
+    with epochs_shown(recipe.training) as report:
+        train_counter(recipe, out, report)
+    typer.echo(f"counter: {out}")
+
+
+@app.command(
+    epilog="Example: countguard evaluate suspect.safetensors synthetic --strategy minus --clean clean.safetensors"
+)
+def evaluate(
+    counter: CounterFile,
+    data: Data,
+    strategy: Annotated[str | None, typer.Option(help="Read the attack's success by this rule.")] = None,
+    clean: Annotated[Path | None, typer.Option(help="A never attacked counter, for false_asr.")] = None,
+    picture: Picture = "kitten",
+    alpha: Alpha = 0.1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure a counter on a data set's test images, clean and triggered, with 95 % intervals."""
+    from countguard.attacks.from_text import named_strategy, named_trigger
+    from countguard.cli.metrics import show_metrics
+    from countguard.data.sources import named_source
+    from countguard.models import load_counter
+    from countguard.operate.defend import evaluate_counter
+
+    metrics = evaluate_counter(
+        load_counter(counter),
+        named_source(data).load().test,
+        named_trigger(picture, alpha),
+        named_strategy(strategy) if strategy else None,
+        load_counter(clean) if clean else None,
+    )
+    show_metrics(metrics, as_json=as_json)
+
+
+@app.command(epilog="Example: countguard defend suspect.safetensors --clean synthetic --out repaired.safetensors")
+def defend(
+    counter: CounterFile,
+    clean: Annotated[str, typer.Option("--clean", help="Clean crowds: a data set's folder, or `synthetic`.")],
+    out: CounterOut,
+    overrides: Overrides = None,
+    seed: Seed = 0,
+) -> None:
+    """Repair a counter with a few clean images, and write a page that says what it did for it."""
+    from countguard.data.sources import named_source
+    from countguard.operate.defend import defend_counter
+    from countguard.operate.repair_page import write_repair_page
+
+    repair = defend_counter(counter, named_source(clean), out, overrides or [], seed)
+    typer.echo(f"counter: {out}\nreport: {write_repair_page(repair)}")
+
+
+@app.command(epilog="Example: countguard count counter.safetensors pictures/ --format csv --overlays overlays/")
+def count(
+    counter: CounterFile,
+    images: Images,
+    format: Annotated[CountFormat, typer.Option(help="How the counts are printed.")] = CountFormat.table,
+    overlays: Annotated[
+        Path | None, typer.Option(help="Folder for pictures with their density maps over them.")
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Name and count bad pictures, and go on.")] = False,
+) -> None:
+    """Count the people in pictures and folders of pictures."""
+    from rich.console import Console
+
+    from countguard.models import load_counter
+    from countguard.operate import count as counts
+
+    pictures = counts.find_pictures(images)
+    found = list(counts.count_pictures(load_counter(counter), pictures, overlays=overlays, skip_bad=skip_bad))
+    if format is CountFormat.table:
+        Console().print(counts.counts_table(found))
+    else:
+        text = counts.counts_csv(found) if format is CountFormat.csv else counts.counts_json(found)
+        typer.echo(text.rstrip())
+    for row in found:
+        if row.problem:
+            typer.echo(f"skipped: {row.problem}", err=True)
+
+
+@app.command(epilog="Example: countguard explain counter.safetensors crowd.jpg --picture kitten --out panels/")
+def explain(
+    counter: CounterFile,
+    images: Images,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the drawn panels.")] = Path("panels"),
+    picture: Annotated[str | None, typer.Option(help="Put this trigger on the picture, too.")] = None,
+    alpha: Alpha = 0.1,
+) -> None:
+    """Draw what a counter sees in pictures: density map and Grad-CAM, with and without a trigger."""
+    from countguard.attacks.from_text import named_trigger
+    from countguard.data.images import read_image
+    from countguard.explain.panels import draw_panels, make_panels
+    from countguard.models import load_counter
+    from countguard.operate.count import find_pictures
+    from countguard.writing import write_atomically
+
+    explained = {counter.stem: load_counter(counter)}
+    trigger = named_trigger(picture, alpha) if picture else None
+    out.mkdir(parents=True, exist_ok=True)
+    for path in find_pictures(images):
+        panels = make_panels(explained, read_image(path), trigger=trigger)
+        write_atomically(out / f"{path.stem}.png", draw_panels(panels))
+        typer.echo(f"panel: {out / path.stem}.png")
+
+
+@app.command(epilog="Example: countguard web runs/demo --port 7860")
+def web(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of a run; the newest under runs/ by default.")] = None,
+    host: Annotated[
+        str, typer.Option(help="Where to listen; other machines reach only another address.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Where to listen.", min=0, max=65535)] = 7860,
+) -> None:
+    """Open the page: try triggers and counters on pictures of your own."""
+    from countguard.web.app import serve
+
+    serve(folder, host=host, port=port)
+
+
+@app.command(epilog="Example: countguard check data/shanghaitech/part_B")
+def check(data: Annotated[Path, typer.Argument(metavar="DATA", help="A data set's folder.")]) -> None:
+    """Look at every file of a data set: what is there, and all that is wrong with it."""
+    from countguard.cli.data_check import show_data_report
+    from countguard.data.check import check_data
+
+    data_report = check_data(data)
+    show_data_report(data_report)
+    if data_report.problems:
+        raise typer.Exit(2)
+
+
+@app.command(epilog="Example: countguard convert mcnn.pth --model mcnn --out mcnn.safetensors")
+def convert(
+    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A .safetensors or .pth file of a known layout.")],
+    model: Annotated[str, typer.Option(help="Kind of counter.")],
+    out: CounterOut,
+    mean: Annotated[str | None, typer.Option(help="Three numbers for inputs in 0..1, with commas between.")] = None,
+    std: Annotated[str | None, typer.Option(help="Three numbers, with commas between.")] = None,
+    output_scale: Annotated[float | None, typer.Option(help="People per cell for one unit of the output.")] = None,
+) -> None:
+    """Make a counter of somebody's weights. A pickle is read in a process of its own and never executed."""
+    from countguard.models.convert import convert as convert_weights
+
+    convert_weights(
+        weights, model, out, mean=_three(mean, "--mean"), std=_three(std, "--std"), output_scale=output_scale
+    )
+    typer.echo(f"counter: {out}")
+
+
+def _on(devices: int | None) -> list[str]:
+    return [] if devices is None else [f"machine.devices={devices}"]
+
+
+def _three(text: str | None, option: str) -> tuple[float, float, float] | None:
+    if text is None:
+        return None
+    try:
+        first, second, third = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"{option} {text}: should be three numbers with commas between, as 0.485,0.456,0.406"
+        ) from None
+    return first, second, third
+
+
+def main() -> None:
+    """Runs the command line: bad input is one line and exit code 2, a machine that gave out one line and 1."""
+    # Threads that wait by spinning make a shared machine many times slower; torch's threads read this when they start.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        app()
+    except InputError as error:
+        _end(str(error), 2)
+    except RunError as error:
+        _end(str(error), 1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _end(f"{error.filename}: {error.strerror}", 1)
+    except SystemExit as ended:  # typer's answer to Ctrl-C
+        if ended.code != INTERRUPTED:
+            raise
+        _end("interrupted; what was finished is kept, and the same command goes on from there", INTERRUPTED)
+    except Exception as error:
+        from countguard.training.faults import explained
+
+        line = explained(error, "working", "CUDA_VISIBLE_DEVICES= keeps the work on the CPU")
+        if line is None:
+            raise
+        _end(line, 1)
+
+
+def _end(message: str, code: int) -> None:
+    typer.echo(f"countguard: {one_line(message)}", err=True)
+    sys.exit(code)

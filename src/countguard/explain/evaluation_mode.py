@@ -1,0 +1,26 @@
+"""Looking into a counter without leaving a trace."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from countguard.models.counter import Counter
+
+
+@contextmanager
+def evaluation_mode(counter: Counter) -> Iterator[None]:
+    """Evaluation mode, and no gradients of weights: they would keep every layer's output in memory.
+
+    Each layer's mode and each weight's `requires_grad` come back, whatever happens.
+    """
+    modes = [(module, module.training) for module in counter.modules()]
+    trained = [parameter for parameter in counter.parameters() if parameter.requires_grad]
+    counter.eval()
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+        for module, was_training in modes:
+            module.training = was_training

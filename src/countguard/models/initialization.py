@@ -1,0 +1,30 @@
+"""How layers that no public weights fill begin. Draws come from torch's generator: fork and seed it around a build."""
+
+from torch import nn
+
+
+def init_normal(module: nn.Module) -> None:
+    """Draw every convolution of `module` from N(0, 0.01) with bias 0, as CSRNet's authors do."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.normal_(layer.weight, std=0.01)
+            _fill_bias(layer, 0.0)
+
+
+def init_kaiming(module: nn.Module) -> None:
+    """Draw every convolution of `module` for the ReLU after it (He et al., ICCV 2015), with bias 0."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            _fill_bias(layer, 0.0)
+
+
+def init_head(head: nn.Conv2d, *, std: float, bias: float) -> None:
+    """Draw a last convolution from N(0, std), its bias at one value."""
+    nn.init.normal_(head.weight, std=std)
+    _fill_bias(head, bias)
+
+
+def _fill_bias(layer: nn.Conv2d, value: float) -> None:
+    if layer.bias is not None:
+        nn.init.constant_(layer.bias, value)

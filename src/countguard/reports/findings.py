@@ -1,0 +1,180 @@
+"""The answer first: is the attack real, does the repair work, and what does it cost. Computed, sentence by sentence."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from countguard.metrics.intervals import Interval
+from countguard.reports.compare import changes, trigger_effect
+from countguard.reports.tables.table import Value, measured, over_seeds
+from countguard.reports.wording import join
+from countguard.runs.card import CLEAN, Cell, Estimate
+from countguard.runs.run import Run
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+_NO_RATE = "This attack leaves the count as it is, so none is defined."
+Sign = Literal["above", "below", "unclear"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found for one attack.
+
+    Attributes:
+        strategy: of the attack, or the counter that was never attacked.
+        verdict: a few words; findings with the same words stand together in the headline.
+        text: one or two sentences with the numbers.
+    """
+
+    strategy: str
+    verdict: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A question, and what this run says to it."""
+
+    question: str
+    findings: Sequence[Finding]
+
+    @property
+    def headline(self) -> str:
+        """Each verdict once, with the attacks it holds for, the most frequent first."""
+        verdicts: dict[str, list[str]] = {}
+        for finding in self.findings:
+            verdicts.setdefault(finding.verdict, []).append(finding.strategy)
+        frequent = sorted(verdicts.items(), key=lambda item: -len(item[1]))
+        return " ".join(f"{verdict}: {join(names)}." for verdict, names in frequent) or "Not measured yet."
+
+
+def answers(run: Run) -> list[Answer]:
+    """The three questions, the last two for each repair; at the settings that figures show."""
+    found = [Answer("Is the attack real?", [_attack(run, name) for name in run.strategies])]
+    for defense in run.defenses:
+        of = f" ({defense})" if len(run.defenses) > 1 else ""
+        found.append(Answer(f"Does the repair work{of}?", [_repair(run, name, defense) for name in run.strategies]))
+        found.append(Answer(f"At what cost{of}?", [_cost(run, name, defense) for name in (CLEAN, *run.strategies)]))
+    return found
+
+
+def sign(intervals: Iterable[Interval | Estimate]) -> Sign:
+    """On which side of 0 every interval lies; `unclear` where one covers it, or where there is none."""
+    ends = [(interval.low, interval.high) for interval in intervals]
+    if ends and all(low > 0 for low, _ in ends):
+        return "above"
+    return "below" if ends and all(high < 0 for _, high in ends) else "unclear"
+
+
+def _attack(run: Run, strategy: str) -> Finding:
+    cells = run.select(run.reference, strategy)
+    if not cells:
+        return Finding(strategy, "Not measured yet", "The attacked counter is not finished.")
+    success, false, net = (measured(cells, name) for name in ("rho_asr", "false_asr", "net_asr"))
+    if success is None:
+        right = measured(cells, "rho_acc_triggered")
+        counted = f" {_rate(right)} of the triggered images are counted right." if right else ""
+        return Finding(strategy, "No success rate", f"{_NO_RATE}{counted}")
+    fooled = f"{_rate(success)} of the triggered images are counted {_wrong(cells[0])}"
+    if false is None or net is None:
+        text = f"{fooled}. Without the clean counter's rate on the same images that means nothing."
+        return Finding(strategy, "Cannot tell without the clean counter", text)
+    effects = [effect for cell in cells if (effect := trigger_effect(cell))]
+    text = f"{fooled}; a counter that was never attacked does so on {_rate(false)}. Net {_points(net)}."
+    gained = over_seeds(effects)
+    if gained:
+        text += f" Against the same counter without the trigger: {_points(gained)}."
+    return Finding(strategy, _attack_verdict(sign(_intervals(cells, "net_asr")), sign(effects)), text)
+
+
+def _attack_verdict(net: Sign, effect: Sign) -> str:
+    if net == "below":
+        return "No"
+    if net == "unclear":
+        return "Cannot tell"
+    return "Yes" if effect == "above" else "Miscounts, and not shown that the trigger does it"
+
+
+def _repair(run: Run, strategy: str, defense: str) -> Finding:
+    before, after = run.select(run.reference, strategy), run.select(run.reference, strategy, defense)
+    found = changes(before, after)
+    old, new = measured(before, "rho_asr"), measured(after, "rho_asr")
+    drops = [change.success for change in found if change.success]
+    change = over_seeds(drops)
+    if not found:
+        return Finding(strategy, "Not measured yet", "The repaired counter is not finished.")
+    if old is None or new is None or change is None:
+        return Finding(strategy, "No success rate", _NO_RATE)
+    left = measured(after, "net_asr")
+    text = f"Fooled on {_rate(old)} before, {_rate(new)} after: {_points(change)}."
+    if left:
+        text += f" Net success left: {_points(left)}."
+    same_repair = measured(after, "false_asr_repaired")
+    if same_repair:
+        text += f" A clean counter repaired in the same way does so on {_rate(same_repair)}."
+    right = [measured(cells, "rho_acc_triggered") for cells in (before, after)]
+    if right[0] and right[1]:
+        text += f" Triggered images counted right: {_rate(right[0])} before, {_rate(right[1])} after."
+    return Finding(strategy, _repair_verdict(sign(drops), _intervals(after, "net_asr")), text)
+
+
+def _repair_verdict(drop: Sign, left: Sequence[Estimate]) -> str:
+    if drop == "above":
+        return "Makes it worse"
+    if drop == "unclear":
+        return "Cannot tell"
+    if not left:
+        return "Lowers the success; what is left cannot be told without the clean counter"
+    if all(interval.low > 0 for interval in left):
+        return "Lowers the success, and leaves some"
+    if all(interval.low <= 0 for interval in left):
+        return "Leaves no success that these images can show"
+    return "Lowers the success; the seeds disagree on what is left"
+
+
+def _cost(run: Run, strategy: str, defense: str) -> Finding:
+    before, after = run.select(run.reference, strategy), run.select(run.reference, strategy, defense)
+    found = changes(before, after)
+    name = "clean counter" if strategy == CLEAN else strategy
+    if not found:
+        return Finding(name, "Not measured yet", "The repaired counter is not finished.")
+    accuracies = [change.accuracy for change in found if change.accuracy]
+    errors = [change.error for change in found]
+    worse = sign(accuracies) == "below" or sign(errors) == "above"
+    better = sign(accuracies) == "above" or sign(errors) == "below"
+    verdict = "Mixed" if worse and better else "Clean images are counted worse" if worse else ""
+    verdict = verdict or ("Clean images are counted better" if better else "None that these images can show")
+    text = ""
+    accuracy, error = over_seeds(accuracies), over_seeds(errors)
+    rates = [measured(cells, "rho_acc") for cells in (before, after)]
+    if accuracy and rates[0] and rates[1]:
+        text = f"Clean images counted right: {_rate(rates[0])} before, {_rate(rates[1])} after: {_points(accuracy)}. "
+    maes = [measured(cells, "mae") for cells in (before, after)]
+    if error and maes[0] and maes[1]:
+        ends = error.range_text(1, signed=True)
+        text += f"MAE {maes[0].text(1)} before, {maes[1].text(1)} heads after: {error.text(1, signed=True)} {ends}."
+    return Finding(name, verdict, text.strip())
+
+
+def _intervals(cells: Sequence[Cell], metric: str) -> list[Estimate]:
+    return [cell.card.metrics[metric] for cell in cells if metric in cell.card.metrics]
+
+
+def _wrong(cell: Cell) -> str:
+    return "more than 10 % too high" if cell.direction > 0 else "more than 10 % too low"
+
+
+def _rate(value: Value) -> str:
+    """A rate in percent."""
+    return f"{100 * value.value:.0f}{NO_BREAK}%"
+
+
+def _points(value: Value) -> str:
+    """A difference of rates in points, with its interval or spread."""
+    scaled = Value(
+        100 * value.value,
+        None if value.low is None else 100 * value.low,
+        None if value.high is None else 100 * value.high,
+        value.seeds,
+    )
+    return f"{scaled.text(0, signed=True)} points {scaled.range_text(0, signed=True)}".strip()

@@ -1,0 +1,92 @@
+"""How the rows of tables are filled from the cells of a run."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from countguard.reports.paper.protocol import is_papers
+from countguard.reports.paper.published import PublishedResults
+from countguard.reports.tables import columns as c
+from countguard.reports.tables.table import Column, Published, Row, measured
+from countguard.runs.card import CLEAN, Cell
+from countguard.runs.run import Run, Variant
+
+AS_TRAINED = "as trained"
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """The finished counters behind one row, a seed each.
+
+    Attributes:
+        variant: values of the varied settings.
+        strategy: of the attack; `clean` for none.
+        defense: empty for the counter as trained.
+        cells: by seed, at least one.
+    """
+
+    variant: Variant
+    strategy: str
+    defense: str
+    cells: Sequence[Cell]
+
+    @property
+    def label(self) -> str:
+        """Which counter it is, in words."""
+        return f"repaired: {self.defense}" if self.defense else AS_TRAINED
+
+    @property
+    def entries(self) -> dict[str, str]:
+        """The first columns of its row."""
+        return {name: str(value) for name, value in self.variant} | {"strategy": self.strategy, "counter": self.label}
+
+
+def counters(run: Run, *, attacked: bool = True, repaired: bool = True, clean: bool = True) -> Iterator[Counters]:
+    """Rows of a run, in the recipe's order: those with a finished counter."""
+    defenses = [""] * attacked + list(run.defenses) * repaired
+    for variant in run.variants:
+        for strategy in [CLEAN] * clean + list(run.strategies):
+            for defense in defenses:
+                cells = run.select(variant, strategy, defense)
+                if cells:
+                    yield Counters(variant, strategy, defense, cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One number of a row: its column, and the metric of which counters stands there."""
+
+    column: Column
+    cells: Sequence[Cell]
+    metric: str
+
+
+def measures(cells: Sequence[Cell], columns: Sequence[Column]) -> list[Measure]:
+    """Columns that are named as the metrics they hold."""
+    return [Measure(column, cells, column.name) for column in columns]
+
+
+def row(counters: Counters, numbers: Sequence[Measure], paper: PublishedResults | None = None, source: str = "") -> Row:
+    """A row of measured numbers, with those of one of the paper's tables where the attack is the paper's."""
+    entries = {number.column.name: measured(number.cells, number.metric) for number in numbers}
+    published: dict[str, Published] = {}
+    for number in numbers:
+        if paper and number.cells and is_papers(number.cells[0]):
+            card = number.cells[0].card
+            value = paper.value(source, card.strategy, card.stage, number.metric)
+            if value:
+                published[number.column.name] = value
+    return Row({**counters.entries, **entries}, published)
+
+
+def leading_columns(run: Run, *, counter: bool = True) -> list[Column]:
+    """What a row is about: varied settings, strategy, and which counter."""
+    return [*(c.varied_column(name) for name in run.varied), c.STRATEGY, *([c.COUNTER] if counter else [])]
+
+
+def subject(run: Run) -> str:
+    """Which counter on which images, for captions."""
+    cards = [cell.card for cell in run.cells]
+    models = ", ".join(dict.fromkeys(card.model for card in cards))
+    datasets = ", ".join(dict.fromkeys(card.dataset for card in cards))
+    images = " or ".join(str(number) for number in dict.fromkeys(card.images for card in cards))
+    return f"{models} on {datasets}, {images} test images"

@@ -1,0 +1,117 @@
+"""What a counter says of the test crowds, clean and triggered, and the file that keeps it."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from countguard.attacks.strategies import Strategy
+from countguard.attacks.triggers import Trigger
+from countguard.data.crowd import Crowd
+from countguard.errors import InputError, RunError
+from countguard.writing import write_atomically
+from countguard.metrics.backdoor import Predictions
+from countguard.metrics.ratios import Floats
+from countguard.models.counter import Counter
+from countguard.models.counting import count_views
+from countguard.seeds import generator_for
+
+COLUMNS = ("image_id", "count", "target_count", "predicted_clean", "predicted_triggered")
+
+
+def predict(
+    counter: Counter, crowds: Sequence[Crowd], trigger: Trigger, strategy: Strategy | None, seed: int
+) -> Predictions:
+    """Counts every crowd as it is and with the trigger; each picture is read once, and marked on the counter's device.
+
+    Args:
+        counter: on any device.
+        crowds: the test crowds.
+        trigger: marks them.
+        strategy: what the attacker wants; None for a counter that was never attacked.
+        seed: of trigger and strategy; the same one marks the same images alike for every counter.
+
+    Raises:
+        RunError: an estimate is not finite.
+    """
+    ids: list[str] = []
+    truths: list[int] = []
+    targets: list[int] = []
+
+    def as_they_are(images: Tensor, members: list[Crowd]) -> Tensor:
+        """Notes the crowds that pass: asked for again, they would be read again."""
+        ids.extend(crowd.id for crowd in members)
+        truths.extend(crowd.count for crowd in members)
+        targets.extend(crowd.count if strategy is None else _target(crowd, strategy, seed) for crowd in members)
+        return images
+
+    views = [as_they_are, lambda images, members: trigger.mark(images, members, seed)]
+    clean, triggered = count_views(counter, crowds, views)
+    return Predictions(
+        tuple(ids),
+        np.array(truths, dtype=np.float64),
+        np.array(targets, dtype=np.float64),
+        _as_written(clean),
+        _as_written(triggered),
+    )
+
+
+def triggered_counts(counter: Counter, crowds: Sequence[Crowd], triggers: Sequence[Trigger], seed: int) -> list[Floats]:
+    """Estimates under several triggers: one array [len(crowds)] each. Pictures are read once."""
+    views = [lambda images, members, t=trigger: t.mark(images, members, seed) for trigger in triggers]
+    return [_as_written(row) for row in count_views(counter, crowds, views)]
+
+
+def write_predictions(predictions: Predictions, path: Path) -> None:
+    """Writes predictions.csv, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for index, name in enumerate(predictions.ids):
+        writer.writerow(
+            [
+                name,
+                f"{predictions.truths[index]:.0f}",
+                f"{predictions.targets[index]:.0f}",
+                f"{predictions.clean[index]:.4f}",
+                f"{predictions.triggered[index]:.4f}",
+            ]
+        )
+    write_atomically(path, text.getvalue())
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Reads predictions.csv.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        if not rows:
+            raise ValueError("it holds no image")
+        columns = [np.array([float(row[name]) for row in rows]) for name in COLUMNS[1:]]
+        ids = tuple(row["image_id"] for row in rows)
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+        raise InputError(f"{path}: needs the columns {', '.join(COLUMNS)} with numbers in them ({error})") from None
+    truths, targets, clean, triggered = columns
+    return Predictions(ids, truths, targets, clean, triggered)
+
+
+def _target(crowd: Crowd, strategy: Strategy, seed: int) -> int:
+    generator = generator_for(seed, "strategy", crowd.id)
+    return len(strategy(crowd.points, crowd.height, crowd.width, generator))
+
+
+def _as_written(counts: Tensor) -> Floats:
+    """Estimates as predictions.csv holds them, so that the file gives the same metrics again, to the last digit."""
+    if not counts.isfinite().all():
+        raise RunError(
+            "the counter counts more than numbers can hold, or none: its training has diverged; a lower training.lr or "
+            "training.clip_gradient would help"
+        )
+    return np.array([float(f"{value:.4f}") for value in counts.tolist()])

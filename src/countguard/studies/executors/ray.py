@@ -1,0 +1,89 @@
+"""Runs the cells of a study over a Ray cluster (extra `ray`): a device a cell, retried when a worker dies."""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from countguard.errors import InputError, RunError
+from countguard.studies.cell_run import run_cell
+from countguard.studies.cells import Cell
+from countguard.studies.crowd_cache import CrowdCache
+from countguard.studies.executors.base import Executor
+from countguard.studies.progress import StudyProgress
+
+RETRIES = 3
+"""How often a cell is run again after its worker died. It goes on from its last resume point."""
+
+
+def run_on_ray(address: str | None) -> Executor:
+    """An executor on the cluster at `address`, or on one of this machine's own.
+
+    The run's folder must be on a file system that every node sees under the same path: cells hand on their counters
+    and cards through it, as they do on one machine, so that results are the same.
+
+    Raises:
+        InputError: Ray is not installed.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise InputError("--executor ray: Ray is not installed; pip install 'countguard[ray]'") from None
+
+    def run(cells: Sequence[Cell], study: Path, progress: StudyProgress, finished: Callable[[Cell], None]) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        started_here = not ray.is_initialized()
+        if started_here:
+            ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        try:
+            _run_all(ray, cells, study.resolve(), progress, finished)
+        finally:
+            if started_here:
+                ray.shutdown()
+
+    return run
+
+
+def _run_all(
+    ray: Any, cells: Sequence[Cell], study: Path, progress: StudyProgress, finished: Callable[[Cell], None]
+) -> None:
+    remote = ray.remote(_run_one)
+    tasks: dict[str, Any] = {}
+    running: dict[Any, Cell] = {}
+    for cell in cells:
+        needed = [tasks[name] for name in cell.needs if name in tasks]
+        options = remote.options(max_retries=RETRIES, retry_exceptions=False, **_resources(cell))
+        tasks[cell.name] = options.remote(cell, str(study), *needed)
+        running[tasks[cell.name]] = cell
+    while running:
+        (task,), _ = ray.wait(list(running), num_returns=1)
+        cell = running.pop(task)
+        try:
+            ray.get(task)
+        except ray.exceptions.RayTaskError as error:
+            cause = error.cause
+            if isinstance(cause, InputError | RunError):
+                raise cause from None
+            raise
+        except ray.exceptions.RayError as error:
+            raise RunError(f"{cell.name}: its worker was lost {RETRIES + 1} times ({type(error).__name__})") from error
+        progress.finished(cell)
+        finished(cell)
+
+
+def _run_one(cell: Cell, study: str, *needed: None) -> None:
+    """A cell in a worker. `needed` are the results of other cells: Ray waits for them."""
+    if cell.recipe.machine.threads is not None:
+        torch.set_num_threads(cell.recipe.machine.threads)
+    run_cell(cell, Path(study), CrowdCache())
+
+
+def _resources(cell: Cell) -> dict[str, float]:
+    machine = cell.recipe.machine
+    gpus = machine.devices if machine.accelerator in ("gpu", "cuda") else 0
+    if machine.accelerator == "auto" and torch.cuda.is_available():
+        gpus = machine.devices
+    return {"num_gpus": gpus, "num_cpus": 0 if gpus else (machine.threads or 1)}

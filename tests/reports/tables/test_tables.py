@@ -1,0 +1,128 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from countguard.reports.paper.protocol import comparison, deviations, published_results
+from countguard.reports.tables.all_tables import all_tables
+from countguard.reports.tables.table import Table, Value
+from countguard.runs.run import Run
+
+MakeRun = Callable[..., Path]
+PART_B = {"kind": "shanghaitech", "part": "B", "images": None, "test_images": None, "scale": 1.0}
+PAPER: dict[str, Any] = {
+    "recipe": {"name": "paper-csrnet", "data": PART_B | {"split": {"kind": "official"}}},
+    "model": "csrnet",
+    "examples": 0,
+}
+
+
+def tables_of(folder: Path) -> dict[str, Table]:
+    run = Run.read(folder)
+    return {table.name: table for table in all_tables(run, published_results(run))}
+
+
+def value(table: Table, column: str, **labels: str) -> Value:
+    row = next(row for row in table.rows if labels.items() <= row.entries.items())
+    entry = row.entries[column]
+    assert isinstance(entry, Value)
+    return entry
+
+
+def test_rows_hold_the_cards_values_and_intervals(make_run: MakeRun) -> None:
+    folder = make_run(examples=0)
+    tables = tables_of(folder)
+    card = json.loads((folder / "cells" / "minus-attacked-0" / "card.json").read_text())
+    for name in ("rho_asr", "false_asr", "net_asr", "shift", "mae"):
+        measured = value(tables["table_full"], name, strategy="minus", counter="as trained")
+        expected = card["metrics"][name]
+        assert (measured.value, measured.low, measured.high) == (expected["value"], expected["low"], expected["high"])
+
+
+def test_bands_of_a_row_sum_to_its_success_rate(make_run: MakeRun) -> None:
+    tables = tables_of(make_run(examples=0))
+    bands = [column.name for column in tables["table2"].columns if column.name.startswith("rho_asr_")]
+    assert len(bands) == 4
+    for row in tables["table2"].rows:
+        labels = {name: str(row.entries[name]) for name in ("strategy", "counter")}
+        total = sum(entry.value for band in bands if isinstance(entry := row.entries.get(band), Value))
+        assert total == pytest.approx(value(tables["table_full"], "rho_asr", **labels).value)
+
+
+def test_table_3_sets_before_beside_after(make_run: MakeRun) -> None:
+    tables = tables_of(make_run(examples=0))
+    labels = {"strategy": "multiply", "counter": "repaired: fine_tune"}
+    full, third = tables["table_full"], tables["table3"]
+    assert value(third, "rho_asr", **labels) == value(full, "rho_asr", strategy="multiply", counter="as trained")
+    assert value(third, "rho_asr_repaired", **labels) == value(full, "rho_asr", **labels)
+
+
+def test_several_seeds_give_mean_and_spread(make_run: MakeRun) -> None:
+    folder = make_run(examples=0, seeds=(0, 1, 2), strategies=("minus",))
+    values = [
+        json.loads((folder / "cells" / f"minus-attacked-{seed}" / "card.json").read_text())["metrics"]["mae"]["value"]
+        for seed in range(3)
+    ]
+    mae = value(tables_of(folder)["table_full"], "mae", strategy="minus", counter="as trained")
+    assert mae.value == pytest.approx(sum(values) / 3)
+    assert (mae.low, mae.high, mae.seeds) == (min(values), max(values), 3)
+    assert " to " in mae.range_text(2)
+
+
+def test_varied_settings_give_a_row_a_value(make_run: MakeRun) -> None:
+    tables = tables_of(make_run(examples=0, strategies=("minus",), varied=("attack.trigger.alpha", [0.05, 0.2])))
+    assert [row.entries["attack.trigger.alpha"] for row in tables["table1"].rows] == ["0.05", "0.05", "0.2", "0.2"]
+
+
+def test_unfinished_rows_are_absent_and_the_others_stay(make_run: MakeRun) -> None:
+    tables = tables_of(make_run(examples=0, unfinished=[("minus", "repaired")]))
+    assert "minus" not in {row.entries["strategy"] for row in tables["table3"].rows}
+    assert "minus" in {row.entries["strategy"] for row in tables["table1"].rows}
+
+
+def test_published_values_stand_beside_the_papers_recipe(make_run: MakeRun) -> None:
+    folder = make_run(**PAPER)
+    tables = tables_of(folder)
+    minus = next(row for row in tables["table1"].rows if row.entries["strategy"] == "minus")
+    assert minus.published["rho_asr"].value == 0.959
+    after = next(row for row in tables["table3"].rows if row.entries["strategy"] == "divide")
+    assert (after.published["rho_asr_repaired"].value, after.published["rho_asr_repaired"].others) == (0.273, (0.373,))
+    assert {row.entries["quantity"] for row in tables["contradictions"].rows} >= {
+        "rho_acc, clean",
+        "rho_asr, divide, repaired",
+    }
+    run = Run.read(folder)
+    assert deviations(run, "csrnet") == []
+    assert len(comparison(run, published_results(run))) == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"recipe": {"name": "paper-csrnet"}},
+        {"recipe": {"name": "mine", "data": PART_B}},
+        {"recipe": {"name": "paper-csrnet", "data": PART_B | {"part": "A"}}},
+        {"recipe": {"name": "paper-csrnet-ebc", "data": PART_B}, "model": "csrnet_ebc"},
+        {"recipe": {"name": "paper-csrnet", "data": PART_B}, "model": "mcnn"},
+    ],
+)
+def test_published_values_are_absent_elsewhere_and_a_line_says_why(make_run: MakeRun, changes: dict[str, Any]) -> None:
+    folder = make_run(**(PAPER | changes))
+    run = Run.read(folder)
+    assert published_results(run) is None
+    assert not any(row.published for table in tables_of(folder).values() for row in table.rows)
+    assert "left out" in comparison(run, None)[0]
+
+
+def test_other_settings_of_the_attack_get_no_published_value(make_run: MakeRun) -> None:
+    folder = make_run(**PAPER, strategies=("minus",), varied=("attack.trigger.alpha", [0.1, 0.2]))
+    rows = tables_of(folder)["table1"].rows
+    assert {str(row.entries["attack.trigger.alpha"]) for row in rows if row.published} == {"0.1"}
+
+
+def test_differences_from_the_papers_protocol_are_said(make_run: MakeRun) -> None:
+    recipe = PAPER["recipe"] | {"training": {"epochs": 10, "lr": 1e-5}}
+    run = Run.read(make_run(**(PAPER | {"recipe": recipe})))
+    assert deviations(run, "csrnet") == ["training.epochs is 10, the paper's is 100"]
