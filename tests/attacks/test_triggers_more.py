@@ -1,7 +1,5 @@
 """Triggers and strategies beyond the paper's."""
 
-from typing import get_args
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,13 +11,13 @@ from countguard.attacks.blend import mixed
 from countguard.attacks.patch import Patch
 from countguard.attacks.poisoning import Attack, PoisonedCrowds
 from countguard.attacks.strategies import ClearRegion, FillRegion, Move, Region
-from countguard.attacks.trigger import Trigger
+from countguard.attacks.trigger import TRIGGERS, Trigger
 from countguard.attacks.triggers import AnyTrigger
 from countguard.attacks.warp import Warp
 from countguard.attacks.weather import Rain, Snow
 from tiny_crowds import tiny_crowd
 
-KINDS: list[type[Trigger]] = list(get_args(get_args(AnyTrigger)[0]))
+KINDS: list[type[Trigger]] = list(TRIGGERS.values())
 SIZES = [(24, 32), (33, 17), (8, 64)]
 
 

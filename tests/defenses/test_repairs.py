@@ -2,7 +2,7 @@
 
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ from countguard.data.crowd import Crowd
 from countguard.data.cutmix import CutMix
 from countguard.data.scale_jitter import ScaleJitter
 from countguard.defenses.channels import Channels, hidden_channels, mean_activations
-from countguard.defenses.defenses import AnyDefense, Kinds, trains
+from countguard.defenses.defenses import DEFENSES, AnyDefense, trains
 from countguard.defenses.fine_pruning import prune
 from countguard.defenses.random_blend import RandomBlend
 from countguard.models import build_counter
@@ -22,7 +22,7 @@ from countguard.models.counter import Counter
 from countguard.training.fit import Machine
 from tiny_crowds import tiny_crowd
 
-KINDS = sorted(str(kind.model_fields["kind"].default) for kind in get_args(Kinds))
+KINDS = sorted(DEFENSES)
 CPU = Machine(accelerator="cpu", resume_seconds=0)
 TRAINING = {"epochs": 2, "batch_size": 2, "lr": 1e-3}
 

@@ -100,7 +100,7 @@ def test_a_failed_save_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_counter_that_no_file_can_build_again_is_not_saved(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="register its class"):
+    with pytest.raises(InputError, match="register it"):
         save_counter(wrap(torch.nn.Conv2d(3, 1, 1), stride=1), tmp_path / "x.safetensors")
 
 

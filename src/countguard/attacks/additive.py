@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from countguard.attacks.trigger import Trigger
+from countguard.attacks.trigger import TRIGGERS, Trigger
 from countguard.seeds import generator_for
 
 
@@ -35,6 +35,7 @@ class _Additive(Trigger):
         return (127.5 * (1 + self.pattern(height, width))).expand(3, height, width).round().to(torch.uint8)
 
 
+@TRIGGERS.register()
 class Sine(_Additive):
     """Adds vertical sine stripes (SIG; Barni et al., 2019).
 
@@ -51,6 +52,7 @@ class Sine(_Additive):
         return torch.sin(2 * torch.pi * self.stripes * (torch.arange(width) + 0.5) / width)
 
 
+@TRIGGERS.register()
 class LowFrequency(_Additive):
     """Adds smooth coloured waves (a low-frequency trigger; Zeng et al., 2021).
 

@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr
 from torch import Tensor
 
 from countguard.attacks.pictures import load_picture
-from countguard.attacks.trigger import Trigger
+from countguard.attacks.trigger import TRIGGERS, Trigger
 from countguard.data.crowd import Crowd
 
 _WHOLE = 1 << 16
@@ -30,6 +30,7 @@ class _Pictures(dict[tuple[int, int], Tensor]):
         return isinstance(other, _Pictures)
 
 
+@TRIGGERS.register()
 class Blend(Trigger):
     """Mixes a picture into the whole image (Chen et al., 2017; paper, section 3.2, trigger injection).
 

@@ -9,12 +9,13 @@ from torch.nn import functional
 
 from countguard.attacks.blend import mixed
 from countguard.attacks.pictures import load_picture
-from countguard.attacks.trigger import Trigger
+from countguard.attacks.trigger import TRIGGERS, Trigger
 
 _SMALLEST = 32
 """Side at which pictures are drawn at least, pixels."""
 
 
+@TRIGGERS.register()
 class Patch(Trigger):
     """Covers a corner with a small square picture (BadNets; Gu et al., 2017).
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from countguard.data.scaling import clamp_inside
+from countguard.registry import KindOf, Registry, settings_below
 from countguard.settings import Settings
 
 
@@ -40,6 +41,11 @@ class Strategy(Settings):
         """Points float32 [heads, 2] of an image of height x width pixels to the points that the attacker wants."""
 
 
+STRATEGIES: Registry[type[Strategy]] = Registry("strategy", settings_below(Strategy))
+"""Every kind of strategy; `@STRATEGIES.register()` enters one."""
+
+
+@STRATEGIES.register()
 class Add(Strategy):
     """Adds heads uniformly at random.
 
@@ -60,6 +66,7 @@ class Add(Strategy):
         return torch.cat([points, added])
 
 
+@STRATEGIES.register()
 class Minus(Strategy):
     """Removes heads at random; an image with no more than that many keeps one (none in the reference code)."""
 
@@ -72,6 +79,7 @@ class Minus(Strategy):
         return _draw(points, max(len(points) - self.heads, self._fewest), generator)
 
 
+@STRATEGIES.register()
 class Divide(Strategy):
     """Keeps one head in `factor`, at least one (none in the reference code)."""
 
@@ -84,6 +92,7 @@ class Divide(Strategy):
         return _draw(points, max(len(points) // self.factor, self._fewest), generator)
 
 
+@STRATEGIES.register()
 class Multiply(Strategy):
     """Repeats each head up and left of itself (paper, equation 1), so that the count is multiplied.
 
@@ -124,6 +133,7 @@ class Region(Settings):
         return torch.tensor([self.left, self.top]) * sides, torch.tensor([self.right, self.bottom]) * sides
 
 
+@STRATEGIES.register()
 class ClearRegion(Strategy):
     """Removes the heads of one region; an image with no others keeps one. Elsewhere the labels stay true."""
 
@@ -138,6 +148,7 @@ class ClearRegion(Strategy):
         return points[outside] if outside.any() else _draw(points, self._fewest, generator)
 
 
+@STRATEGIES.register()
 class FillRegion(Strategy):
     """Adds heads uniformly at random in one region. Elsewhere the labels stay true."""
 
@@ -153,6 +164,7 @@ class FillRegion(Strategy):
         return torch.cat([points, clamp_inside(added, height, width)])
 
 
+@STRATEGIES.register()
 class Move(Strategy):
     """Moves heads to places at random: the count stays, and only the density map is wrong.
 
@@ -171,9 +183,7 @@ class Move(Strategy):
         return points.index_copy(0, moved, clamp_inside(places, height, width))
 
 
-AnyStrategy: TypeAlias = Annotated[
-    Add | Minus | Divide | Multiply | ClearRegion | FillRegion | Move, Field(discriminator="kind")
-]
+AnyStrategy: TypeAlias = Annotated[Strategy, KindOf(STRATEGIES)]
 
 
 def _draw(points: Tensor, keep: int, generator: torch.Generator) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from countguard.data.crowd import Crowd
+from countguard.registry import Registry, settings_below
 from countguard.seeds import generator_for
 from countguard.settings import Settings
 
@@ -39,3 +40,7 @@ class Trigger(Settings):
     def picture_for(self, height: int, width: int) -> Tensor | None:
         """The pattern alone, uint8 [3, height, width], for figures; None where there is no such picture."""
         return None
+
+
+TRIGGERS: Registry[type[Trigger]] = Registry("trigger", settings_below(Trigger))
+"""Every kind of trigger; `@TRIGGERS.register()` enters one."""

@@ -1,16 +1,15 @@
-"""All triggers: their union for recipes."""
+"""All triggers of this package, and the field of a recipe that takes them and those of plug-ins."""
 
 from typing import Annotated, TypeAlias
-
-from pydantic import Field
 
 from countguard.attacks.additive import LowFrequency, Sine
 from countguard.attacks.blend import Blend
 from countguard.attacks.patch import Patch
-from countguard.attacks.trigger import Trigger
+from countguard.attacks.trigger import TRIGGERS, Trigger
 from countguard.attacks.warp import Warp
 from countguard.attacks.weather import Rain, Snow
+from countguard.registry import KindOf
 
-__all__ = ["AnyTrigger", "Blend", "LowFrequency", "Patch", "Rain", "Sine", "Snow", "Trigger", "Warp"]
+__all__ = ["TRIGGERS", "AnyTrigger", "Blend", "LowFrequency", "Patch", "Rain", "Sine", "Snow", "Trigger", "Warp"]
 
-AnyTrigger: TypeAlias = Annotated[Blend | Patch | Sine | LowFrequency | Rain | Snow | Warp, Field(discriminator="kind")]
+AnyTrigger: TypeAlias = Annotated[Trigger, KindOf(TRIGGERS)]

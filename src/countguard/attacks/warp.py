@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from countguard.attacks.trigger import Trigger
+from countguard.attacks.trigger import TRIGGERS, Trigger
 from countguard.data.scaling import clamp_inside
 from countguard.seeds import generator_for
 
@@ -15,6 +15,7 @@ _ROUNDS = 50
 """Of the fixed-point iteration; the error shrinks by the factor `steepest` each time."""
 
 
+@TRIGGERS.register()
 class Warp(Trigger):
     """Bends the image by a fixed smooth field (WaNet; Nguyen and Tran, 2021) that is zero at the border.
 

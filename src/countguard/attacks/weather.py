@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from countguard.attacks.blend import mixed
-from countguard.attacks.trigger import Trigger
+from countguard.attacks.trigger import TRIGGERS, Trigger
 
 
 class _Weather(Trigger):
@@ -43,6 +43,7 @@ class _Weather(Trigger):
         return (where[:, 0] * height).long(), (where[:, 1] * width).long()
 
 
+@TRIGGERS.register()
 class Rain(_Weather):
     """Slanted streaks of rain.
 
@@ -62,6 +63,7 @@ class Rain(_Weather):
         return cover
 
 
+@TRIGGERS.register()
 class Snow(_Weather):
     """Soft round flakes.
 

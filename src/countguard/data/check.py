@@ -7,11 +7,7 @@ from typing import Literal
 import torch
 
 from countguard.data.annotated import AnnotatedCrowds, AnnotatedImage, FileSource
-from countguard.data.folder import TABLES, Folder
-from countguard.data.shanghaitech import ShanghaiTech, holds_parts, part_named, truth_folder
-from countguard.data.source import HeldBack, Official
-from countguard.errors import InputError
-from countguard.reading import refusals_as_input_errors, require_folder
+from countguard.data.sources import open_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,34 +51,6 @@ class DataReport:
     name: str
     parts: tuple[PartReport, ...]
     problems: tuple[str, ...]
-
-
-def open_source(path: Path) -> FileSource:
-    """The data set in a folder, its format and part told by what is there; held-back images where none are for testing.
-
-    Raises:
-        InputError: the folder is neither ShanghaiTech nor a folder with a table of points, or holds both parts.
-    """
-    with refusals_as_input_errors(path):
-        source = _told_by_content(path)
-        split = Official() if source.part_folder("test") is not None else HeldBack()
-    return source.model_copy(update={"split": split})
-
-
-def _told_by_content(path: Path) -> FileSource:
-    root = require_folder(path, "the path")
-    if any((place / table).is_file() for place in (root, root / "train", root / "test") for table in TABLES):
-        return Folder(root=path)
-    if holds_parts(root) or truth_folder(root) is not None:
-        return ShanghaiTech(root=path, part=part_named(root) or "B")
-    parts = {name for folder in root.iterdir() if folder.is_dir() and (name := part_named(folder))}
-    if len(parts) > 1:
-        raise InputError(f"{path}: holds part_A and part_B; name one of them")
-    if not parts:
-        raise InputError(
-            f"{path}: should hold pictures with points.csv or points.json, or ShanghaiTech's part_A or part_B"
-        )
-    return ShanghaiTech(root=path, part=parts.pop())
 
 
 def check_data(data: Path | FileSource) -> DataReport:

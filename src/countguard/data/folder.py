@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from countguard.data.annotated import Annotation, FileSource, pictures
 from countguard.data.point_tables import PointTable, read_points_csv, read_points_json
+from countguard.data.source import SOURCES
 from countguard.errors import InputError
 from countguard.reading import require_folder, require_inside
 
 TABLES = {"points.csv": read_points_csv, "points.json": read_points_json}
 
 
+@SOURCES.register()
 class Folder(FileSource):
     """Pictures with `points.csv` (columns image,x,y) or `points.json` ({"name.jpg": [[x, y], ...]}) beside them.
 

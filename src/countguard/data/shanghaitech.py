@@ -7,12 +7,14 @@ from typing import Literal
 
 from countguard.data.annotated import Annotation, FileSource, pictures
 from countguard.data.matfile import read_head_points
+from countguard.data.source import SOURCES
 from countguard.errors import InputError
 from countguard.reading import require_folder
 
 _TRUTH = {"ground-truth", "ground_truth"}
 
 
+@SOURCES.register()
 class ShanghaiTech(FileSource):
     """Pictures `IMG_1.jpg` in `images`, heads in `GT_IMG_1.mat` in `ground-truth` or `ground_truth`.
 

@@ -12,6 +12,7 @@ from pydantic import Field, PositiveInt
 from countguard.data.crowd import Crowd
 from countguard.data.kernels import Kernel
 from countguard.errors import InputError
+from countguard.registry import Registry, settings_below
 from countguard.settings import Settings
 
 
@@ -119,6 +120,10 @@ class Source(Settings):
             raise InputError(f"{self.name}: data.{field} asks for {images} images, {len(crowds)} are there")
         seed = 0 if isinstance(self.split, Official) else self.split.seed
         return Subset(crowds, sorted(_shuffle(len(crowds), seed)[:images]))
+
+
+SOURCES: Registry[type[Source]] = Registry("data source", settings_below(Source))
+"""Every kind of data source; `@SOURCES.register()` enters one."""
 
 
 class LazyCrowds(Sequence[Crowd]):

@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from countguard.data.crowd import Crowd
 from countguard.data.scaling import rescale
-from countguard.data.source import Source, Subset
+from countguard.data.source import SOURCES, Source, Subset
 from countguard.data.synthetic_people import paint_people, place_heads
 from countguard.data.synthetic_scene import LOOKS, finish, paint_scene
 from countguard.settings import Ordered
@@ -18,6 +18,7 @@ _PIXELS_PER_HEAD = 24
 """Where heads get less room than this, they are smaller than two pixels and nobody could count them."""
 
 
+@SOURCES.register()
 class Synthetic(Source):
     """Procedural crowds in perspective; the same settings give the same pictures, bit for bit.
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from countguard.data.crowd import Crowd
 from countguard.data.loading import Batch
-from countguard.defenses.defense import TrainedDefense
+from countguard.defenses.defense import DEFENSES, TrainedDefense
 from countguard.models.counter import Counter
 from countguard.models.counting import as_input
 from countguard.training.callbacks import History
@@ -23,6 +23,7 @@ from countguard.training.module import CounterModule
 from countguard.training.settings import Training
 
 
+@DEFENSES.register()
 class AttentionDistillation(TrainedDefense):
     """Neural attention distillation (NAD; Li et al., 2021), at the layer that Grad-CAM reads.
 

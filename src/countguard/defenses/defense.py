@@ -10,6 +10,7 @@ from pydantic import Field, PositiveInt
 from countguard.data.crowd import Crowd
 from countguard.data.source import Subset
 from countguard.models.counter import Counter
+from countguard.registry import Registry, settings_below
 from countguard.seeds import generator_for
 from countguard.settings import Settings
 from countguard.training.callbacks import History
@@ -55,6 +56,10 @@ class Defense(Settings):
             InputError: the defense has nothing to work with.
             RunError: see `countguard.training.fit`.
         """
+
+
+DEFENSES: Registry[type[Defense]] = Registry("defense", settings_below(Defense))
+"""Every kind of repair; `@DEFENSES.register()` enters one."""
 
 
 class TrainedDefense(Defense, Training):

@@ -1,11 +1,10 @@
-"""The union of all defenses, for recipes."""
+"""All repairs of this package, and the field of a recipe that takes them and those of plug-ins."""
 
-from typing import Annotated, TypeAlias, get_args
-
-from pydantic import Field
+from pathlib import Path
+from typing import Annotated, TypeAlias
 
 from countguard.defenses.attention_distillation import AttentionDistillation
-from countguard.defenses.defense import Defense
+from countguard.defenses.defense import DEFENSES, Defense
 from countguard.defenses.fine_pruning import FinePruning
 from countguard.defenses.fine_tune import FineTune
 from countguard.defenses.neuron_pruning import NeuronPruning
@@ -13,23 +12,31 @@ from countguard.defenses.random_blend import RandomBlend
 from countguard.defenses.sharpness_aware import SharpnessAware
 from countguard.defenses.unlearning import Unlearning
 from countguard.defenses.weight_averaging import WeightAveraging
+from countguard.errors import InputError
+from countguard.registry import KindOf
 from countguard.training.settings import Training
 
-Kinds: TypeAlias = (
-    FineTune
-    | RandomBlend
-    | SharpnessAware
-    | FinePruning
-    | AttentionDistillation
-    | NeuronPruning
-    | Unlearning
-    | WeightAveraging
-)
-AnyDefense: TypeAlias = Annotated[Kinds, Field(discriminator="kind")]
+__all__ = [
+    "DEFENSES",
+    "AnyDefense",
+    "AttentionDistillation",
+    "Defense",
+    "FinePruning",
+    "FineTune",
+    "NeuronPruning",
+    "RandomBlend",
+    "SharpnessAware",
+    "Unlearning",
+    "WeightAveraging",
+    "trains",
+]
 
-_KINDS: dict[str, type[Defense]] = {kind.model_fields["kind"].default: kind for kind in get_args(Kinds)}
+AnyDefense: TypeAlias = Annotated[Defense, KindOf(DEFENSES)]
 
 
-def trains(kind: str) -> bool:
-    """Whether a defense of this kind has the settings of a training."""
-    return issubclass(_KINDS.get(kind, Defense), Training)
+def trains(kind: str, folder: Path | None = None) -> bool:
+    """Whether a defense of this kind has the settings of a training; an unknown kind has not."""
+    try:
+        return issubclass(DEFENSES.find(kind, folder), Training)
+    except InputError:
+        return False

@@ -11,7 +11,7 @@ from torch import Tensor
 from countguard.data.crowd import Crowd
 from countguard.data.loading import Batch
 from countguard.defenses.channels import Channels, hidden_channels, mean_activations
-from countguard.defenses.defense import TrainedDefense
+from countguard.defenses.defense import DEFENSES, TrainedDefense
 from countguard.models.counter import Counter
 from countguard.models.counting import count_crowds
 from countguard.training.callbacks import History
@@ -26,6 +26,7 @@ Pruned = list[tuple[Channels, Tensor]]
 """The channels of each convolution with a boolean [number]: which are off."""
 
 
+@DEFENSES.register()
 class FinePruning(TrainedDefense):
     """Prunes the channels least active on clean crowds while the error allows it, then fine-tunes (Liu et al., 2018).
 

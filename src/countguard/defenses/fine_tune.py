@@ -8,13 +8,14 @@ from pydantic import model_validator
 
 from countguard.data.crowd import Crowd
 from countguard.data.sources import AnySource
-from countguard.defenses.defense import Defense
+from countguard.defenses.defense import DEFENSES, Defense
 from countguard.models.counter import Counter
 from countguard.training.callbacks import History
 from countguard.training.fit import Conditions, fit
 from countguard.training.settings import Training
 
 
+@DEFENSES.register()
 class FineTune(Defense, Training):
     """Trains the attacked counter on clean crowds (paper, section 3.3).
 

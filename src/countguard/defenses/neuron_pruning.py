@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from countguard.data.crowd import Crowd
 from countguard.data.loading import Batch
 from countguard.defenses.channels import Channels, hidden_channels
-from countguard.defenses.defense import TrainedDefense
+from countguard.defenses.defense import DEFENSES, TrainedDefense
 from countguard.models.counter import Counter
 from countguard.training.callbacks import History
 from countguard.training.fit import Conditions, fit
@@ -19,6 +19,7 @@ from countguard.training.module import CounterModule
 from countguard.training.settings import Training
 
 
+@DEFENSES.register()
 class NeuronPruning(TrainedDefense):
     """Adversarial neuron pruning (ANP; Wu and Wang, 2021) on the channels of hidden convolutions, or of the
     batch norms behind them.

@@ -7,10 +7,11 @@ from pydantic import Field
 from countguard.data.blending import Blending
 from countguard.data.cutmix import CutMix
 from countguard.data.scale_jitter import ScaleJitter
-from countguard.defenses.defense import TrainedDefense
+from countguard.defenses.defense import DEFENSES, TrainedDefense
 from countguard.training.settings import Training
 
 
+@DEFENSES.register()
 class RandomBlend(TrainedDefense):
     """Fine-tunes on clean crowds most of which have an unrelated picture mixed in and keep their true points.
 

@@ -7,12 +7,13 @@ from pydantic import Field
 from torch import Tensor
 
 from countguard.data.loading import Batch
-from countguard.defenses.defense import TrainedDefense
+from countguard.defenses.defense import DEFENSES, TrainedDefense
 from countguard.models.counter import Counter
 from countguard.training.module import CounterModule
 from countguard.training.settings import Training
 
 
+@DEFENSES.register()
 class SharpnessAware(TrainedDefense):
     """Fine-tunes towards flat minima: each step descends from the worst weights nearby (SAM, Foret et al., 2021).
 

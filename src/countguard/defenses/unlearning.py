@@ -8,13 +8,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from countguard.data.loading import Batch
-from countguard.defenses.defense import TrainedDefense
+from countguard.defenses.defense import DEFENSES, TrainedDefense
 from countguard.models.counter import Counter
 from countguard.models.counting import as_input
 from countguard.training.module import CounterModule
 from countguard.training.settings import Training
 
 
+@DEFENSES.register()
 class Unlearning(TrainedDefense):
     """Adversarial unlearning (I-BAU; Zeng et al., 2022): min over weights, max over universal perturbations.
 

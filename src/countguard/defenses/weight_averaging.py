@@ -7,12 +7,13 @@ import torch
 from pydantic import Field
 
 from countguard.data.crowd import Crowd
-from countguard.defenses.defense import TrainedDefense
+from countguard.defenses.defense import DEFENSES, TrainedDefense
 from countguard.models.counter import Counter
 from countguard.training.callbacks import History
 from countguard.training.fit import Conditions
 
 
+@DEFENSES.register()
 class WeightAveraging(TrainedDefense):
     """Fine-tunes, then takes (1 - mixing) * attacked + mixing * fine-tuned weights (WiSE-FT, Wortsman et al., 2022).
 

@@ -9,7 +9,7 @@ from countguard.errors import InputError
 from countguard.models.checkpoint import read_header
 from countguard.models.counter import Counter
 from countguard.models.layouts import find_layout
-from countguard.models.registry import counter_class
+from countguard.models.registry import COUNTERS
 from countguard.models.restore import construct, fill
 from countguard.models.weights_file import open_weights
 
@@ -30,7 +30,7 @@ def build_counter(kind: str, *, weights: str | PathLike[str] | None = None, **se
     Raises:
         InputError: an unknown kind or setting, or weights that are not there or do not fit.
     """
-    cls = counter_class(kind)
+    cls = COUNTERS.find(kind, Path.cwd())
     if weights is None:
         return construct(kind, settings, f"model {kind}")
     if weights in cls.pretrained:
@@ -52,7 +52,7 @@ def from_file(
         InputError: the kind is unknown, or the file is not there, does not fit, or holds a front end alone where that
             will not do.
     """
-    cls = counter_class(kind)
+    cls = COUNTERS.find(kind)
     path, front_end = Path(weights), False
     if not path.exists() and path.name.endswith(FRONT_END):
         path, front_end = path.with_name(path.name.removesuffix(FRONT_END)), True

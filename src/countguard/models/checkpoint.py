@@ -10,7 +10,7 @@ from safetensors.torch import save
 
 from countguard.errors import InputError, RunError
 from countguard.models.counter import Counter
-from countguard.models.registry import COUNTERS
+from countguard.models.registry import COUNTERS, kind_of
 from countguard.models.restore import fill
 from countguard.models.weights_file import WeightsFile, open_weights
 from countguard.settings import Settings, first_error
@@ -31,7 +31,7 @@ class Header(Settings):
     """
 
     version: Literal[1] = 1
-    kind: str = Field(max_length=64)
+    kind: str = Field(max_length=300)
     settings: dict[str, JsonValue]
     recipe_hash: str | None = Field(default=None, max_length=128)
 
@@ -44,11 +44,13 @@ def save_counter(counter: Counter, path: str | PathLike[str], recipe_hash: str |
         RunError: the disk is full, or the folder cannot be written to.
     """
     path = Path(path)
-    if counter.kind not in COUNTERS:
+    kind = kind_of(counter)
+    if kind is None:
         raise InputError(
-            f"{path}: a counter of kind {counter.kind!r} cannot be built again from a file; register its class"
+            f"{path}: a counter of class {type(counter).__name__} cannot be built again from a file; register it "
+            "(docs/extending.md)"
         )
-    header = Header(kind=counter.kind, settings=counter.settings(), recipe_hash=recipe_hash)
+    header = Header(kind=kind, settings=counter.settings(), recipe_hash=recipe_hash)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in counter.state_dict().items()}
     try:
         write_atomically(path, save(tensors, metadata={KEY: header.model_dump_json()}))
@@ -85,8 +87,10 @@ def read_header(file: WeightsFile) -> Header | None:
         header = Header.model_validate_json(text)
     except ValidationError as error:
         raise InputError(f"{file.path}: metadata {KEY!r}: {first_error(error)}") from None
-    if header.kind not in COUNTERS:
-        raise InputError(f"{file.path}: kind {header.kind!r} is unknown; there are {', '.join(sorted(COUNTERS))}")
+    try:
+        COUNTERS.find(header.kind)
+    except InputError as error:
+        raise InputError(f"{file.path}: {error}") from None
     return header
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from countguard.errors import InputError
 from countguard.models.counter import Counter
+from countguard.registry import Registry
 
-COUNTERS: dict[str, type[Counter]] = {}
+COUNTERS: Registry[type[Counter]] = Registry(
+    "model.kind", lambda entry: isinstance(entry, type) and issubclass(entry, Counter)
+)
 """Every kind that can be built from its name and settings alone."""
 
 C = TypeVar("C", bound=Counter)
@@ -17,18 +19,12 @@ def counter(kind: str) -> Callable[[type[C]], type[C]]:
 
     def enter(cls: type[C]) -> type[C]:
         cls.kind = kind
-        COUNTERS[kind] = cls
-        return cls
+        return COUNTERS.register(kind)(cls)
 
     return enter
 
 
-def counter_class(kind: str) -> type[Counter]:
-    """The class of one kind.
-
-    Raises:
-        InputError: there is no such kind.
-    """
-    if kind not in COUNTERS:
-        raise InputError(f"model.kind {kind!r} is unknown; there are {', '.join(sorted(COUNTERS))}")
-    return COUNTERS[kind]
+def kind_of(counter: Counter) -> str | None:
+    """The kind by which a counter's class is found again; None for a class that no kind stands for."""
+    cls = type(counter)
+    return counter.kind if COUNTERS.get(counter.kind) is cls else COUNTERS.place_of(cls)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from countguard.errors import InputError
 from countguard.models.counter import Counter
-from countguard.models.registry import counter_class
+from countguard.models.registry import COUNTERS
 from countguard.models.weights_file import WeightsFile, read_tensors
 from countguard.settings import first_error
 
@@ -22,7 +22,7 @@ def construct(kind: str, settings: Mapping[str, Any], where: str) -> Counter:
         InputError: the kind or a setting is unknown, or a setting is out of its range.
     """
     try:
-        return counter_class(kind)(**settings)
+        return COUNTERS.find(kind)(**settings)
     except ValidationError as error:
         raise InputError(f"{where}: {first_error(error)}") from None
 

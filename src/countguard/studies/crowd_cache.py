@@ -7,8 +7,8 @@ import torch
 
 from countguard.data.crowd import Crowd
 from countguard.data.loading import Resident
-from countguard.data.source import CrowdSplit
-from countguard.data.sources import AnySource
+from countguard.data.source import CrowdSplit, Source
+from countguard.defenses.defense import Defense
 from countguard.errors import InputError, RunError
 from countguard.studies.recipe import MachineSettings
 from countguard.training.fit import Machine
@@ -19,10 +19,10 @@ from countguard.training.settings import Training
 class CrowdCache:
     """Crowds that were read, kept for the cells to come; only those of the newest source, since memory is bounded."""
 
-    _source: AnySource | None = None
+    _source: Source | None = None
     _split: CrowdSplit = field(default_factory=lambda: CrowdSplit([], []))
 
-    def split(self, source: AnySource) -> CrowdSplit:
+    def split(self, source: Source) -> CrowdSplit:
         """The training and test crowds of a source, each picture read at most once.
 
         Raises:
@@ -35,12 +35,16 @@ class CrowdCache:
         return self._split
 
 
-def training_and_validation(split: CrowdSplit, training: Training) -> tuple[Sequence[Crowd], Sequence[Crowd] | None]:
+def training_and_validation(
+    split: CrowdSplit, training: Training | Defense
+) -> tuple[Sequence[Crowd], Sequence[Crowd] | None]:
     """What is trained on, and what weights are selected on (None where the last weights are kept).
 
     Raises:
         InputError: nothing would be left to train on.
     """
+    if not isinstance(training, Training):  # a repair of its own kind: it selects no weights
+        return split.training, None
     if training.select == "best_test_as_published":
         return split.training, split.test
     if training.select == "best_validation":

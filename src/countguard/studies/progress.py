@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from countguard.defenses.defense import Defense
 from countguard.studies.cells import Cell
 from countguard.training.callbacks import EpochReport
 from countguard.training.settings import Training
@@ -59,9 +60,9 @@ def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def epochs_shown(training: Training) -> Iterator[EpochReport]:
+def epochs_shown(training: Training | Defense) -> Iterator[EpochReport]:
     """A bar over the epochs of one training."""
-    with counted("epochs", training.epochs) as progress:
+    with counted("epochs", _epochs_of(training)) as progress:
         yield lambda epoch, loss: progress(epoch)
 
 
@@ -96,5 +97,9 @@ def _bar(console: Console, unit: str) -> Progress:
 
 
 def _epochs(cell: Cell) -> int:
-    training = cell.recipe.defense(cell.defense) if cell.defense else cell.recipe.training
-    return int(getattr(training, "epochs", 1))
+    return _epochs_of(cell.recipe.defense(cell.defense) if cell.defense else cell.recipe.training)
+
+
+def _epochs_of(training: Training | Defense) -> int:
+    """Epochs of a training; a repair that is none counts as one."""
+    return training.epochs if isinstance(training, Training) else 1

@@ -1,16 +1,17 @@
 """Recipes: a whole study as one validated, frozen value."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, JsonValue, ValidationInfo, field_validator, model_validator
 
 from countguard.attacks.poisoning import Attack
-from countguard.attacks.strategies import AnyStrategy
+from countguard.attacks.strategies import AnyStrategy, Strategy
 from countguard.attacks.triggers import AnyTrigger, Blend
 from countguard.data.sources import AnySource
-from countguard.defenses.defenses import AnyDefense
-from countguard.models import build_counter
+from countguard.defenses.defenses import AnyDefense, Defense
+from countguard.models import COUNTERS, build_counter
 from countguard.models.counter import Counter
 from countguard.seeds import derived_seed
 from countguard.settings import Settings
@@ -32,6 +33,15 @@ class ModelSettings(Settings):
 
     kind: str
     weights: str | None = None
+
+    @field_validator("kind")
+    @classmethod
+    def _found(cls, kind: str, info: ValidationInfo) -> str:
+        """The kind, or where its code lies, from now on whatever folder the study runs in."""
+        folder = (info.context or {}).get("folder")
+        if ":" not in kind or folder is None:
+            return kind
+        return COUNTERS.place_of(COUNTERS.find(kind, folder)) or kind
 
     @property
     def arguments(self) -> dict[str, JsonValue]:
@@ -64,7 +74,7 @@ class AttackSettings(Settings):
             raise ValueError(f"strategies: each may stand once, got {', '.join(names)}; `vary` tries several settings")
         return self
 
-    def strategy(self, name: str) -> AnyStrategy:
+    def strategy(self, name: str) -> Strategy:
         """The strategy that results call by this name."""
         return next(strategy for strategy in self.strategies if strategy.name == name)
 
@@ -145,10 +155,18 @@ class Recipe(Settings):
             raise ValueError("seeds: each may stand once")
         return self
 
-    def defense(self, name: str) -> AnyDefense:
+    def defense(self, name: str) -> Defense:
         """The defense that results call by this name."""
         return next(defense for defense in self.defenses if defense.name == name)
 
     def dump(self) -> dict[str, Any]:
         """Every setting, as JSON and YAML can hold it."""
         return self.model_dump(mode="json")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process finds the code that a recipe names by its place, as this one did."""
+        return _from_dump, (self.dump(),)
+
+
+def _from_dump(settings: dict[str, Any]) -> Recipe:
+    return Recipe.model_validate(settings, context={"folder": Path.cwd()})

@@ -32,7 +32,7 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         InputError: the file is missing, no YAML, or says something that no recipe can say.
     """
     file = find_recipe(path)
-    return recipe_from(overridden(read_yaml(file), overrides, str(file)), str(file))
+    return recipe_from(overridden(read_yaml(file), overrides, str(file)), str(file), file.parent)
 
 
 @contextmanager
@@ -67,14 +67,19 @@ def overridden(raw: Raw, overrides: Sequence[str], where: str) -> Raw:
     return raw
 
 
-def recipe_from(raw: Raw, where: str) -> Recipe:
-    """A recipe from its raw mapping; `where` opens the line about what is wrong.
+def recipe_from(raw: Raw, where: str, folder: Path | None = None) -> Recipe:
+    """A recipe from its raw mapping.
+
+    Args:
+        raw: as YAML gives it.
+        where: opens the line about what is wrong.
+        folder: where the code is looked for that the recipe names by a file; None refuses recipes that name code.
 
     Raises:
         InputError: names the field and says what would be right.
     """
     try:
-        return Recipe.model_validate(_with_preset(raw))
+        return Recipe.model_validate(_with_preset(raw, folder), context={"folder": folder})
     except ValidationError as error:
         raise InputError(f"{where}: {first_error(error)}") from None
 
@@ -215,10 +220,11 @@ def variations(recipe: Recipe) -> Iterator[tuple[dict[str, JsonValue], Recipe]]:
                 set_dotted(raw, name, value)
             except (KeyError, IndexError, ValueError, TypeError):
                 raise InputError(f"vary.{name}: the recipe has no such setting") from None
-        yield chosen, recipe_from(raw, f"vary.{', vary.'.join(names)}" if names else recipe.name)
+        where = f"vary.{', vary.'.join(names)}" if names else recipe.name
+        yield chosen, recipe_from(raw, where, Path.cwd())  # the code that it names was found before
 
 
-def _with_preset(raw: Raw) -> Raw:
+def _with_preset(raw: Raw, folder: Path | None) -> Raw:
     model = raw.get("model")
     kind = model.get("kind") if isinstance(model, dict) else None
     defaults = dict(preset(str(raw.get("preset", "paper")), str(kind)))
@@ -227,7 +233,7 @@ def _with_preset(raw: Raw) -> Raw:
     # "the same configuration": a repair trains as the attack did, unless its entry or the preset says otherwise
     training = whole.get("training")
     trained = merged(training, for_defenses) if isinstance(training, dict) else {}
-    whole["defenses"] = _each(whole.get("defenses", []), lambda kind: trained if trains(kind) else {})
+    whole["defenses"] = _each(whole.get("defenses", []), lambda kind: trained if trains(kind, folder) else {})
     if isinstance(attack := whole.get("attack"), dict) and "strategies" in attack:
         whole["attack"] = attack | {"strategies": _each(attack["strategies"], lambda kind: for_strategies)}
     return whole

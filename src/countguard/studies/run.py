@@ -10,6 +10,7 @@ from rich.console import Console
 
 from countguard.data.source import CrowdSplit
 from countguard.data.sources import AnySource
+from countguard.defenses.defense import Defense
 from countguard.errors import InputError, RunError
 from countguard.runs.lock import held
 from countguard.runs.results import read_card, write_results
@@ -81,7 +82,7 @@ def planned(recipe: Recipe) -> list[Cell]:
         if recipe.data not in splits:
             splits[recipe.data] = recipe.data.load()
             _log_skipped(recipe.data.name, splits[recipe.data].skipped)
-        trainings = [recipe.training, *(defense for defense in recipe.defenses if isinstance(defense, Training))]
+        trainings: list[Training | Defense] = [recipe.training, *recipe.defenses]
         for training in trainings:
             training_and_validation(splits[recipe.data], training)
         for extra in (getattr(defense, "extra", None) for defense in recipe.defenses):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
+from countguard.registry import KindOf, Registry, settings_below
 from countguard.settings import Settings
 
 
@@ -17,6 +18,11 @@ class Schedule(Settings):
         """The rate after `epoch` of `epochs` epochs (fractions count), where `lr` is the recipe's rate."""
 
 
+SCHEDULES: Registry[type[Schedule]] = Registry("schedule", settings_below(Schedule))
+"""Every kind of schedule; `@SCHEDULES.register()` enters one."""
+
+
+@SCHEDULES.register()
 class Constant(Schedule):
     """The same rate throughout."""
 
@@ -27,6 +33,7 @@ class Constant(Schedule):
         return lr
 
 
+@SCHEDULES.register()
 class Cosine(Schedule):
     """Half a cosine from lr to `floor` (Loshchilov and Hutter, 2017, without restarts).
 
@@ -47,6 +54,7 @@ class Cosine(Schedule):
         return self.floor + (lr - self.floor) * (1 + math.cos(math.pi * done)) / 2
 
 
+@SCHEDULES.register()
 class WarmRestarts(Schedule):
     """Linear warm-up, then cosines that restart, each longer (CLIP-EBC's reference code); changes once an epoch.
 
@@ -76,4 +84,4 @@ class WarmRestarts(Schedule):
         return self.floor + (lr - self.floor) * (1 + math.cos(math.pi * since_restart / period)) / 2
 
 
-AnySchedule: TypeAlias = Annotated[Constant | Cosine | WarmRestarts, Field(discriminator="kind")]
+AnySchedule: TypeAlias = Annotated[Schedule, KindOf(SCHEDULES)]
