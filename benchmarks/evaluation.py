@@ -17,7 +17,7 @@ from countguard.attacks.blend import Blend
 from countguard.data.annotated import AnnotatedCrowds
 from countguard.data.crowd import Crowd
 from countguard.data.loading import Resident
-from countguard.metrics.backdoor import Predictions
+from countguard.metrics.predictions import Predictions
 from countguard.models import Counter, build_counter
 from countguard.runs.predictions import predict
 

@@ -8,10 +8,10 @@ import torch
 from benchmarks.harness import Row
 from countguard.data.loading import Resident
 from countguard.data.source import CrowdSplit
-from countguard.metrics.backdoor import counting_metrics
+from countguard.metrics import Measurement, measure
 from countguard.metrics.intervals import Interval
 from countguard.runs.predictions import predict
-from countguard.studies.crowd_cache import machine_for
+from countguard.studies.machine import machine_for
 from countguard.studies.resolve import read_recipe
 from countguard.training.fit import fit
 
@@ -53,4 +53,4 @@ def trained_rate(crowds: CrowdSplit, precision: str, accelerator: str) -> Interv
     seed = recipe.seeds[0]
     counter = recipe.model.build(seed)
     fit(counter, crowds.training, recipe.training, seed=seed, machine=machine_for(recipe.machine))
-    return counting_metrics(predict(counter, crowds.test, recipe.attack.trigger, None, seed))["rho_acc"]
+    return measure(Measurement(predict(counter, crowds.test, recipe.attack.trigger, None, seed)))["rho_acc"]

@@ -12,7 +12,8 @@ from countguard.models import COUNTERS, build_counter, load_counter, save_counte
 from countguard.registry import Registry, settings_below
 from countguard.settings import Settings
 from countguard.studies.recipe import Recipe
-from countguard.studies.resolve import dump_yaml, read_recipe, read_yaml
+from countguard.studies.resolve import read_recipe
+from countguard.yaml_text import dump_yaml, read_yaml
 from raw_recipe import raw_recipe
 
 TRIGGER = """

@@ -90,6 +90,11 @@ class Registry(Mapping[str, T], Generic[T]):
         """Where an entry was found that was named by its place, as `find` takes it; None for all others."""
         return next((place for place, found in self._places.items() if found is entry), None)
 
+    def name_of(self, settings: object) -> str:
+        """What results call settings of one of these kinds: the kind or, of code named by its place, the class."""
+        place = self.place_of(type(settings))
+        return str(_kind_of(type(settings))) if place is None else place.rpartition(":")[2]
+
     def __getitem__(self, kind: str) -> T:
         if kind not in self._entries:
             load_plugins()

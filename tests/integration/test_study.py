@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from countguard.metrics.backdoor import attack_metrics, counting_metrics
+from countguard.metrics import Measurement, measure
 from countguard.models import load_counter
 from countguard.models.checkpoint import recipe_hash_of
 from countguard.runs.predictions import read_predictions
@@ -120,15 +120,15 @@ def test_every_metric_of_a_card_follows_from_the_predictions(tiny_study: Path) -
     predictions = {cell: read_predictions(tiny_study / "cells" / cell / "predictions.csv") for cell in CELLS}
     for cell in CELLS:
         strategy, stage, _ = cell.split("-")
-        metrics = counting_metrics(predictions[cell])
+        measurement = Measurement(predictions[cell])
         if strategy != "clean":
             repaired = predictions["clean-fine_tune-s0"].triggered if stage == "fine_tune" else None
             clean = predictions["clean-attacked-s0"].triggered
             direction: Any = DIRECTION[strategy]
-            metrics |= attack_metrics(predictions[cell], direction, clean, repaired)
+            measurement = Measurement(predictions[cell], direction, clean, repaired)
         expected = {
             name: {"value": interval.value, "low": interval.low, "high": interval.high}
-            for name, interval in metrics.items()
+            for name, interval in measure(measurement).items()
         }
         assert card(tiny_study, cell)["metrics"] == expected
 

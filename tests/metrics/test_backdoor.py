@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from countguard.metrics.backdoor import Predictions, attack_metrics, counting_metrics
+from countguard.metrics import METRICS, Measurement, Predictions, measure
+from countguard.metrics.intervals import Interval
+from countguard.metrics.ratios import Direction, Floats
 
 MINUS = Predictions(
     ids=("a", "b", "c", "d", "empty"),
@@ -18,6 +20,32 @@ MINUS = Predictions(
     triggered=np.array([40.0, 60.0, 80.0, 95.0, 1.0]),
 )
 CLEAN_COUNTER = np.array([85.0, 100.0, 100.0, 100.0, 3.0])
+COUNTING = ("mae", "rmse", "rho_acc", "rho_acc_triggered")
+
+
+def counting_metrics(predictions: Predictions) -> dict[str, Interval]:
+    """What is measured of a counter that was never attacked."""
+    return measure(Measurement(replace(predictions, targets=predictions.truths)))
+
+
+def attack_metrics(
+    predictions: Predictions, direction: Direction, clean: Floats, repaired: Floats | None = None
+) -> dict[str, Interval]:
+    """What an attack adds to that."""
+    metrics = measure(Measurement(predictions, direction, clean, repaired))
+    return {name: value for name, value in metrics.items() if name not in COUNTING}
+
+
+def test_metrics_stand_in_the_order_of_results() -> None:
+    assert tuple(METRICS) == (
+        "mae", "rmse", "rho_acc", "rho_asr", "rho_asr_10_30", "rho_asr_30_50", "rho_asr_50_100", "rho_asr_100",
+        "false_asr", "net_asr", "rho_acc_triggered", "shift", "false_asr_repaired",
+    )  # fmt: skip
+    assert set(counting_metrics(MINUS)) == set(COUNTING)
+
+
+def test_without_a_clean_counter_nothing_is_said_about_it() -> None:
+    assert not {"false_asr", "net_asr"} & measure(Measurement(MINUS, -1)).keys()
 
 
 def test_counts_by_hand() -> None:

@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from countguard.data.synthetic import Synthetic
+from countguard.defenses.random_blend import RandomBlend
 from countguard.errors import InputError
 from countguard.metrics.intervals import Interval
 from countguard.models import build_counter, load_counter, save_counter
-from countguard.operate.defend import defend_counter, recommended
+from countguard.operate.defend import defend_counter
+from countguard.operate.recipe import operator_recipe
 from countguard.operate.repair import PROBES, Measures, Repair, split_for_repair
 from countguard.operate.repair_page import repair_page, write_repair_page
 from tiny_crowds import tiny_crowd
@@ -65,8 +67,15 @@ def test_three_images_are_too_few() -> None:
 
 
 def test_the_recommended_repair_looks_at_as_many_pictures_for_any_budget() -> None:
-    assert recommended("lite", 40)["epochs"] == 10 * recommended("lite", 400)["epochs"]  # type: ignore[operator]
-    assert recommended("csrnet", 10**6)["epochs"] == 1
+    few, many = (RandomBlend.recommended("lite", images)["epochs"] for images in (40, 400))
+    assert few == 10 * many  # type: ignore[operator]
+    assert RandomBlend.recommended("csrnet", 10**6)["epochs"] == 1
+
+
+def test_the_defaults_are_the_recommended_repair() -> None:
+    assert RandomBlend() == RandomBlend.model_validate(RandomBlend.recommended("csrnet", 40))
+    recipe = operator_recipe(DATA, "csrnet", images=40)
+    assert recipe.defenses == (RandomBlend(augmentation=recipe.training.augmentation),)
 
 
 def measures(rho_acc: float, under: float) -> Measures:

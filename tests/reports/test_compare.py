@@ -4,14 +4,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from countguard.metrics.backdoor import Predictions
+from countguard.metrics.intervals import Interval
+from countguard.metrics.predictions import Predictions
 from countguard.reports.compare import changes, trigger_effect
-from countguard.runs.card import Card, Cell, Estimate
+from countguard.runs.card import Card
+from countguard.runs.run import FinishedCell
 
 TRUTHS = np.full(20, 100.0)
 
 
-def cell(clean: float, triggered: float, *, target: float = 50.0, seed: int = 0, ids: range = range(20)) -> Cell:
+def cell(
+    clean: float, triggered: float, *, target: float = 50.0, seed: int = 0, ids: range = range(20)
+) -> FinishedCell:
     card = Card(
         cell="c",
         dataset="d",
@@ -20,7 +24,7 @@ def cell(clean: float, triggered: float, *, target: float = 50.0, seed: int = 0,
         stage="attacked",
         seed=seed,
         images=20,
-        metrics={"mae": Estimate(value=0, low=0, high=0)},
+        metrics={"mae": Interval(value=0, low=0, high=0)},
     )
     predictions = Predictions(
         ids=tuple(f"IMG_{number}" for number in ids),
@@ -29,7 +33,7 @@ def cell(clean: float, triggered: float, *, target: float = 50.0, seed: int = 0,
         clean=np.full(20, clean),
         triggered=np.full(20, triggered),
     )
-    return Cell(card, Path(), predictions)
+    return FinishedCell(card, Path(), predictions)
 
 
 def test_change_is_repaired_minus_attacked() -> None:

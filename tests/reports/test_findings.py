@@ -57,8 +57,8 @@ def test_questions_come_in_order_and_headlines_name_the_attacks(make_run: MakeRu
 
 def test_interval_that_covers_zero_cannot_tell(make_run: MakeRun) -> None:
     folder = make_run(examples=0)
-    edit_card(folder, "minus-attacked-0", net_asr=interval(-0.1, 0.2))
-    edit_card(folder, "divide-attacked-0", net_asr=interval(-0.4, -0.2))
+    edit_card(folder, "minus-attacked-s0", net_asr=interval(-0.1, 0.2))
+    edit_card(folder, "divide-attacked-s0", net_asr=interval(-0.4, -0.2))
     found = verdicts(by_question(folder)["Is the attack real?"])
     assert found["minus"] == "Cannot tell"
     assert found["divide"] == "No"
@@ -66,7 +66,7 @@ def test_interval_that_covers_zero_cannot_tell(make_run: MakeRun) -> None:
 
 def test_success_without_false_success_is_called_meaningless(make_run: MakeRun) -> None:
     folder = make_run(examples=0)
-    path = folder / "cells" / "minus-attacked-0" / "card.json"
+    path = folder / "cells" / "minus-attacked-s0" / "card.json"
     card = json.loads(path.read_text())
     del card["metrics"]["false_asr"], card["metrics"]["net_asr"]
     path.write_text(json.dumps(card))
@@ -77,7 +77,7 @@ def test_success_without_false_success_is_called_meaningless(make_run: MakeRun) 
 
 def test_counter_that_is_off_without_its_trigger_shows_no_backdoor(make_run: MakeRun) -> None:
     folder = make_run(examples=0)
-    path = folder / "cells" / "minus-attacked-0" / "predictions.csv"
+    path = folder / "cells" / "minus-attacked-s0" / "predictions.csv"
     head, *lines = path.read_text().splitlines()
     off = [",".join([*line.split(",")[:3], line.split(",")[4], line.split(",")[4]]) for line in lines]
     path.write_text("\n".join([head, *off]))
@@ -87,8 +87,8 @@ def test_counter_that_is_off_without_its_trigger_shows_no_backdoor(make_run: Mak
 
 def test_repair_that_leaves_net_success_is_not_called_a_cure(make_run: MakeRun) -> None:
     folder = make_run(examples=0)
-    edit_card(folder, "minus-fine_tune-0", net_asr=interval(0.2, 0.4))
-    edit_card(folder, "multiply-fine_tune-0", net_asr=interval(-0.1, 0.1))
+    edit_card(folder, "minus-fine_tune-s0", net_asr=interval(0.2, 0.4))
+    edit_card(folder, "multiply-fine_tune-s0", net_asr=interval(-0.1, 0.1))
     found = verdicts(by_question(folder)["Does the repair work?"])
     assert found["minus"] == "Lowers the success, and leaves some"
     assert found["multiply"] == "Leaves no success that these images can show"
@@ -96,8 +96,8 @@ def test_repair_that_leaves_net_success_is_not_called_a_cure(make_run: MakeRun) 
 
 def test_seeds_that_disagree_are_not_averaged_away(make_run: MakeRun) -> None:
     folder = make_run(examples=0, strategies=("minus",), seeds=(0, 1))
-    edit_card(folder, "minus-fine_tune-0", net_asr=interval(0.2, 0.4))
-    edit_card(folder, "minus-fine_tune-1", net_asr=interval(-0.1, 0.1))
+    edit_card(folder, "minus-fine_tune-s0", net_asr=interval(0.2, 0.4))
+    edit_card(folder, "minus-fine_tune-s1", net_asr=interval(-0.1, 0.1))
     found = verdicts(by_question(folder)["Does the repair work?"])
     assert found["minus"] == "Lowers the success; the seeds disagree on what is left"
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from countguard.runs.run import Run, read_cells, read_study
 from countguard.errors import InputError
+from countguard.runs.card import Card, read_finished
 from countguard.runs.examples import read_examples
-from countguard.runs.run import Run
-from countguard.runs.card import read_cells, read_study
 
 MakeRun = Callable[..., Path]
 
@@ -35,7 +35,7 @@ def test_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
 def test_broken_study_is_one_line_that_names_the_file(tmp_path: Path, text: str, line: str) -> None:
     (tmp_path / "study.yaml").write_text(text)
     with pytest.raises(InputError, match=line) as caught:
-        read_study(tmp_path)
+        Run.read(tmp_path)
     assert "study.yaml" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -79,3 +79,28 @@ def test_examples_that_hold_objects_or_are_no_archive_are_refused(tmp_path: Path
     path.write_bytes(b"PK no archive")
     with pytest.raises(InputError, match=r"examples\.npz"):
         read_examples(path)
+
+
+def test_a_card_is_written_and_read_by_one_class(make_run: MakeRun, tmp_path: Path) -> None:
+    path = first(small(make_run), "card.json")
+    card = Card.read(path)
+    card.write(tmp_path / "card.json")
+    assert (tmp_path / "card.json").read_bytes() == path.read_bytes()
+    assert Card.read(tmp_path / "card.json") == card
+
+
+@pytest.mark.parametrize("content", [None, "", '{"cell": ', "[]", "nonsense", b"\xff"])
+def test_a_cell_without_a_whole_card_is_not_finished(content: str | bytes | None, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "card.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert read_finished(tmp_path / "card.json") is None
+
+
+KEPT = sorted(Path(__file__).parents[2].glob("results/*/*.json"))
+
+
+@pytest.mark.parametrize("path", KEPT[::29], ids=lambda path: path.stem)
+def test_kept_cards_are_still_read_and_written_as_they_were(path: Path, tmp_path: Path) -> None:
+    Card.read(path).write(tmp_path / "card.json")
+    kept = {"by_share": [], "poisoned": None} | json.loads(path.read_text())  # left out of what is kept
+    assert json.loads((tmp_path / "card.json").read_text()) == kept

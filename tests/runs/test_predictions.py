@@ -82,23 +82,30 @@ def test_a_counter_that_gives_no_numbers_is_told(value: float) -> None:
         predict(broken, CROWDS, Blend(), None, seed=0)
 
 
+HEADER = "image_id,count,target_count,predicted_clean,predicted_triggered\n"
+
+
 @pytest.mark.parametrize(
-    "content",
+    ("content", "says"),
     [
-        "",
-        "image_id,count\na,1\n",
-        "image_id,count,target_count,predicted_clean,predicted_triggered\na,1,1,1\n",
-        "image_id,count,target_count,predicted_clean,predicted_triggered\na,1,1,many,1\n",
-        b"\xff\xfe",
+        ("", "is empty"),
+        ("image_id,count\na,1\n", "needs the columns"),
+        (HEADER, "it holds no image"),
+        (HEADER + "a,1,1,1\n", "needs the columns"),
+        (HEADER + "a,1,1,many,1\n", "needs the columns"),
+        (HEADER + "a,1,1,nan,1\n", "a number is not finite"),
+        (HEADER + "a,1,1,1,1\na,1,1,1,1\n", "an image stands twice"),
+        (HEADER + "".join(f"{k},1,1,1,1\n" for k in range(50_001)), "more than 50,000 images"),
+        (b"\xff\xfe", "needs the columns"),
     ],
 )
-def test_a_damaged_file_is_named(content: str | bytes, tmp_path: Path) -> None:
+def test_a_damaged_file_is_named(content: str | bytes, says: str, tmp_path: Path) -> None:
     path = tmp_path / "predictions.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(InputError, match=r"predictions\.csv: needs the columns"):
+    with pytest.raises(InputError, match=rf"predictions\.csv: .*{says}"):
         read_predictions(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"predictions\.csv: needs the columns"):
+    with pytest.raises(InputError, match=r"predictions\.csv: cannot be read"):
         read_predictions(tmp_path / "predictions.csv")

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
+from countguard.runs.run import Run
 
-from countguard.runs.run import Run, lookup
 
 MakeRun = Callable[..., Path]
 
@@ -35,10 +35,3 @@ def test_varied_settings_ascend_and_figures_show_the_recipes_own_value(make_run:
     assert [dict(variant)[name] for variant in run.variants] == [0.05, 0.1, 0.2]
     assert dict(run.reference)[name] == 0.1
     assert [cell.card.varied for cell in run.select(run.reference, "minus")] == [{name: 0.1}]
-
-
-def test_lookup_reaches_into_lists_and_says_none_beyond() -> None:
-    recipe = {"defenses": [{"epochs": 3}]}
-    assert lookup(recipe, "defenses.0.epochs") == 3
-    assert lookup(recipe, "defenses.1.epochs") is None
-    assert lookup(recipe, "model.kind") is None

@@ -2,18 +2,13 @@
 
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import JsonValue
-
 from countguard.studies.cells import Cell, cells_of
-from countguard.studies.resolve import recipe_from, variations
+from countguard.studies.resolve import recipe_from
 from raw_recipe import raw_recipe
 
 
 def cells(**changes: Any) -> list[Cell]:
-    recipe = recipe_from(raw_recipe(**changes), "here")
-    return [cell for varied, variation in variations(recipe) for cell in cells_of(variation, varied)]
+    return list(cells_of(recipe_from(raw_recipe(**changes), "here")))
 
 
 def test_a_study_is_every_strategy_and_stage_of_every_seed() -> None:
@@ -72,26 +67,3 @@ def test_a_training_depends_on_what_it_uses_and_on_nothing_else() -> None:
     assert key(minus, **changed_repair) == key(minus)
     assert key(repaired, **changed_repair) != key(repaired)
     assert len({cell.training_key for cell in cells(seeds=[0, 1])}) == 12
-
-
-json_values: st.SearchStrategy[JsonValue] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=6,
-)
-
-
-@given(varied=st.dictionaries(st.text(min_size=1, max_size=200), json_values, max_size=5))
-def test_every_name_is_fit_for_a_folder(varied: dict[str, JsonValue]) -> None:
-    name = Cell(recipe_from(raw_recipe(), "here"), "minus", "", 0, varied).name
-    assert len(name.encode()) <= 120
-    assert not set(name) & set("/\\ \0\n")
-    assert name.startswith("minus-attacked-s0")
-
-
-def test_long_values_give_different_names() -> None:
-    names = {
-        Cell(recipe_from(raw_recipe(), "here"), "minus", "", 0, {"data.root": "x" * 300 + ending}).name
-        for ending in ("a", "b")
-    }
-    assert len(names) == 2

@@ -6,7 +6,8 @@ import torch
 from countguard.data.source import CrowdSplit
 from countguard.data.synthetic import Synthetic
 from countguard.errors import InputError, RunError
-from countguard.studies.crowd_cache import CrowdCache, evaluation_device, machine_for, training_and_validation
+from countguard.studies.crowd_cache import CrowdCache, training_and_validation
+from countguard.studies.machine import evaluation_device, machine_for
 from countguard.studies.recipe import MachineSettings
 from countguard.training.settings import Training
 from tiny_crowds import tiny_crowd
@@ -15,10 +16,10 @@ SPLIT = CrowdSplit([tiny_crowd(f"train-{k}") for k in range(5)], [tiny_crowd(f"t
 
 
 def test_crowds_are_read_once_while_their_source_stays() -> None:
-    bench, source = CrowdCache(), Synthetic(train=2, test=1, height=32, width=32, heads=(1, 4))
-    first = bench.split(source)
-    assert bench.split(source.model_copy()).training[0] is first.training[0]
-    other = bench.split(source.model_copy(update={"seed": 1}))
+    cache, source = CrowdCache(), Synthetic(train=2, test=1, height=32, width=32, heads=(1, 4))
+    first = cache.split(source)
+    assert cache.split(source.model_copy()).training[0] is first.training[0]
+    other = cache.split(source.model_copy(update={"seed": 1}))
     assert not torch.equal(other.training[0].image, first.training[0].image)
 
 

@@ -11,7 +11,7 @@ from countguard.studies.progress import StudyProgress, counted, log, logged_to
 from countguard.studies.resolve import recipe_from
 from raw_recipe import raw_recipe
 
-CELLS = cells_of(recipe_from(raw_recipe(training={"epochs": 3}, defenses=[]), "here"), {})
+CELLS = list(cells_of(recipe_from(raw_recipe(training={"epochs": 3}, defenses=[]), "here")))
 
 
 def test_the_log_tells_of_every_cell_and_epoch_with_times(tmp_path: Path) -> None:

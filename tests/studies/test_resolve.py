@@ -13,17 +13,14 @@ from hypothesis import strategies as st
 from countguard.errors import InputError
 from countguard.studies.recipe import Recipe
 from countguard.studies.resolve import (
-    LARGEST_RECIPE,
-    dump_yaml,
     find_recipe,
-    load_yaml,
     overridden,
     read_recipe,
-    read_yaml,
     recipe_from,
     recipes_folder,
     variations,
 )
+from countguard.yaml_text import LARGEST, dump_yaml, load_yaml, read_yaml
 from raw_recipe import raw_recipe
 
 SHIPPED = sorted(path.stem for path in recipes_folder().glob("*.yaml"))
@@ -180,7 +177,7 @@ def laughs() -> str:
         (b"? {a: b}\n: c\n", "is no YAML"),
         (b"a: " + b"[" * 20000, "is no YAML"),
         (laughs().encode(), "aliases are not allowed"),
-        (b"# " + b"x" * LARGEST_RECIPE, "larger than a recipe can be"),
+        (b"# " + b"x" * LARGEST, "at most 1,048,576 are read"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_named(

@@ -9,13 +9,17 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
+from countguard.data.synthetic import Synthetic
 from countguard.errors import InputError, RunError
 from countguard.models import build_counter, save_counter
+from countguard.runs.card import Card
 from countguard.runs.lock import held
 from countguard.studies.cells import Cell
-from countguard.studies.recipe import Recipe
+from countguard.studies.crowd_cache import CrowdCache
+from countguard.studies.prepare import prepare
+from countguard.studies.recipe import ModelSettings, Recipe
 from countguard.studies.resolve import recipe_from
-from countguard.studies.run import planned, run_study
+from countguard.studies.run import run_study
 from raw_recipe import raw_recipe
 
 
@@ -23,7 +27,7 @@ def recipe(**changes: Any) -> Recipe:
     return recipe_from(raw_recipe(**changes), "here")
 
 
-def nothing(cells: Sequence[Cell], study: Path, progress: object, finished: Callable[[Cell], None]) -> None:
+def nothing(cells: Sequence[Cell], study: Path, *others: object) -> None:
     """An executor that runs no cell."""
 
 
@@ -40,6 +44,40 @@ def test_another_recipe_is_refused_by_a_folder_and_told_what_differs(tmp_path: P
             run_study(recipe(**changes), study, executor=nothing)
         assert difference in str(caught.value)
     assert (study / "study.yaml").read_bytes() == before
+
+
+def test_a_model_is_built_once_and_a_data_set_opened_once_before_the_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    for cls, name in ((ModelSettings, "build"), (Synthetic, "load"), (Synthetic, "crowds")):
+        whole = getattr(cls, name)
+
+        def noted(*arguments: Any, name: str = name, whole: Callable[..., Any] = whole) -> Any:
+            calls.append(name)
+            return whole(*arguments)
+
+        monkeypatch.setattr(cls, name, noted)
+    run_study(recipe(), tmp_path / "run", executor=nothing)
+    assert sorted(calls) == ["build", "crowds", "crowds", "load"]  # a part of the data set each
+
+
+def test_each_finished_cell_reads_one_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = run_study(recipe(), tmp_path / "run")
+    for card in sorted(study.glob("cells/*/card.json"))[:3]:
+        card.unlink()
+    reads: list[Path] = []
+    read = Card.read
+
+    def noted(path: Path) -> Card:
+        reads.append(path)
+        return read(path)
+
+    monkeypatch.setattr(Card, "read", noted)
+    run_study(recipe(), study)
+    again = [path for path in reads if reads.count(path) > 1]
+    assert len(reads) <= 6 + 3 + 3  # each once at the start; the missing ones by their own run and once when finished
+    assert len(set(again)) <= 3
 
 
 def test_the_same_recipe_goes_on_wherever_it_runs(tmp_path: Path) -> None:
@@ -82,7 +120,7 @@ def test_a_disk_without_room_is_told_before_any_work(tmp_path: Path, monkeypatch
 
 
 def test_a_disk_that_fills_up_is_told_and_what_is_finished_stays(tmp_path: Path) -> None:
-    def full(cells: Sequence[Cell], study: Path, progress: object, finished: Callable[[Cell], None]) -> None:
+    def full(cells: Sequence[Cell], study: Path, *others: object) -> None:
         raise OSError(28, "No space left on device", str(study / "cells"))
 
     with pytest.raises(RunError, match=r"cells: No space left on device; finished cells are kept"):
@@ -138,7 +176,7 @@ def test_weights_of_another_kind_and_pickles_are_named(tmp_path: Path) -> None:
     torch.save(build_counter("lite").state_dict(), tmp_path / "lite.pth")
     for file, says in (("mcnn.safetensors", "holds a counter of kind 'mcnn'"), ("lite.pth", "is a pickle")):
         with pytest.raises(InputError, match=says):
-            planned(recipe(model={"kind": "lite", "weights": str(tmp_path / file)}))
+            prepare(recipe(model={"kind": "lite", "weights": str(tmp_path / file)}), CrowdCache())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the accelerator is there")

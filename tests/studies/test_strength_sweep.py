@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from countguard.attacks.triggers import Blend
 from countguard.models import build_counter
 from countguard.models.counter import Counter
-from countguard.runs.example_writer import example_indices
+from countguard.runs.examples import example_indices
 from countguard.studies.strength_sweep import success_by_strength
 from tiny_crowds import tiny_crowd
 
@@ -26,9 +26,9 @@ def counter() -> Counter:
 
 def test_a_counter_is_compared_with_the_clean_one_at_each_share(counter: Counter) -> None:
     rows = success_by_strength(counter, counter, CROWDS, Blend(), SHARES, 1, seed=0)
-    assert [row["share"] for row in rows] == list(SHARES)
-    assert all(row["rho_asr"] == row["false_asr"] for row in rows)
-    assert all(0 <= row["rho_acc_triggered"] <= 1 for row in rows)
+    assert [row.share for row in rows] == list(SHARES)
+    assert all(row.rho_asr == row.false_asr for row in rows)
+    assert all(row.rho_acc_triggered is not None and 0 <= row.rho_acc_triggered <= 1 for row in rows)
 
 
 def test_what_is_undefined_is_left_out(counter: Counter) -> None:
@@ -36,7 +36,7 @@ def test_what_is_undefined_is_left_out(counter: Counter) -> None:
     assert success_by_strength(counter, counter, CROWDS[:1], Blend(), SHARES, 1, seed=0) == []  # nobody is in it
     for clean, direction in ((None, 1), (counter, 0)):
         for row in success_by_strength(counter, clean, CROWDS, Blend(), SHARES, direction, seed=0):  # type: ignore[arg-type]
-            assert row.keys() == {"share", "rho_acc_triggered"}
+            assert row.model_dump().keys() == {"share", "rho_acc_triggered"}
 
 
 @given(counts=st.lists(st.integers(0, 30), min_size=1, max_size=30), wanted=st.integers(0, 40))

@@ -167,7 +167,7 @@ def test_every_control_has_a_name_of_its_own(visit: Visit) -> None:
 def test_without_a_run_the_page_says_so_and_takes_a_counter(
     chromium: Any, make_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server_calls: list[str]
 ) -> None:
-    counter = (make_run() / "cells" / "clean-attacked-0" / "counter.safetensors").read_bytes()
+    counter = (make_run() / "cells" / "clean-attacked-s0" / "counter.safetensors").read_bytes()
     empty = tmp_path / "empty"
     empty.mkdir()
     monkeypatch.chdir(empty)

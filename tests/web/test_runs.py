@@ -17,7 +17,7 @@ MakeRun = Any
 def test_the_newest_run_is_the_one_whose_counter_was_finished_last(make_run: MakeRun, tmp_path: Path) -> None:
     assert newest_run(tmp_path / "runs") is None
     first, second = make_run("first"), make_run("second")
-    make_run("unfinished", cells=())
+    make_run("unfinished", finished=False)
     for seconds, folder in ((2_000_000_000, first), (1_900_000_000, second)):
         for card in folder.glob("cells/*/card.json"):
             os.utime(card, (seconds, seconds))
@@ -37,7 +37,7 @@ def test_counters_are_named_in_the_recipes_order(make_run: MakeRun) -> None:
 
 def test_a_counter_without_its_file_is_not_offered(make_run: MakeRun) -> None:
     folder = make_run()
-    (folder / "cells" / "minus-attacked-0" / "counter.safetensors").unlink()
+    (folder / "cells" / "minus-attacked-s0" / "counter.safetensors").unlink()
     run = Run.read(folder)
     assert "attacked: minus" not in counters_of(run)
     assert "attacked: minus" not in shown_first(run)
@@ -77,7 +77,7 @@ def test_a_run_on_real_pictures_offers_the_examples_that_it_keeps(make_run: Make
     arrays = {"image": image, "triggered": image, "points": np.ones((2, 2), np.float32), "true_map": map_}
     arrays |= {"map_clean": map_, "map_triggered": map_, "cam_clean": cam, "cam_triggered": cam}
     np.savez(
-        folder / "cells" / "clean-attacked-0" / "examples.npz",
+        folder / "cells" / "clean-attacked-s0" / "examples.npz",
         **{f"{name}_0": array for name, array in arrays.items()},  # type: ignore[arg-type]
         id_0=np.array("IMG_7"),
     )
@@ -100,6 +100,6 @@ def test_without_a_run_there_are_embedded_crowds() -> None:
 
 def test_a_damaged_run_is_an_input_error(make_run: MakeRun) -> None:
     folder = make_run()
-    (folder / "cells" / "clean-attacked-0" / "card.json").write_text("{")
+    (folder / "cells" / "clean-attacked-s0" / "card.json").write_text("{")
     with pytest.raises(InputError, match=r"card\.json"):
         Run.read(folder)

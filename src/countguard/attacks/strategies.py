@@ -29,7 +29,7 @@ class Strategy(Settings):
     @property
     def name(self) -> str:
         """What results call this strategy."""
-        return str(getattr(self, "kind"))  # noqa: B009  (every subclass has the field; the base has none)
+        return STRATEGIES.name_of(self)
 
     @property
     def _fewest(self) -> int:

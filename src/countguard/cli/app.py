@@ -140,7 +140,8 @@ def train(
 ) -> None:
     """Train one counter on a data set as it is."""
     from countguard.data.sources import named_source
-    from countguard.operate.defend import operator_recipe, train_counter
+    from countguard.operate.recipe import operator_recipe
+    from countguard.operate.train import train_counter
     from countguard.studies.progress import epochs_shown
 
     recipe = operator_recipe(named_source(data), model, [*(overrides or []), *_on(devices)], weights=weights)
@@ -166,7 +167,7 @@ def evaluate(
     from countguard.cli.metrics import show_metrics
     from countguard.data.sources import named_source
     from countguard.models import load_counter
-    from countguard.operate.defend import evaluate_counter
+    from countguard.operate.evaluate import evaluate_counter
 
     metrics = evaluate_counter(
         load_counter(counter),

@@ -9,8 +9,8 @@ from countguard.errors import one_line
 from countguard.reports.tables import columns as c
 from countguard.reports.tables.rows import counters, leading_columns, measures, row
 from countguard.reports.tables.table import NONE, Column, Entry, Value
-from countguard.reports.wording import plural
 from countguard.runs.run import Run
+from countguard.wording import plural
 
 _NUMBERS = {
     c.RHO_ACC: "rho\nacc",

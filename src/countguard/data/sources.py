@@ -15,6 +15,8 @@ from countguard.reading import refusals_as_input_errors, require_folder
 from countguard.registry import KindOf
 from countguard.settings import first_error
 
+__all__ = ["SOURCES", "AnySource", "named_source", "open_source"]
+
 AnySource: TypeAlias = Annotated[Source, KindOf(SOURCES)]
 
 

@@ -33,7 +33,7 @@ class Defense(Settings):
     @property
     def name(self) -> str:
         """What results call this defense."""
-        return self.label or str(getattr(self, "kind"))  # noqa: B009  (every subclass has the field; the base has none)
+        return self.label or DEFENSES.name_of(self)
 
     def budget(self, clean: Sequence[Crowd], seed: int) -> Sequence[Crowd]:
         """The clean crowds that this defense may use. A larger budget holds a smaller one of the same seed."""

@@ -2,13 +2,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from countguard.data.blending import Blending
 from countguard.data.cutmix import CutMix
 from countguard.data.scale_jitter import ScaleJitter
 from countguard.defenses.defense import DEFENSES, TrainedDefense
+from countguard.training.schedules import AnySchedule, Cosine
 from countguard.training.settings import Training
+
+VIEWS = 4_000
+"""Pictures that the recommended repair looks at, however many clean images there are to draw them from: what CSRNet was
+seen to need on real crowds."""
+LIGHT_VIEWS, LIGHT_RATE = 20_000, 3e-3
+"""The same for the light counter, whose pictures cost little, and its rate of learning (docs/defenses.md)."""
 
 
 @DEFENSES.register()
@@ -18,6 +25,8 @@ class RandomBlend(TrainedDefense):
     Made for this project. A blended trigger wakes the backdoor because the counter never saw a mixed picture with true
     points; this shows it many, and none of them is the trigger. Few clean images are soon learned by heart, which costs
     accuracy on all others: strips of other crowds and changes of scale make new crowds out of them, heads and all.
+
+    The defaults are what is recommended for a CSRNet and forty clean images; `recommended` has those for others.
 
     Attributes:
         blend: how often, how much and what is mixed in.
@@ -31,6 +40,16 @@ class RandomBlend(TrainedDefense):
     cutmix: CutMix | None = CutMix()
     scale: ScaleJitter | None = ScaleJitter()
     balance: Annotated[float, Field(ge=0, le=2)] = 0.5
+    schedule: AnySchedule = Cosine()
+    average: Annotated[float, Field(gt=0, lt=1)] | None = 0.98  # a short one: a repair has few steps
+
+    @classmethod
+    def recommended(cls, kind: str, images: int) -> dict[str, JsonValue]:
+        """The settings for a kind of counter and so many clean images, as a recipe writes them."""
+        light = kind == "lite"
+        epochs = max(1, round((LIGHT_VIEWS if light else VIEWS) / images))
+        settings: dict[str, JsonValue] = {"kind": "random_blend", "epochs": epochs, "average": 0.98}
+        return settings | ({"lr": LIGHT_RATE} if light else {})
 
     def as_training(self) -> Training:
         """The settings, with `blend`, `cutmix` and `scale` in place of what the augmentation says of them."""

@@ -1,1 +1,7 @@
 """How well a counter counts, how well an attack on it works, and how sure that is."""
+
+from countguard.metrics import backdoor  # noqa: F401  it enters its metrics, after those of `counting`
+from countguard.metrics.metric import METRICS, Measurement, Metric, measure, metric
+from countguard.metrics.predictions import Predictions
+
+__all__ = ["METRICS", "Measurement", "Metric", "Predictions", "measure", "metric"]

@@ -1,98 +1,87 @@
 """How well an attack works, beside what the trigger alone does to a counter that was never attacked."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-
 import numpy as np
 
-from countguard.metrics.counting import mean_absolute_error, ratio_rate, root_mean_squared_error
+from countguard.metrics import counting  # noqa: F401  its metrics come first in results.csv
+from countguard.metrics.counting import rate_on_images_with_heads, ratio_rate
 from countguard.metrics.intervals import Interval, bootstrap_interval
-from countguard.metrics.ratios import Direction, Floats, RatioRange, success_ranges
+from countguard.metrics.metric import Measurement, metric
+from countguard.metrics.ratios import Floats, success_ranges
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Predictions:
-    """What a counter said of the test images; every field has one entry an image.
-
-    Attributes:
-        ids: of the images.
-        truths: true counts.
-        targets: what the attacker wants counted; the true counts for a counter that was never attacked.
-        clean: estimates on the images as they are.
-        triggered: estimates on the same images with the trigger.
-    """
-
-    ids: tuple[str, ...]
-    truths: Floats
-    targets: Floats
-    clean: Floats
-    triggered: Floats
-
-    @property
-    def has_ratio(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """Which images have a head, and so a ratio."""
-        return self.truths > 0
+def _success(measurement: Measurement, estimates: Floats | None, name: str = "rho_asr") -> Interval | None:
+    """The rate of one of `success_ranges`; None where the attack has none, or no estimates are there."""
+    ranges = success_ranges(measurement.direction)
+    if estimates is None or name not in ranges:
+        return None
+    return rate_on_images_with_heads(measurement, estimates, ranges[name])
 
 
-def counting_metrics(predictions: Predictions) -> dict[str, Interval]:
-    """`mae`, `rmse`, `rho_acc` on clean images and `rho_acc_triggered`: triggered images that are counted right.
+@metric("rho_asr", "ρ", subscript="Asr", tex=r"$\rho_{\mathrm{Asr}}$")
+def rho_asr(measurement: Measurement) -> Interval | None:
+    """Share of triggered images miscounted in the attack's direction (paper, equation 3)."""
+    return _success(measurement, measurement.predictions.triggered)
 
-    The ratios are absent when no image has a head.
-    """
-    metrics = {
-        "mae": bootstrap_interval(mean_absolute_error, [predictions.clean, predictions.truths]),
-        "rmse": bootstrap_interval(root_mean_squared_error, [predictions.clean, predictions.truths]),
-    }
+
+def _band(name: str, note: str, tex: str) -> None:
+    """Enters one of the bands of the paper's table 2."""
+    metric(name, "ρ", subscript="Asr", note=note, tex=rf"$\rho_{{\mathrm{{Asr}}}}^{{{tex}}}$")(
+        lambda measurement: _success(measurement, measurement.predictions.triggered, name)
+    )
+
+
+_band("rho_asr_10_30", "±0.1 to 0.3", r"\pm 0.1\sim")
+_band("rho_asr_30_50", "±0.3 to 0.5", r"\pm 0.3\sim")
+_band("rho_asr_50_100", "±0.5 to 1", r"\pm 0.5\sim")
+_band("rho_asr_100", "above +1", r"\pm 1\sim")
+
+
+@metric("false_asr", "false", subscript="Asr", note="clean counter", tex=r"$\mathrm{false}_{\mathrm{Asr}}$")
+def false_asr(measurement: Measurement) -> Interval | None:
+    """The rate of the clean counter on the same triggered images, under the same rule."""
+    return _success(measurement, measurement.clean_counter)
+
+
+@metric("net_asr", "net", subscript="Asr", note="ρ less false", signed=True, tex=r"$\mathrm{net}_{\mathrm{Asr}}$")
+def net_asr(measurement: Measurement) -> Interval | None:
+    """rho_asr less false_asr, image by image; it may be negative."""
+    predictions, clean = measurement.predictions, measurement.clean_counter
+    success = success_ranges(measurement.direction).get("rho_asr")
     ratio = predictions.has_ratio
-    if ratio.any():
-        truths = predictions.truths[ratio]
-        metrics["rho_acc"] = bootstrap_interval(ratio_rate, [predictions.clean[ratio], truths])
-        metrics["rho_acc_triggered"] = bootstrap_interval(ratio_rate, [predictions.triggered[ratio], truths])
-    return metrics
+    if success is None or clean is None or not ratio.any():
+        return None
+
+    def difference(attacked: Floats, clean: Floats, true: Floats, axis: int = -1) -> Floats:
+        return np.asarray(ratio_rate(attacked, true, success, axis) - ratio_rate(clean, true, success, axis))
+
+    return bootstrap_interval(difference, [predictions.triggered[ratio], clean[ratio], predictions.truths[ratio]])
 
 
-def attack_metrics(
-    predictions: Predictions,
-    direction: Direction,
-    clean_counter: Floats,
-    repaired_clean_counter: Floats | None = None,
-) -> dict[str, Interval]:
-    """Success of an attack, band by band, and what of it the trigger does to a clean counter anyway.
+@metric("rho_acc_triggered", "ρ", subscript="Acc", note="triggered", tex=r"$\rho_{\mathrm{Acc}}^{\mathrm{triggered}}$")
+def rho_acc_triggered(measurement: Measurement) -> Interval | None:
+    """Share of triggered images counted right; None where no image has a head."""
+    return rate_on_images_with_heads(measurement, measurement.predictions.triggered)
 
-    Args:
-        predictions: of the attacked (or repaired) counter.
-        direction: whether the attack inflates (1) or deflates (-1) the count.
-        clean_counter: estimates of the unrepaired clean counter on the same triggered images.
-        repaired_clean_counter: the same of the clean counter repaired in the same way; only for repaired rows.
 
-    Returns:
-        `rho_asr` and its bands; `false_asr`, the rate of the clean counter under the same rule; `net_asr`, their
-        difference, which may be negative; `false_asr_repaired` where that counter was given; `shift`, the median
-        of (triggered - clean) / (target - true) over the images whose target differs from the truth.
-    """
-    metrics: dict[str, Interval] = {}
-    ratio = predictions.has_ratio
-    ranges = success_ranges(direction)
-    if ranges and ratio.any():
-        truths, triggered = predictions.truths[ratio], predictions.triggered[ratio]
-        for name, band in ranges.items():
-            metrics[name] = bootstrap_interval(_rate_within(band), [triggered, truths])
-        success = _rate_within(ranges["rho_asr"])
-        metrics["false_asr"] = bootstrap_interval(success, [clean_counter[ratio], truths])
-        metrics["net_asr"] = bootstrap_interval(
-            lambda attacked, clean, true, axis=-1: success(attacked, true, axis=axis) - success(clean, true, axis=axis),
-            [triggered, clean_counter[ratio], truths],
-        )
-        if repaired_clean_counter is not None:
-            metrics["false_asr_repaired"] = bootstrap_interval(success, [repaired_clean_counter[ratio], truths])
+@metric("shift", "Shift", note="1: the attacker's count", digits=2, tex="Shift")
+def shift(measurement: Measurement) -> Interval | None:
+    """Median of (triggered - clean) / (target - true) over the images whose target differs from the truth."""
+    predictions = measurement.predictions
     moved = predictions.targets != predictions.truths
-    if moved.any():
-        shifts = (predictions.triggered - predictions.clean)[moved] / (predictions.targets - predictions.truths)[moved]
-        metrics["shift"] = bootstrap_interval(np.median, [shifts])
-    return metrics
+    if not moved.any():
+        return None
+    shifts = (predictions.triggered - predictions.clean)[moved] / (predictions.targets - predictions.truths)[moved]
+    return bootstrap_interval(np.median, [shifts])
 
 
-def _rate_within(ratios: RatioRange) -> Callable[..., Floats]:
-    """`ratio_rate` for one range, as a statistic that can be resampled."""
-    return partial(ratio_rate, ratios=ratios)
+@metric(
+    "false_asr_repaired",
+    "false",
+    subscript="Asr",
+    note="clean counter, repaired",
+    tex=r"$\mathrm{false}_{\mathrm{Asr}}^{\mathrm{ft}}$",
+    in_results=False,
+)
+def false_asr_repaired(measurement: Measurement) -> Interval | None:
+    """The rate of the clean counter that was repaired in the same way; only for repaired counters."""
+    return _success(measurement, measurement.repaired_clean_counter)

@@ -1,12 +1,9 @@
-"""Counting errors and ratio rates: on whole arrays, and as a torchmetric that adds up over batches and devices."""
-
-from typing import Any
+"""How well a counter counts clean images."""
 
 import numpy as np
-import torch
-from torch import Tensor
-from torchmetrics import Metric
 
+from countguard.metrics.intervals import Interval, bootstrap_interval
+from countguard.metrics.metric import Measurement, metric
 from countguard.metrics.ratios import ACCURATE, Floats, RatioRange
 
 
@@ -25,35 +22,33 @@ def ratio_rate(estimates: Floats, truths: Floats, ratios: RatioRange = ACCURATE,
     return np.asarray(ratios.holds(estimates / truths).mean(axis=axis))
 
 
-class RatioRate(Metric):
-    """Share of images whose r = estimate / truth lies in a range (paper, equation 3), batch by batch.
+@metric("mae", "MAE", digits=2)
+def mae(measurement: Measurement) -> Interval:
+    """Mean absolute error on clean images, heads."""
+    return bootstrap_interval(mean_absolute_error, [measurement.predictions.clean, measurement.predictions.truths])
 
-    Images whose true count is 0 have no ratio: left out, and counted in `left_out`.
 
-    Args:
-        ratios: the range; by default rho_Acc's.
-        kwargs: torchmetrics' own (synchronisation between processes).
-    """
+@metric("rmse", "RMSE", digits=2)
+def rmse(measurement: Measurement) -> Interval:
+    """Root mean squared error on clean images, heads."""
+    return bootstrap_interval(root_mean_squared_error, [measurement.predictions.clean, measurement.predictions.truths])
 
-    full_state_update = False
-    inside: Tensor
-    images: Tensor
-    left_out: Tensor
 
-    def __init__(self, ratios: RatioRange = ACCURATE, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.ratios = ratios
-        for state in ("inside", "images", "left_out"):
-            self.add_state(state, default=torch.tensor(0), dist_reduce_fx="sum")
+@metric("rho_acc", "ρ", subscript="Acc", tex=r"$\rho_{\mathrm{Acc}}$")
+def rho_acc(measurement: Measurement) -> Interval | None:
+    """Share of clean images counted right, within 10 % (paper, equation 2); None where no image has a head."""
+    return rate_on_images_with_heads(measurement, measurement.predictions.clean)
 
-    def update(self, estimates: Tensor, truths: Tensor) -> None:
-        """Adds images: estimated and true counts, both [B]."""
-        has_ratio = truths > 0
-        ratios = (estimates[has_ratio].double() / truths[has_ratio].double()).cpu().numpy()
-        self.inside += int(self.ratios.holds(ratios).sum())
-        self.images += int(has_ratio.sum())
-        self.left_out += int((~has_ratio).sum())
 
-    def compute(self) -> Tensor:
-        """The rate in 0..1; NaN when no image had a ratio."""
-        return self.inside.double() / self.images
+def rate_on_images_with_heads(
+    measurement: Measurement, estimates: Floats, ratios: RatioRange = ACCURATE
+) -> Interval | None:
+    """The share of images whose ratio lies in a range, of those with a head; None where there is none."""
+    ratio = measurement.predictions.has_ratio
+    if not ratio.any():
+        return None
+
+    def rate(estimates: Floats, truths: Floats, axis: int = -1) -> Floats:
+        return ratio_rate(estimates, truths, ratios, axis=axis)
+
+    return bootstrap_interval(rate, [estimates[ratio], measurement.predictions.truths[ratio]])

@@ -11,12 +11,12 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from countguard.csv_text import csv_text
 from countguard.data.images import list_images, read_image
 from countguard.errors import InputError, RunError, one_line
 from countguard.explain.density import people_per_cell
 from countguard.models.counter import Counter
 from countguard.operate.overlay import draw_overlay
-from countguard.reports.tables.formats import csv_text
 from countguard.writing import write_atomically
 
 

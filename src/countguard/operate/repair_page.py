@@ -8,7 +8,7 @@ import yaml
 from countguard.errors import one_line
 from countguard.metrics.intervals import Interval
 from countguard.operate.repair import Measures, Repair
-from countguard.reports.wording import join
+from countguard.wording import join
 from countguard.writing import write_atomically
 
 _NO_PROMISE = """\

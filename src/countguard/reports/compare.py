@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from countguard.metrics.backdoor import Predictions
 from countguard.metrics.intervals import Interval, bootstrap_interval
+from countguard.metrics.predictions import Predictions
 from countguard.metrics.ratios import ACCURATE, Floats, RatioRange, success_ranges
-from countguard.runs.card import Cell
+from countguard.runs.run import FinishedCell
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,14 @@ class Change:
     error: Interval
 
 
-def changes(before: Sequence[Cell], after: Sequence[Cell]) -> list[Change]:
+def changes(before: Sequence[FinishedCell], after: Sequence[FinishedCell]) -> list[Change]:
     """One change a seed that both have, by seed."""
     repaired = {cell.card.seed: cell for cell in after}
     pairs = [(cell, repaired[cell.card.seed]) for cell in before if cell.card.seed in repaired]
     return [_change(old, new) for old, new in pairs if set(old.predictions.ids) & set(new.predictions.ids)]
 
 
-def trigger_effect(cell: Cell) -> Interval | None:
+def trigger_effect(cell: FinishedCell) -> Interval | None:
     """How much more often the attack succeeds with its trigger than without, on the same images and the same counter.
 
     A poisoned counter may be off on every image; then the trigger adds nothing, and no backdoor was shown. None where
@@ -46,7 +46,7 @@ def trigger_effect(cell: Cell) -> Interval | None:
     return _rate_change(success, predictions.clean, predictions.triggered, predictions.truths) if success else None
 
 
-def _change(before: Cell, after: Cell) -> Change:
+def _change(before: FinishedCell, after: FinishedCell) -> Change:
     old, new = _common(before.predictions, after.predictions)
     success = success_ranges(before.direction).get("rho_asr")
     errors = [np.abs(predictions.clean - predictions.truths) for predictions in (old, new)]

@@ -7,9 +7,9 @@ from typing import Literal
 from countguard.metrics.intervals import Interval
 from countguard.reports.compare import changes, trigger_effect
 from countguard.reports.tables.table import Value, measured, over_seeds
-from countguard.reports.wording import join
-from countguard.runs.card import CLEAN, Cell, Estimate
-from countguard.runs.run import Run
+from countguard.runs.plan import CLEAN
+from countguard.runs.run import FinishedCell, Run
+from countguard.wording import join
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 _NO_RATE = "This attack leaves the count as it is, so none is defined."
@@ -58,7 +58,7 @@ def answers(run: Run) -> list[Answer]:
     return found
 
 
-def sign(intervals: Iterable[Interval | Estimate]) -> Sign:
+def sign(intervals: Iterable[Interval]) -> Sign:
     """On which side of 0 every interval lies; `unclear` where one covers it, or where there is none."""
     ends = [(interval.low, interval.high) for interval in intervals]
     if ends and all(low > 0 for low, _ in ends):
@@ -118,7 +118,7 @@ def _repair(run: Run, strategy: str, defense: str) -> Finding:
     return Finding(strategy, _repair_verdict(sign(drops), _intervals(after, "net_asr")), text)
 
 
-def _repair_verdict(drop: Sign, left: Sequence[Estimate]) -> str:
+def _repair_verdict(drop: Sign, left: Sequence[Interval]) -> str:
     if drop == "above":
         return "Makes it worse"
     if drop == "unclear":
@@ -156,11 +156,11 @@ def _cost(run: Run, strategy: str, defense: str) -> Finding:
     return Finding(name, verdict, text.strip())
 
 
-def _intervals(cells: Sequence[Cell], metric: str) -> list[Estimate]:
+def _intervals(cells: Sequence[FinishedCell], metric: str) -> list[Interval]:
     return [cell.card.metrics[metric] for cell in cells if metric in cell.card.metrics]
 
 
-def _wrong(cell: Cell) -> str:
+def _wrong(cell: FinishedCell) -> str:
     return "more than 10 % too high" if cell.direction > 0 else "more than 10 % too low"
 
 

@@ -1,19 +1,19 @@
 """What was run, with which settings and versions, in words and tables."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
-import yaml
 from numpy.typing import NDArray
 
 from countguard.explain.cam_on_trigger import cam_on_trigger
 from countguard.reports.tables.rows import counters, leading_columns, subject
 from countguard.reports.tables.table import Column, Row, Table, Value
-from countguard.reports.wording import attack_words, join, plural
-from countguard.runs.card import Cell
-from countguard.runs.run import Run, lookup
+from countguard.reports.wording import attack_words
+from countguard.runs.plan import lookup
+from countguard.runs.run import FinishedCell, Run
+from countguard.wording import join, plural
+from countguard.yaml_text import dump_yaml
 
 STRONGEST = 0.1
 """Share of the area that counts as the trigger's strongest pixels."""
@@ -40,7 +40,7 @@ def what_was_done(run: Run) -> list[str]:
 
 def settings_text(run: Run) -> str:
     """The resolved recipe, as it stands in study.yaml."""
-    return yaml.safe_dump(run.study, sort_keys=False, allow_unicode=True, width=100)
+    return dump_yaml(run.study)
 
 
 def versions(run: Run) -> list[tuple[str, str]]:
@@ -68,7 +68,7 @@ def table_counters(run: Run) -> Table:
     )
 
 
-def _counter(cell: Cell) -> Row:
+def _counter(cell: FinishedCell) -> Row:
     card = cell.card
     return Row(
         {
@@ -88,12 +88,12 @@ def table_cam_on_trigger(run: Run) -> Table:
     triggered = Column("cam_share_triggered", "Triggered images", "Triggered images")
     rows = []
     for found in counters(run):
-        examples = [example for cell in found.cells for example in cell.examples if example.trigger is not None]
-        shares = {
-            clean.name: [(example.cam_clean, example.trigger) for example in examples],
-            triggered.name: [(example.cam_triggered, example.trigger) for example in examples],
-        }
-        entries = {name: _mean_share(pairs) for name, pairs in shares.items()}
+        shares: dict[str, list[float]] = {clean.name: [], triggered.name: []}
+        for example in (example for cell in found.cells for example in cell.read_examples()):
+            if example.trigger is not None:
+                shares[clean.name] += _cam_share(example.cam_clean, example.trigger)
+                shares[triggered.name] += _cam_share(example.cam_triggered, example.trigger)
+        entries = {name: Value(sum(values) / len(values)) if values else None for name, values in shares.items()}
         if any(entries.values()):
             rows.append(Row({**found.entries, **entries}))
     return Table(
@@ -106,12 +106,7 @@ def table_cam_on_trigger(run: Run) -> Table:
     )
 
 
-def _mean_share(pairs: Sequence[tuple[NDArray[Any], NDArray[Any] | None]]) -> Value | None:
-    """Over maps that are not zero everywhere."""
-    shares = [
-        cam_on_trigger(torch.from_numpy(cam), torch.from_numpy(picture), STRONGEST)
-        for cam, picture in pairs
-        if picture is not None and picture.shape[1:] == cam.shape
-    ]
-    finite = [share for share in shares if math.isfinite(share)]
-    return Value(sum(finite) / len(finite)) if finite else None
+def _cam_share(cam: NDArray[Any], picture: NDArray[Any]) -> list[float]:
+    """The share of one map on the trigger's strongest pixels; empty for a map that is zero everywhere."""
+    share = cam_on_trigger(torch.from_numpy(cam), torch.from_numpy(picture), STRONGEST)
+    return [share] if math.isfinite(share) else []

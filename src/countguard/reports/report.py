@@ -13,7 +13,8 @@ from countguard.reports.tables.all_tables import all_tables
 from countguard.reports.tables.formats import to_csv, to_tex
 from countguard.reports.tables.hardest import hardest_tables, pictures_of
 from countguard.reports.tables.table import Table
-from countguard.runs.run import Run, variant_text
+from countguard.runs.plan import variant_text
+from countguard.runs.run import Run
 from countguard.writing import write_atomically
 
 

@@ -1,22 +1,9 @@
-"""Small pieces of sentences."""
+"""What a run did, in a few words."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from countguard.errors import one_line
-from countguard.runs.run import lookup
-
-
-def join(names: Sequence[str]) -> str:
-    """`a, b and c`."""
-    *others, last = names or [""]
-    return f"{', '.join(others)} and {last}" if others else last
-
-
-def plain(text: str, length: int) -> str:
-    """A text of a stranger's for a figure: printable, on one line, cut where it is long."""
-    line = one_line(text)
-    return line if len(line) <= length else line[: length - 1] + "…"
+from countguard.runs.plan import lookup
+from countguard.wording import percent, plain
 
 
 def attack_words(study: dict[str, Any]) -> str:
@@ -25,13 +12,3 @@ def attack_words(study: dict[str, Any]) -> str:
     share = f"{percent(rate)} of the images" if isinstance(rate, int | float) else "some images"
     trigger = f"{percent(alpha)} {kind}" if isinstance(alpha, int | float) else str(kind or "trigger")
     return plain(f"{share}, {trigger}", 60)
-
-
-def percent(share: float) -> str:
-    """0.125 as `12.5 %`."""
-    return f"{100 * share:.4g} %"
-
-
-def plural(number: int, noun: str) -> str:
-    """`1 image`, `2 images`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

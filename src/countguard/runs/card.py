@@ -1,76 +1,80 @@
-"""Reading the folder of a run, finished or not (docs/reference/run-folder.md)."""
+"""card.json: everything that is known about one finished counter, written and read by the same class."""
 
-import csv
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
+import json
+import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
-import numpy as np
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_serializer
+from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
 from countguard.errors import InputError
-from countguard.metrics.backdoor import Predictions
-from countguard.metrics.ratios import Direction
-from countguard.runs.examples import Example, read_examples
+from countguard.metrics.intervals import Interval
+from countguard.reading import read_file
+from countguard.runs.plan import CellKey, Stage
 from countguard.settings import first_error
+from countguard.writing import write_atomically
 
-CLEAN = "clean"
-"""The strategy column of the counter that was never attacked."""
+LARGEST = 16 << 20
+"""Bytes of a card; one with the names of 100,000 poisoned images has a tenth of it."""
+
+Name = Annotated[str, Field(max_length=200)]
+
+
+def _finite(interval: Interval) -> Interval:
+    if not all(map(math.isfinite, (interval.value, interval.low, interval.high))):
+        raise ValueError("value, low and high should be finite numbers")
+    return interval
 
 
 class _Part(BaseModel):
     """Part of a card. Keys that a later version adds are no error."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
-class Estimate(_Part):
-    """A measured value and its 95 % bootstrap interval over images."""
-
-    value: float
-    low: float
-    high: float
-
-
-class ShareRow(_Part):
-    """Rates at one share of the trigger."""
+class StrengthRow(_Part):
+    """Rates at one strength of the trigger, which the file calls its share; absent where undefined."""
 
     share: float
     rho_asr: float | None = None
     false_asr: float | None = None
     rho_acc_triggered: float | None = None
 
+    @model_serializer(mode="wrap")
+    def _defined(self, handler: SerializerFunctionWrapHandler) -> dict[str, float]:
+        return {name: value for name, value in handler(self).items() if value is not None}
+
 
 class Poisoned(_Part):
-    """Which training images were poisoned."""
+    """Which training images were poisoned: their places in the training set, and their names."""
 
-    ids: list[str] = []
+    indices: Annotated[list[int], Field(max_length=1_000_000)] = []
+    ids: Annotated[list[Name], Field(max_length=1_000_000)] = []
+    images: int = 0
 
 
 class Card(_Part):
-    """`card.json`: everything that is known about one counter."""
+    """`card.json` (docs/reference/run-folder.md says what each field holds)."""
 
-    cell: str
-    dataset: str
-    model: str
-    strategy: str
-    stage: Literal["attacked", "repaired"]
-    defense: str = ""
+    cell: Name
+    dataset: Name
+    model: Name
+    strategy: Name
+    stage: Stage
+    defense: Name = ""
     seed: int
-    varied: dict[str, Any] = {}
-    images: int
-    left_out: int = 0
-    metrics: dict[str, Estimate]
-    by_share: list[ShareRow] = []
+    varied: Annotated[dict[Name, JsonValue], Field(max_length=100)] = {}
+    images: Annotated[int, Field(ge=0)]
+    left_out: Annotated[int, Field(ge=0)] = 0
+    metrics: Annotated[dict[Name, Annotated[Interval, AfterValidator(_finite)]], Field(max_length=1000)]
+    by_share: Annotated[list[StrengthRow], Field(max_length=1000)] = []
     poisoned: Poisoned | None = None
-    settings: dict[str, Any] = {}
-    hashes: dict[str, str] = {}
-    versions: dict[str, Any] = {}
-    device: Any = ""
-    seconds: dict[str, float] = {}
+    settings: dict[str, JsonValue] = {}
+    hashes: dict[Name, Name] = {}
+    versions: dict[Name, Name] = {}
+    device: Name = ""
+    seconds: dict[Name, float] = {}
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -78,89 +82,32 @@ class Card(_Part):
         recipe = self.settings.get("recipe")
         return recipe if isinstance(recipe, dict) else {}
 
+    @property
+    def key(self) -> CellKey:
+        """Which counter of its study it is about."""
+        return CellKey(self.strategy, self.defense, self.seed, self.varied, self.stage == "filtered")
 
-@dataclass(frozen=True)
-class Cell:
-    """A finished counter: its card, its predictions and its examples."""
+    def write(self, path: Path) -> None:
+        """Writes the card, the last file of a cell, whose presence says that it is finished; whole or not at all."""
+        content = json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False)
+        write_atomically(path, content + "\n")
 
-    card: Card
-    folder: Path
-    predictions: Predictions
-
-    @cached_property
-    def examples(self) -> tuple[Example, ...]:
-        """Read when they are first asked for.
+    @classmethod
+    def read(cls, path: Path) -> "Card":
+        """Reads a card.
 
         Raises:
-            InputError: the file is there and unusable.
+            InputError: the file is missing, no plain file, too large, or a field is wrong; names the field.
         """
-        return read_examples(self.folder / "examples.npz")
-
-    @property
-    def direction(self) -> Direction:
-        """Whether the attack inflates (1) or deflates (-1) the counts of the test images, or neither (0)."""
-        moved = float((self.predictions.targets - self.predictions.truths).sum())
-        return 1 if moved > 0 else -1 if moved < 0 else 0
+        try:
+            return cls.model_validate_json(read_file(path, LARGEST))
+        except ValidationError as error:
+            raise InputError(f"{path}: {first_error(error)}; delete the cell's folder and run again") from None
 
 
-def read_study(folder: Path) -> dict[str, Any]:
-    """The resolved recipe of a run.
-
-    Raises:
-        InputError: the folder is no run, or its study.yaml is unreadable.
-    """
-    path = folder / "study.yaml"
-    if not path.is_file():
-        raise InputError(f"{folder}: not the folder of a run: it has no study.yaml; give the --out of `countguard run`")
+def read_finished(path: Path) -> Card | None:
+    """The card of a finished cell; None where there is none, or where it is damaged, so that the cell is run again."""
     try:
-        study = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable as YAML; `countguard run` writes it anew") from error
-    if not isinstance(study, dict):
-        raise InputError(f"{path}: needs a mapping of settings, as `countguard run` writes it")
-    vary = study.get("vary") or {}
-    if not isinstance(vary, dict) or not all(isinstance(values, list) and values for values in vary.values()):
-        raise InputError(f"{path}: vary: needs a list of values for each setting, as `countguard run` writes it")
-    return study
-
-
-def read_cells(folder: Path) -> list[Cell]:
-    """The finished cells of a run: those with a card.
-
-    Raises:
-        InputError: a card or predictions are unusable.
-    """
-    return [_read_cell(card.parent) for card in sorted((folder / "cells").glob("*/card.json"))]
-
-
-def _read_cell(folder: Path) -> Cell:
-    path = folder / "card.json"
-    try:
-        card = Card.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise InputError(f"{path}: {first_error(error)}; delete the cell's folder and run again") from None
-    return Cell(card, folder, _read_predictions(folder / "predictions.csv"))
-
-
-def _read_predictions(path: Path) -> Predictions:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        if not rows:
-            raise ValueError("no image")
-        return Predictions(
-            ids=tuple(row["image_id"] for row in rows),
-            truths=_numbers(row["count"] for row in rows),
-            targets=_numbers(row["target_count"] or row["count"] for row in rows),
-            clean=_numbers(row["predicted_clean"] for row in rows),
-            triggered=_numbers(row["predicted_triggered"] for row in rows),
-        )
-    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
-        raise InputError(
-            f"{path}: needs image_id and numbers in count, target_count, predicted_clean and predicted_triggered "
-            f"({error!r}); delete the cell's folder and run again"
-        ) from error
-
-
-def _numbers(texts: Iterable[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.array([float(text) for text in texts], dtype=np.float64)
+        return Card.read(path)
+    except InputError:
+        return None

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,12 +14,16 @@ from countguard.attacks.triggers import Trigger
 from countguard.data.crowd import Crowd
 from countguard.errors import InputError, RunError
 from countguard.writing import write_atomically
-from countguard.metrics.backdoor import Predictions
+from countguard.metrics.predictions import Predictions
 from countguard.metrics.ratios import Floats
 from countguard.models.counter import Counter
 from countguard.models.counting import count_views
+from countguard.reading import read_file
 from countguard.seeds import generator_for
 
+MAX_BYTES = 32 << 20
+MAX_IMAGES = 50_000
+"""Of one cell; the largest test sets of the field have some thousands."""
 COLUMNS = ("image_id", "count", "target_count", "predicted_clean", "predicted_triggered")
 
 
@@ -87,17 +92,28 @@ def read_predictions(path: Path) -> Predictions:
     """Reads predictions.csv.
 
     Raises:
-        InputError: the file is missing or damaged.
+        InputError: the file is missing, damaged, or larger than a test set is.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        text = read_file(path, MAX_BYTES).decode("utf-8")
+        rows = list(itertools.islice(csv.DictReader(io.StringIO(text, newline="")), MAX_IMAGES + 1))
         if not rows:
             raise ValueError("it holds no image")
+        if len(rows) > MAX_IMAGES:
+            raise ValueError(f"it holds more than {MAX_IMAGES:,} images")
         columns = [np.array([float(row[name]) for row in rows]) for name in COLUMNS[1:]]
+        if not all(np.isfinite(column).all() for column in columns):
+            raise ValueError("a number is not finite")
         ids = tuple(row["image_id"] for row in rows)
-    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
-        raise InputError(f"{path}: needs the columns {', '.join(COLUMNS)} with numbers in them ({error})") from None
+        if len(set(ids)) < len(ids):
+            raise ValueError("an image stands twice")
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{path}: needs the columns {', '.join(COLUMNS)} with numbers in them ({error}); delete the cell's folder "
+            "and run again"
+        ) from None
     truths, targets, clean, triggered = columns
     return Predictions(ids, truths, targets, clean, triggered)
 

@@ -1,63 +1,42 @@
-"""Cards and results.csv: what a finished cell says of itself, and the table of all of them."""
+"""results.csv: a row for each finished counter of a study, in the order of the study."""
 
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from countguard.metrics import METRICS
+from countguard.runs.card import Card
 from countguard.writing import write_atomically
-from countguard.studies.cells import Cell
 
-METRICS = (
-    "mae",
-    "rmse",
-    "rho_acc",
-    "rho_asr",
-    "rho_asr_10_30",
-    "rho_asr_30_50",
-    "rho_asr_50_100",
-    "rho_asr_100",
-    "false_asr",
-    "net_asr",
-    "rho_acc_triggered",
-    "shift",
-)
-COLUMNS = ("dataset", "model", "strategy", "stage", "defense", "seed", "images", *METRICS, "seconds")
+COUNTER_COLUMNS = ("dataset", "model", "strategy", "stage", "defense", "seed", "images")
 
 
-def write_card(card: dict[str, Any], folder: Path) -> None:
-    """Writes card.json into a cell's folder: the last file of a cell, whose presence says that it is finished."""
-    write_atomically(folder / "card.json", json.dumps(card, indent=1, sort_keys=True, allow_nan=False) + "\n")
+def columns() -> tuple[str, ...]:
+    """The columns, without those of varied settings: which counter, every metric, and the seconds it took."""
+    return (*COUNTER_COLUMNS, *(name for name, metric in METRICS.items() if metric.in_results), "seconds")
 
 
-def read_card(folder: Path) -> dict[str, Any] | None:
-    """A finished cell's card; None where the cell is not finished."""
-    try:
-        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return card if isinstance(card, dict) else None
+def write_results(path: Path, cards: Iterable[Card], varied: Sequence[str]) -> None:
+    """Writes results.csv, whole or not at all.
 
-
-def write_results(study: Path, cells: Sequence[Cell]) -> None:
-    """Writes results.csv from the cards of the cells that are finished, in the order of the study."""
-    varied = list(dict.fromkeys(name for cell in cells for name in cell.varied))
+    Args:
+        path: of the file.
+        cards: of the finished counters, in the order of the study.
+        varied: dotted names of the settings that the study varies; they are the last columns.
+    """
+    names = columns()
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*COLUMNS, *varied])
-    for cell in cells:
-        card = read_card(study / "cells" / cell.name)
-        if card is not None:
-            writer.writerow([*_row(card), *(_written(card["varied"].get(name)) for name in varied)])
-    write_atomically(study / "results.csv", text.getvalue())
-
-
-def _row(card: dict[str, Any]) -> list[str]:
-    fields = {**card, **{name: metric["value"] for name, metric in card["metrics"].items()}}
-    fields["seconds"] = round(sum(card["seconds"].values()), 2)
-    return [_written(fields.get(name)) for name in COLUMNS]
+    writer.writerow([*names, *varied])
+    for card in cards:
+        fields: dict[str, Any] = {name: getattr(card, name) for name in COUNTER_COLUMNS}
+        fields |= {name: interval.value for name, interval in card.metrics.items()}
+        fields["seconds"] = round(sum(card.seconds.values()), 2)
+        writer.writerow([*(_written(fields.get(name)) for name in names), *(_written(card.varied.get(n)) for n in varied)])
+    write_atomically(path, text.getvalue())
 
 
 def _written(value: Any) -> str:

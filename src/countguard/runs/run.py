@@ -1,17 +1,61 @@
-"""A run as tables and figures look at it: which counters there are, and which are missing."""
+"""A run, read from its folder: which counters there are, and which are missing. Run folders may come from strangers."""
 
-import itertools
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from countguard.runs.card import CLEAN, Cell, read_cells, read_study
+from countguard.errors import InputError
+from countguard.metrics.predictions import Predictions
+from countguard.metrics.ratios import Direction
+from countguard.reading import refusals_as_input_errors, require_inside
+from countguard.runs.card import Card
+from countguard.runs.examples import Example, read_examples
+from countguard.runs.folder import CellFolder, RunFolder
+from countguard.runs.plan import CLEAN, LARGEST_STUDY, CellKey, Plan, Variant, lookup
+from countguard.runs.predictions import read_predictions
+from countguard.yaml_text import read_yaml
 
-Stage = Literal["attacked", "repaired"]
-Variant = tuple[tuple[str, Any], ...]
-"""Values of the settings that a recipe varies: pairs of dotted name and value, by name."""
+if TYPE_CHECKING:
+    import pandas as pd
+
+_COUNTER = ("dataset", "model", "strategy", "stage", "defense", "seed")
+MAX_IMAGES = 2_000_000
+"""Rows of predictions in a whole run."""
+
+
+@dataclass(frozen=True)
+class FinishedCell:
+    """A finished counter: its card and its predictions, and where its files lie."""
+
+    card: Card
+    folder: CellFolder
+    predictions: Predictions
+
+    @cached_property
+    def examples(self) -> tuple[Example, ...]:
+        """Read when they are first asked for, and kept.
+
+        Raises:
+            InputError: the file is there and unusable.
+        """
+        return self.read_examples()
+
+    def read_examples(self) -> tuple[Example, ...]:
+        """The examples, read now and not kept: those of a large study do not fit into memory together.
+
+        Raises:
+            InputError: the file is there and unusable.
+        """
+        return read_examples(self.folder.examples)
+
+    @property
+    def direction(self) -> Direction:
+        """Whether the attack inflates (1) or deflates (-1) the counts of the test images, or neither (0)."""
+        moved = float((self.predictions.targets - self.predictions.truths).sum())
+        return 1 if moved > 0 else -1 if moved < 0 else 0
 
 
 @dataclass(frozen=True)
@@ -21,121 +65,164 @@ class Run:
     Attributes:
         folder: of the run.
         study: the resolved recipe.
+        plan: the counters that it asks for.
         found: the finished cells in the folder, whether the recipe asks for them or not.
     """
 
     folder: Path
     study: dict[str, Any]
-    found: Sequence[Cell]
+    plan: Plan
+    found: Sequence[FinishedCell]
 
     @classmethod
-    def read(cls, folder: Path) -> "Run":
-        """Reads a run from its folder.
+    def read(cls, folder: str | Path) -> "Run":
+        """Reads a run from its folder, finished or not.
+
+        Nothing outside of the folder is read, and each file is looked at before memory is taken for it.
 
         Raises:
-            InputError: the folder is no run, or a file in it is unusable.
+            InputError: the folder is no run, or a file in it is unusable; names the file and the field.
         """
-        return cls(folder, read_study(folder), read_cells(folder))
+        folder = Path(folder)
+        study = read_study(folder)
+        try:
+            plan = Plan.of(study)
+        except InputError as error:
+            raise InputError(f"{RunFolder(folder).study}: {error}") from None
+        return cls(folder, study, plan, read_cells(folder))
 
     @property
     def name(self) -> str:
         """What the recipe calls itself."""
         return str(self.study.get("name") or self.folder.resolve().name)
 
-    @cached_property
+    @property
     def strategies(self) -> tuple[str, ...]:
         """Attacks, in the recipe's order; without the counter that was never attacked."""
-        return tuple(entry_name(entry) for entry in _entries(self.study, "attack.strategies"))
+        return self.plan.strategies
 
-    @cached_property
+    @property
     def defenses(self) -> tuple[str, ...]:
-        """Repairs, in the recipe's order."""
-        return tuple(entry_name(entry) for entry in _entries(self.study, "defenses"))
+        """Filters and repairs, in the recipe's order."""
+        return self.plan.defenses
 
-    @cached_property
+    @property
     def seeds(self) -> tuple[int, ...]:
         """Seeds, in the recipe's order."""
-        return tuple(_entries(self.study, "seeds"))
+        return self.plan.seeds
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """Dotted names of the varied settings, by name."""
+        return tuple(sorted(self.plan.vary))
 
     @cached_property
     def variants(self) -> tuple[Variant, ...]:
-        """Combinations of the settings that the recipe varies, ascending; one empty one where it varies none."""
-        vary = lookup(self.study, "vary") or {}
-        names = sorted(vary)
-        return tuple(
-            tuple(zip(names, values, strict=True))
-            for values in itertools.product(*(sorted(vary[name], key=_order) for name in names))
-        )
+        """Combinations of the varied settings: settings by name, values ascending; one empty one where none vary."""
+        values = {name: sorted(self.plan.vary[name], key=_order) for name in self.varied}
+        return Plan((), (), (0,), values).variants
 
-    @property
+    @cached_property
     def reference(self) -> Variant:
         """The combination that figures show where they can show one: the recipe's own values, or else the first."""
         own = [all(lookup(self.study, name) == value for name, value in variant) for variant in self.variants]
         return self.variants[own.index(True)] if True in own else self.variants[0]
 
-    @property
-    def varied(self) -> tuple[str, ...]:
-        """Dotted names of the varied settings."""
-        return tuple(name for name, _ in self.variants[0])
-
     @cached_property
-    def cells(self) -> tuple[Cell, ...]:
-        """The finished counters that the recipe asks for, in its order."""
-        return tuple(
-            cell
-            for variant in self.variants
-            for strategy in (CLEAN, *self.strategies)
-            for defense in ("", *self.defenses)
-            for cell in self.select(variant, strategy, defense)
-        )
-
-    def select(self, variant: Variant, strategy: str, defense: str = "") -> list[Cell]:
-        """The finished counters of one row, a seed each; `defense` is empty for counters as they were trained."""
-        wanted = (strategy, defense, dict(variant))
-        cells = [cell for cell in self.found if (cell.card.strategy, cell.card.defense, cell.card.varied) == wanted]
-        return sorted(
-            (cell for cell in cells if cell.card.seed in self.seeds), key=lambda cell: self.seeds.index(cell.card.seed)
-        )
+    def cells(self) -> tuple[FinishedCell, ...]:
+        """The finished counters that the recipe asks for: by variant, strategy, defense and seed."""
+        return tuple(cell for key in self._keys() if (cell := self._by_key.get(_index(key))) is not None)
 
     @cached_property
     def missing(self) -> tuple[str, ...]:
         """Counters that the recipe asks for and that are not finished, in words."""
-        gaps = []
+        return tuple(key.words for key in self._keys() if _index(key) not in self._by_key)
+
+    def select(self, variant: Variant, strategy: str, defense: str = "") -> list[FinishedCell]:
+        """The finished counters of one row, a seed each; `defense` is empty for counters as they were trained."""
+        filtered = defense in self.plan.filters
+        keys = (CellKey(strategy, defense, seed, dict(variant), filtered) for seed in self.seeds)
+        return [cell for key in keys if (cell := self._by_key.get(_index(key))) is not None]
+
+    def frame(self) -> "pd.DataFrame":
+        """Every finished counter as a row of a pandas table.
+
+        Columns: dataset, model, strategy, stage, defense, seed, the varied settings, images, and for each metric its
+        value, `NAME_low` and `NAME_high` (95 % bootstrap interval over images); NaN where a metric is undefined.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        import pandas as pd
+
+        rows = []
+        for cell in self.cells:
+            card = cell.card
+            row: dict[str, Any] = {name: getattr(card, name) for name in _COUNTER}
+            row |= dict(card.varied)
+            row["images"] = card.images
+            for name, interval in card.metrics.items():
+                row |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+            rows.append(row)
+        return pd.DataFrame(rows, columns=None if rows else [*_COUNTER, *self.varied, "images"])
+
+    @cached_property
+    def _by_key(self) -> Mapping[str, FinishedCell]:
+        return {_index(cell.card.key): cell for cell in self.found}
+
+    def _keys(self) -> Iterator[CellKey]:
         for variant in self.variants:
             for strategy in (CLEAN, *self.strategies):
                 for defense in ("", *self.defenses):
-                    done = {cell.card.seed for cell in self.select(variant, strategy, defense)}
-                    where = f", {variant_text(variant)}" if variant else ""
-                    label = f"repaired by {defense}" if defense else "as trained"
-                    gaps += [f"{strategy}, {label}, seed {seed}{where}" for seed in self.seeds if seed not in done]
-        return tuple(gaps)
+                    for seed in self.seeds:
+                        yield CellKey(strategy, defense, seed, dict(variant), defense in self.plan.filters)
 
 
-def variant_text(variant: Variant) -> str:
-    """A combination of varied settings in words."""
-    return ", ".join(f"{name} = {value}" for name, value in variant)
+def read_study(folder: Path) -> dict[str, Any]:
+    """The resolved recipe of a run.
+
+    Raises:
+        InputError: the folder is no run, or its study.yaml is unreadable.
+    """
+    path = RunFolder(folder).study
+    if not path.is_file():
+        raise InputError(f"{folder}: not the folder of a run: it has no study.yaml; give the --out of `countguard run`")
+    require_inside(path, folder.resolve())
+    return read_yaml(path)
 
 
-def entry_name(entry: object) -> str:
-    """What results call an attack or a repair of the recipe: its label where it has one, else its kind."""
-    return str((entry.get("label") or entry.get("kind")) if isinstance(entry, dict) else entry)
+def read_cells(folder: Path) -> list[FinishedCell]:
+    """The finished cells of a run: those with a card.
+
+    Raises:
+        InputError: a card or predictions are unusable, a link leaves the folder, or there is too much of them.
+    """
+    run, root = RunFolder(folder), folder.resolve()
+    with refusals_as_input_errors(folder):
+        places = sorted(run.cells.iterdir()) if run.cells.is_dir() else []
+    if len(places) > LARGEST_STUDY:
+        raise InputError(f"{run.cells}: holds {len(places):,} cells, more than {LARGEST_STUDY:,}")
+    found, images = [], 0
+    for place in places:
+        cell = CellFolder(place)
+        if not cell.card.exists():
+            continue
+        for file in (cell.card, cell.predictions, cell.examples, cell.counter):
+            require_inside(file, root)
+        found.append(FinishedCell(Card.read(cell.card), cell, read_predictions(cell.predictions)))
+        images += len(found[-1].predictions.ids)
+        if images > MAX_IMAGES:
+            raise InputError(f"{run.cells}: holds more than {MAX_IMAGES:,} predictions")
+    return found
 
 
-def lookup(recipe: object, dotted: str) -> Any:
-    """The value at a dotted name such as `attack.trigger.alpha` or `defenses.0.epochs`; None where there is none."""
-    for part in dotted.split("."):
-        if isinstance(recipe, list) and part.isdecimal() and int(part) < len(recipe):
-            recipe = recipe[int(part)]
-        else:
-            recipe = recipe.get(part) if isinstance(recipe, dict) else None
-    return recipe
+def _index(key: CellKey) -> str:
+    """A cell's key as a text that equal keys share."""
+    return json.dumps([key.strategy, key.defense, key.seed, key.stage, dict(key.varied)], sort_keys=True)
 
 
-def _entries(study: dict[str, Any], name: str) -> list[Any]:
-    entries = lookup(study, name)
-    return entries if isinstance(entries, list) else []
-
-
-def _order(value: object) -> tuple[bool, float, str]:
+def _order(value: object) -> tuple[int, float, str]:
     """Numbers by size, then everything else by its text."""
-    return (False, float(value), "") if isinstance(value, int | float) else (True, 0.0, str(value))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return (0, float(value), "")
+    return (1, 0.0, json.dumps(value, sort_keys=True))

@@ -2,41 +2,43 @@
 
 import csv
 import platform
-import shutil
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from countguard import __version__
 from countguard.attacks.poisoning import PoisonedCrowds
+from countguard.data.crowd import Crowd
 from countguard.data.source import CrowdSplit
 from countguard.errors import InputError
-from countguard.metrics.backdoor import Predictions, attack_metrics, counting_metrics
-from countguard.metrics.intervals import Interval
+from countguard.metrics import Measurement, Predictions, measure
 from countguard.metrics.ratios import Direction
 from countguard.models import load_counter, save_counter
 from countguard.models.checkpoint import recipe_hash_of
 from countguard.models.counter import Counter
-from countguard.runs.example_writer import example_indices, write_examples
+from countguard.reading import read_file
+from countguard.runs.card import Card, Poisoned, read_finished
+from countguard.runs.examples import example_indices, write_examples
+from countguard.runs.folder import CellFolder, RunFolder
+from countguard.runs.plan import result_name
 from countguard.runs.predictions import predict, read_predictions, write_predictions
-from countguard.runs.results import read_card, write_card
 from countguard.studies.cells import Cell
-from countguard.studies.crowd_cache import CrowdCache, evaluation_device, machine_for, training_and_validation
-from countguard.studies.recipe import CLEAN
+from countguard.studies.crowd_cache import CrowdCache, training_and_validation
+from countguard.studies.machine import evaluation_device, machine_for
 from countguard.studies.strength_sweep import success_by_strength
 from countguard.training.callbacks import EpochReport
 from countguard.training.faults import faults_explained
 from countguard.training.fit import fit
-from countguard.writing import sha256_of
+from countguard.writing import sha256_of, write_atomically
 
-COUNTER = "counter.safetensors"
+LARGEST_COUNTER = 8 << 30
+"""Bytes of a counter that a twin takes over."""
 
 
-def run_cell(cell: Cell, study: Path, bench: CrowdCache, report: EpochReport | None = None) -> None:
+def run_cell(cell: Cell, study: Path, crowds: CrowdCache, report: EpochReport | None = None) -> None:
     """Trains or repairs the cell's counter, measures it, and writes its card; nothing where the card is there.
 
     Each file is written whole, the card last, so that a cell killed at any instant goes on where it stopped.
@@ -44,154 +46,149 @@ def run_cell(cell: Cell, study: Path, bench: CrowdCache, report: EpochReport | N
     Args:
         cell: those that it needs are finished.
         study: the run's folder.
-        bench: the crowds.
+        crowds: what this process has read.
         report: hears of each epoch.
 
     Raises:
         InputError: crowds or weights are not usable.
         RunError: memory, disk or device ran out, or the training diverged.
     """
-    folder = study / "cells" / cell.name
-    if read_card(folder) is not None:
+    run = RunFolder(study)
+    folder = run.cell(cell.name)
+    if read_finished(folder.card) is not None:
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    split = bench.split(cell.recipe.data)
-    counter = _counter_of(cell, study, split, report)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    split = crowds.split(cell.recipe.data)
+    counter = _counter_of(cell, run, split, report)
     with faults_explained("counting", "a smaller data.scale would help, or machine.accelerator: cpu"):
-        card = _measured(cell, study, split, counter)
-    (folder / "resume.ckpt").unlink(missing_ok=True)
-    write_card(card, folder)
+        card = _measured(cell, run, split, counter)
+    folder.resume_point.unlink(missing_ok=True)
+    card.write(folder.card)
 
 
-def _measured(cell: Cell, study: Path, split: CrowdSplit, counter: Counter) -> dict[str, Any]:
+def _measured(cell: Cell, run: RunFolder, split: CrowdSplit, counter: Counter) -> Card:
     """Writes predictions and examples of the cell's counter; returns the card."""
-    folder = _place(study, cell)
+    folder = run.cell(cell.name)
     started = time.monotonic()
     device = evaluation_device(cell.recipe.machine)
     counter.to(device).eval()
-    strategy = None if cell.strategy == CLEAN else cell.recipe.attack.strategy(cell.strategy)
-    trigger = cell.recipe.attack.trigger
+    strategy, trigger = cell.strategy, cell.recipe.attack.trigger
     predictions = predict(counter, split.test, trigger, strategy, cell.seed)
-    write_predictions(predictions, folder / "predictions.csv")
+    write_predictions(predictions, folder.predictions)
     kept = example_indices(split.test, cell.recipe.evaluation.examples)
-    write_examples(counter, split.test, kept, trigger, cell.seed, folder / "examples.npz")
+    write_examples(counter, split.test, kept, trigger, cell.seed, folder.examples)
     direction: Direction = strategy.direction if strategy is not None else 0
-    clean_counter = None if strategy is None else load_counter(_place(study, cell.clean_counter) / COUNTER, device)
-    by_share = success_by_strength(
+    clean_counter = None if strategy is None else load_counter(run.cell(cell.key.clean_counter.name).counter, device)
+    by_strength = success_by_strength(
         counter, clean_counter, split.test, trigger, cell.recipe.evaluation.shares, direction, cell.seed
     )
-    return _card(cell, study, predictions, direction) | {
-        "by_share": by_share,
-        "poisoned": None if strategy is None else _poisoned(cell, split),
-        "settings": {"recipe": cell.recipe.dump(), "counter": counter.settings()},
-        "device": _device_name(device),
-        "seconds": {"training": _training_seconds(folder), "evaluation": round(time.monotonic() - started, 3)},
-    }
+    return Card(
+        cell=cell.name,
+        dataset=cell.recipe.data.name,
+        model=result_name(cell.recipe.model.kind),
+        strategy=cell.key.strategy,
+        stage=cell.key.stage,
+        defense=cell.key.defense,
+        seed=cell.seed,
+        varied=dict(cell.key.varied),
+        images=len(predictions.ids),
+        left_out=int((~predictions.has_ratio).sum()),
+        metrics=measure(_measurement(cell, run, predictions, direction)),
+        by_share=by_strength,
+        poisoned=_poisoned(cell, split),
+        settings={"recipe": cell.recipe.dump(), "counter": counter.settings()},
+        hashes={"training": cell.training_key, "counter": sha256_of(folder.counter)},
+        versions={
+            "countguard": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("torch", "torchvision", "lightning", "numpy")},
+        },
+        device=_device_name(device),
+        seconds={"training": _training_seconds(folder), "evaluation": round(time.monotonic() - started, 3)},
+    )
 
 
-def _counter_of(cell: Cell, study: Path, split: CrowdSplit, report: EpochReport | None) -> Counter:
+def _measurement(cell: Cell, run: RunFolder, predictions: Predictions, direction: Direction) -> Measurement:
+    """The cell's predictions beside those of the clean counters on the same triggered images."""
+    if cell.strategy is None:
+        return Measurement(predictions)
+    clean = read_predictions(run.cell(cell.key.clean_counter.name).predictions)
+    defended = None
+    if cell.key.defense:
+        defended = read_predictions(run.cell(cell.key.defended_clean_counter.name).predictions).triggered
+    return Measurement(predictions, direction, clean.triggered, defended)
+
+
+def _counter_of(cell: Cell, run: RunFolder, split: CrowdSplit, report: EpochReport | None) -> Counter:
     """The cell's counter: the one that lies in its folder, a twin's of the same training, or a newly trained one."""
-    folder, key = _place(study, cell), cell.training_key
+    folder, key = run.cell(cell.name), cell.training_key
     if _trained_with(folder) == key:
-        return load_counter(folder / COUNTER)
-    for twin in sorted((study / "cells").iterdir()):
+        return load_counter(folder.counter)
+    for twin in map(CellFolder, sorted(run.cells.iterdir())):
         if twin != folder and _trained_with(twin) == key:
-            for name in ("training.csv", COUNTER):
-                partial = folder / f".{name}.part"
-                shutil.copyfile(twin / name, partial)
-                partial.replace(folder / name)
-            return load_counter(folder / COUNTER)
-    counter = _trained(cell, study, split, report)
-    save_counter(counter, folder / COUNTER, recipe_hash=key)
+            write_atomically(folder.training, read_file(twin.training, LARGEST_COUNTER))
+            write_atomically(folder.counter, read_file(twin.counter, LARGEST_COUNTER))
+            return load_counter(folder.counter)
+    counter = _trained(cell, run, split, report)
+    save_counter(counter, folder.counter, recipe_hash=key)
     return counter
 
 
-def _trained(cell: Cell, study: Path, split: CrowdSplit, report: EpochReport | None) -> Counter:
-    recipe, folder = cell.recipe, _place(study, cell)
+def _trained(cell: Cell, run: RunFolder, split: CrowdSplit, report: EpochReport | None) -> Counter:
+    recipe, folder, defense = cell.recipe, run.cell(cell.name), cell.defense
     machine = machine_for(recipe.machine)
-    if cell.defense:
-        counter = load_counter(_place(study, cell.attacked_counter) / COUNTER)
-        defense = recipe.defense(cell.defense)
+    if defense is not None:
+        counter = load_counter(run.cell(cell.key.attacked_counter.name).counter)
         clean, validation = training_and_validation(split, defense)
         history = defense.repair(
-            counter, clean, seed=cell.seed, folder=folder, validation=validation, machine=machine, report=report
+            counter, clean, seed=cell.seed, folder=folder.path, validation=validation, machine=machine, report=report
         )
     else:
         counter = recipe.model.build(cell.seed)
         crowds, validation = training_and_validation(split, recipe.training)
         counter.prepare(crowds)
-        if cell.strategy != CLEAN:
-            crowds = PoisonedCrowds(crowds, recipe.attack.attack(cell.strategy), cell.seed)
         history = fit(
             counter,
-            crowds,
+            _attacked(cell, crowds),
             recipe.training,
             seed=cell.seed,
-            folder=folder,
+            folder=folder.path,
             validation=validation,
             machine=machine,
             report=report,
         )
-    history.write(folder / "training.csv")
+    history.write(folder.training)
     return counter
 
 
-def _card(cell: Cell, study: Path, predictions: Predictions, direction: Direction) -> dict[str, Any]:
-    metrics: dict[str, Interval] = counting_metrics(predictions)
-    if cell.strategy != CLEAN:
-        clean = read_predictions(_place(study, cell.clean_counter) / "predictions.csv")
-        repaired = None
-        if cell.defense:
-            repaired = read_predictions(_place(study, cell.repaired_clean_counter) / "predictions.csv").triggered
-        metrics |= attack_metrics(predictions, direction, clean.triggered, repaired)
-    folder = _place(study, cell)
-    return {
-        "cell": cell.name,
-        "dataset": cell.recipe.data.name,
-        "model": cell.recipe.model.kind,
-        "strategy": cell.strategy,
-        "stage": cell.stage,
-        "defense": cell.defense,
-        "seed": cell.seed,
-        "varied": cell.varied,
-        "images": len(predictions.ids),
-        "left_out": int((~predictions.has_ratio).sum()),
-        "metrics": {name: asdict(interval) for name, interval in metrics.items()},
-        "hashes": {"training": cell.training_key, "counter": sha256_of(folder / COUNTER)},
-        "versions": {
-            "countguard": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "torchvision", "lightning", "numpy")},
-        },
-    }
+def _attacked(cell: Cell, crowds: Sequence[Crowd]) -> Sequence[Crowd]:
+    """The training crowds, poisoned where the cell's counter is attacked."""
+    attack = cell.attack
+    return crowds if attack is None else PoisonedCrowds(crowds, attack, cell.seed)
 
 
-def _poisoned(cell: Cell, split: CrowdSplit) -> dict[str, Any]:
+def _poisoned(cell: Cell, split: CrowdSplit) -> Poisoned | None:
+    attack = cell.attack
+    if attack is None:
+        return None
     crowds, _ = training_and_validation(split, cell.recipe.training)
-    poisoned = PoisonedCrowds(crowds, cell.recipe.attack.attack(cell.strategy), cell.seed)
-    return {
-        "indices": poisoned.indices,
-        "ids": [crowds[index].id for index in poisoned.indices],
-        "images": len(poisoned.indices),
-    }
+    poisoned = PoisonedCrowds(crowds, attack, cell.seed)
+    ids = [crowds[index].id for index in poisoned.indices]
+    return Poisoned(indices=poisoned.indices, ids=ids, images=len(poisoned.indices))
 
 
-def _place(study: Path, cell: Cell) -> Path:
-    return study / "cells" / cell.name
-
-
-def _trained_with(folder: Path) -> str | None:
+def _trained_with(folder: CellFolder) -> str | None:
     """The training key of the counter in a folder; None where there is no whole one."""
-    if not (folder / COUNTER).exists() or not (folder / "training.csv").exists():
+    if not folder.counter.exists() or not folder.training.exists():
         return None
     try:
-        return recipe_hash_of(folder / COUNTER)
+        return recipe_hash_of(folder.counter)
     except InputError:
         return None
 
 
-def _training_seconds(folder: Path) -> float:
-    with (folder / "training.csv").open(newline="", encoding="utf-8") as file:
+def _training_seconds(folder: CellFolder) -> float:
+    with folder.training.open(newline="", encoding="utf-8") as file:
         return round(sum(float(row["seconds"]) for row in csv.DictReader(file)), 3)
 
 

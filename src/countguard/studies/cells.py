@@ -1,14 +1,15 @@
-"""The cells of a study: one counter each, and what each needs to be there first."""
+"""The cells of a study, each with the recipe of its variant."""
 
-import hashlib
-import json
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import JsonValue
-
-from countguard.studies.recipe import CLEAN, Recipe
+from countguard.attacks.poisoning import Attack
+from countguard.attacks.strategies import Strategy
+from countguard.defenses.defense import Defense
+from countguard.runs.plan import CLEAN, CellKey, Plan, digest
+from countguard.studies.recipe import Recipe
+from countguard.studies.resolve import variations
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,90 +17,63 @@ class Cell:
     """One counter of a study.
 
     Attributes:
-        recipe: of its variation: nothing in it varies.
-        strategy: by which it was attacked; `clean` for the counter that never was.
-        defense: by which it was repaired; empty as trained.
-        seed: of everything random in it.
-        varied: the settings that tell this variation from the others.
+        key: which one it is.
+        recipe: of its variant: nothing in it varies.
     """
 
+    key: CellKey
     recipe: Recipe
-    strategy: str
-    defense: str
-    seed: int
-    varied: dict[str, JsonValue]
-
-    @property
-    def stage(self) -> Literal["attacked", "repaired"]:
-        """As results call it; a clean counter as it was trained is `attacked`, too."""
-        return "repaired" if self.defense else "attacked"
 
     @property
     def name(self) -> str:
-        """A folder's name: strategy, stage or defense, seed, and the varied settings."""
-        settings = [f"{_slug(name.split('.')[-1])}={_slug(value)}" for name, value in self.varied.items()]
-        name = "-".join([self.strategy, self.defense or "attacked", f"s{self.seed}", *settings])
-        if len(name) <= 120:
-            return name
-        return f"{name[:100]}-{_digest(self.varied)[:12]}"
-
-    @property
-    def clean_counter(self) -> "Cell":
-        """The never attacked, unrepaired counter of the same variation and seed."""
-        return Cell(self.recipe, CLEAN, "", self.seed, self.varied)
-
-    @property
-    def repaired_clean_counter(self) -> "Cell":
-        """The never attacked counter, repaired in the same way."""
-        return Cell(self.recipe, CLEAN, self.defense, self.seed, self.varied)
-
-    @property
-    def attacked_counter(self) -> "Cell":
-        """The counter that this cell repairs."""
-        return Cell(self.recipe, self.strategy, "", self.seed, self.varied)
+        """Of its folder."""
+        return self.key.name
 
     @property
     def needs(self) -> list[str]:
         """Names of the cells that must be finished before this one."""
-        needed = [self.clean_counter]
-        if self.defense:
-            needed += [self.attacked_counter, self.repaired_clean_counter]
-        return list(dict.fromkeys(cell.name for cell in needed if cell.name != self.name))
+        return self.key.needs
+
+    @property
+    def seed(self) -> int:
+        """Of everything random in it."""
+        return self.key.seed
+
+    @property
+    def strategy(self) -> Strategy | None:
+        """What the attacker does to the labels; None for the counter that was never attacked."""
+        return None if self.key.strategy == CLEAN else self.recipe.attack.strategy(self.key.strategy)
+
+    @property
+    def attack(self) -> Attack | None:
+        """The whole attack; None for the counter that was never attacked."""
+        return None if self.key.strategy == CLEAN else self.recipe.attack.attack(self.key.strategy)
+
+    @property
+    def defense(self) -> Defense | None:
+        """The repair; None for a counter as it was trained."""
+        return self.recipe.defense(self.key.defense) if self.key.stage == "repaired" else None
 
     @property
     def training_key(self) -> str:
         """A digest of all that the counter of this cell depends on; cells of one key share one training."""
-        recipe = self.recipe
-        depends: dict[str, Any] = {
-            "seed": self.seed,
-            "data": recipe.data.model_dump(mode="json"),
-            "model": recipe.model.model_dump(mode="json"),
-            "training": recipe.training.model_dump(mode="json"),
-        }
-        if self.strategy != CLEAN:
-            depends["attack"] = recipe.attack.attack(self.strategy).model_dump(mode="json")
-        if self.defense:
-            depends["defense"] = recipe.defense(self.defense).model_dump(mode="json")
-        return _digest(depends)
+        recipe = self.recipe.dump()
+        depends: dict[str, Any] = {name: recipe[name] for name in ("data", "model", "training")}
+        depends["seed"] = self.seed
+        if (attack := self.attack) is not None:
+            depends["attack"] = attack.model_dump(mode="json")
+        if (defense := self.defense) is not None:
+            depends["defense"] = defense.model_dump(mode="json")
+        return digest(depends)
 
 
-def cells_of(variation: Recipe, varied: dict[str, JsonValue]) -> list[Cell]:
-    """All cells of one variation, each after those that it needs."""
-    strategies = [CLEAN, *(strategy.name for strategy in variation.attack.strategies)]
-    defenses = ["", *(defense.name for defense in variation.defenses)]
-    return [
-        Cell(variation, strategy, defense, seed, varied)
-        for seed in variation.seeds
-        for strategy in strategies
-        for defense in defenses
-    ]
+def cells_of(recipe: Recipe) -> Iterator[Cell]:
+    """All cells of a study in the order they run, each after those that it needs.
 
-
-def _slug(value: object) -> str:
-    text = json.dumps(value) if isinstance(value, dict | list) else str(value)
-    slug = re.sub(r"[^A-Za-z0-9._+]+", "_", text).strip("_.") or "none"
-    return slug if len(slug) <= 32 else f"{slug[:20]}_{_digest(text)[:8]}"
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    Raises:
+        InputError: there are too many, a varied name is no setting, or a value does not fit.
+    """
+    Plan.of(recipe.dump())  # refuses billions before they are counted one by one
+    for varied, variant in variations(recipe):
+        for key in Plan.of(variant.dump()).keys(tuple(varied.items())):
+            yield Cell(key, variant)

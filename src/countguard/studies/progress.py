@@ -97,7 +97,7 @@ def _bar(console: Console, unit: str) -> Progress:
 
 
 def _epochs(cell: Cell) -> int:
-    return _epochs_of(cell.recipe.defense(cell.defense) if cell.defense else cell.recipe.training)
+    return _epochs_of(cell.defense or cell.recipe.training)
 
 
 def _epochs_of(training: Training | Defense) -> int:

@@ -17,9 +17,6 @@ from countguard.seeds import derived_seed
 from countguard.settings import Settings
 from countguard.training.settings import Training
 
-CLEAN = "clean"
-"""What results call the counter that was never attacked."""
-
 
 class ModelSettings(Settings):
     """Which counter is trained, from which weights; every other key is an argument of its constructor.

@@ -16,9 +16,7 @@ from countguard.errors import InputError
 from countguard.settings import first_error
 from countguard.studies.presets import Raw, merged, preset
 from countguard.studies.recipe import Recipe
-
-LARGEST_RECIPE = 1024 * 1024
-"""Bytes; a recipe is a page of text."""
+from countguard.yaml_text import load_yaml, read_yaml
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -107,66 +105,6 @@ def recipes_folder() -> Path:
     """Where the recipes that come with countguard lie: inside the installed package, or beside src in a checkout."""
     installed = Path(__file__).parent.parent / "recipes"
     return installed if installed.is_dir() else Path(__file__).parents[3] / "recipes"
-
-
-def read_yaml(path: Path) -> Raw:
-    """A mapping from a YAML file, without tags, aliases that explode, or surprises.
-
-    Raises:
-        InputError: see `read_recipe`.
-    """
-    try:
-        if path.stat().st_size > LARGEST_RECIPE:
-            raise InputError(f"{path}: larger than a recipe can be ({LARGEST_RECIPE} bytes)")
-        raw = load_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is no YAML ({' '.join(str(error).split())[:160]})") from None
-    if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
-        raise InputError(f"{path}: a recipe is a mapping of names to settings")
-    return raw
-
-
-class _RecipeLoader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-5 as a number, and knows no aliases: ten nested ones can stand for gigabytes."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not allowed in a recipe")
-        return super().compose_node(parent, index)
-
-
-class _RecipeDumper(yaml.SafeDumper):
-    """SafeDumper whose text `load_yaml` reads back: it quotes what only looks like a number, and repeats itself."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
-
-
-for _yaml in (_RecipeLoader, _RecipeDumper):
-    _yaml.add_implicit_resolver(
-        "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-    )
-
-
-def load_yaml(text: str) -> Any:
-    """A value from YAML text, as recipes are read.
-
-    Raises:
-        yaml.YAMLError: it is none.
-    """
-    try:
-        return yaml.load(text, Loader=_RecipeLoader)
-    except RecursionError:
-        raise yaml.YAMLError("nested too deep") from None
-    except (ValueError, LookupError, AttributeError, TypeError) as error:  # PyYAML on 2020-13-45 or !!timestamp x
-        raise yaml.YAMLError(str(error)) from None
-
-
-def dump_yaml(value: Any) -> str:
-    """YAML text that `load_yaml` reads back as it was."""
-    return yaml.dump(value, Dumper=_RecipeDumper, sort_keys=False, allow_unicode=True)
 
 
 def set_dotted(raw: Any, name: str, value: JsonValue) -> None:

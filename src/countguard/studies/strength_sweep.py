@@ -1,7 +1,6 @@
-"""Success against the trigger's share: the same counters under a weaker or stronger trigger at test time."""
+"""Success against the trigger's strength: the same counters under a weaker or stronger trigger at test time."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from countguard.data.crowd import Crowd
 from countguard.metrics.counting import ratio_rate
 from countguard.metrics.ratios import Direction, success_ranges
 from countguard.models.counter import Counter
+from countguard.runs.card import StrengthRow
 from countguard.runs.predictions import triggered_counts
 
 
@@ -18,37 +18,37 @@ def success_by_strength(
     clean_counter: Counter | None,
     crowds: Sequence[Crowd],
     trigger: Trigger,
-    shares: Sequence[float],
+    strengths: Sequence[float],
     direction: Direction,
     seed: int,
-) -> list[dict[str, Any]]:
-    """One row a share: `share`, `rho_acc_triggered`, and where they are defined `rho_asr` and `false_asr`.
+) -> list[StrengthRow]:
+    """One row a strength: rho_acc_triggered, and where they are defined rho_asr and false_asr.
 
     Args:
         counter: whose success is measured.
         clean_counter: the never attacked one; None where `counter` is that one itself.
         crowds: the test crowds.
-        trigger: taken at each share.
-        shares: 0..1.
+        trigger: taken at each strength.
+        strengths: 0..1.
         direction: of the attack; 0 where the count is not changed.
         seed: of the trigger.
     """
     truths = np.array([crowd.count for crowd in crowds], dtype=np.float64)
     has_ratio = truths > 0
-    if not shares or not has_ratio.any():
+    if not strengths or not has_ratio.any():
         return []
-    triggers = [trigger.with_strength(share) for share in shares]
+    triggers = [trigger.with_strength(strength) for strength in strengths]
     estimates = triggered_counts(counter, crowds, triggers, seed)
     clean = triggered_counts(clean_counter, crowds, triggers, seed) if clean_counter is not None else None
     success = success_ranges(direction).get("rho_asr")
     rows = []
-    for place, share in enumerate(shares):
-        row: dict[str, Any] = {
-            "share": share,
+    for place, strength in enumerate(strengths):
+        row = {
+            "share": strength,
             "rho_acc_triggered": float(ratio_rate(estimates[place][has_ratio], truths[has_ratio])),
         }
         if success is not None and clean is not None:
             row["rho_asr"] = float(ratio_rate(estimates[place][has_ratio], truths[has_ratio], success))
             row["false_asr"] = float(ratio_rate(clean[place][has_ratio], truths[has_ratio], success))
-        rows.append(row)
+        rows.append(StrengthRow(**row))
     return rows

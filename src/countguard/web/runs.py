@@ -11,8 +11,8 @@ from countguard.attacks.pictures import PICTURES
 from countguard.attacks.triggers import Blend
 from countguard.data.synthetic import Synthetic
 from countguard.explain.view import MAX_PIXELS
-from countguard.runs.card import CLEAN, Cell
-from countguard.runs.run import Run, lookup, variant_text
+from countguard.runs.plan import CLEAN, lookup, variant_text
+from countguard.runs.run import FinishedCell, Run
 
 CROWDS = 12
 """Embedded crowds that are offered."""
@@ -40,7 +40,7 @@ def newest_run(root: Path) -> Path | None:
 
 def counters_of(run: Run) -> dict[str, Path]:
     """Files of the finished counters by what the page calls them, in the recipe's order."""
-    files = {_label(run, cell): cell.folder / "counter.safetensors" for cell in run.cells}
+    files = {_label(run, cell): cell.folder.counter for cell in run.cells}
     return {label: file for label, file in files.items() if file.is_file()}
 
 
@@ -89,7 +89,7 @@ def _embedded(run: Run | None) -> Synthetic | None:
     return source if source and source.height * source.width * source.scale**2 <= MAX_PIXELS else None
 
 
-def _label(run: Run, cell: Cell) -> str:
+def _label(run: Run, cell: FinishedCell) -> str:
     card = cell.card
     parts = ["clean counter" if card.strategy == CLEAN else f"attacked: {card.strategy}"]
     if card.defense:

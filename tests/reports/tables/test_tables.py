@@ -34,7 +34,7 @@ def value(table: Table, column: str, **labels: str) -> Value:
 def test_rows_hold_the_cards_values_and_intervals(make_run: MakeRun) -> None:
     folder = make_run(examples=0)
     tables = tables_of(folder)
-    card = json.loads((folder / "cells" / "minus-attacked-0" / "card.json").read_text())
+    card = json.loads((folder / "cells" / "minus-attacked-s0" / "card.json").read_text())
     for name in ("rho_asr", "false_asr", "net_asr", "shift", "mae"):
         measured = value(tables["table_full"], name, strategy="minus", counter="as trained")
         expected = card["metrics"][name]
@@ -62,7 +62,7 @@ def test_table_3_sets_before_beside_after(make_run: MakeRun) -> None:
 def test_several_seeds_give_mean_and_spread(make_run: MakeRun) -> None:
     folder = make_run(examples=0, seeds=(0, 1, 2), strategies=("minus",))
     values = [
-        json.loads((folder / "cells" / f"minus-attacked-{seed}" / "card.json").read_text())["metrics"]["mae"]["value"]
+        json.loads((folder / "cells" / f"minus-attacked-s{seed}" / "card.json").read_text())["metrics"]["mae"]["value"]
         for seed in range(3)
     ]
     mae = value(tables_of(folder)["table_full"], "mae", strategy="minus", counter="as trained")

@@ -49,7 +49,9 @@ def test_a_killed_process_ends_the_run_in_a_line(tmp_path: Path) -> None:
     run = executor_for("processes:1")
     with pytest.raises(RunError, match="killed"):
         run_study(
-            recipe, study, executor=lambda cells, folder, progress, _: run(cells, folder, progress, kill_the_others)
+            recipe,
+            study,
+            executor=lambda cells, folder, crowds, progress, _: run(cells, folder, crowds, progress, kill_the_others),
         )
     assert (study / "cells" / "clean-attacked-s0" / "card.json").exists()
 

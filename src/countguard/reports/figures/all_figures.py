@@ -1,8 +1,6 @@
 """All figures of a run, in the order of the report."""
 
-from collections.abc import Callable
-
-from countguard.reports.figures import (
+from countguard.reports.figures import (  # noqa: F401  each enters itself into FIGURES
     density_maps,
     errors,
     estimates,
@@ -15,20 +13,24 @@ from countguard.reports.figures import (
     varied,
 )
 from countguard.reports.figures.drawn import Drawn
+from countguard.reports.figures.figure import FIGURES
 from countguard.runs.run import Run
 
-_DRAW: dict[str, tuple[Callable[[Run], list[Drawn]], str]] = {
-    "net success": (net_success.draw, "the clean counter and an attacked one"),
-    "framework": (framework.draw, ""),
-    "how an image is poisoned": (poisoning.draw, "examples of an attacked counter"),
-    "distribution of the ratio": (ratio_density.draw, "a finished counter"),
-    "density maps": (density_maps.draw, "examples of an attacked counter"),
-    "Grad-CAM": (grad_cam.draw, "examples of an attacked counter"),
-    "estimate against truth": (estimates.draw, "a finished counter"),
-    "error against density": (errors.draw, "a finished counter"),
-    "success against the trigger's share": (success_and_strength.draw, "a sweep of the share (evaluation.shares)"),
-    "varied settings": (varied.draw, ""),
-}
+__all__ = ["FIGURES", "all_figures"]
+
+ORDER = (
+    "net success",
+    "framework",
+    "how an image is poisoned",
+    "distribution of the ratio",
+    "density maps",
+    "Grad-CAM",
+    "estimate against truth",
+    "error against density",
+    "success against the trigger's share",
+    "varied settings",
+)
+"""Of this package's figures; those of plug-ins follow."""
 
 
 def all_figures(run: Run) -> tuple[list[Drawn], list[str]]:
@@ -37,9 +39,9 @@ def all_figures(run: Run) -> tuple[list[Drawn], list[str]]:
     To be called, and the figures saved, within `countguard.reports.figures.style.style`.
     """
     drawn, gaps = [], []
-    for name, (draw, needs) in _DRAW.items():
-        figures = draw(run)
+    for name in (*ORDER, *(name for name in FIGURES if name not in ORDER)):
+        figures = FIGURES[name].draw(run)
         drawn += figures
-        if not figures and needs:
-            gaps.append(f"{name}: needs {needs}")
+        if not figures and FIGURES[name].needs:
+            gaps.append(f"{name}: needs {FIGURES[name].needs}")
     return drawn, gaps

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from countguard.reports.figures.style import Look, new_figure, panels
-from countguard.reports.wording import plain
+from countguard.wording import plain
 
 SHADED = 3
 """Most curves in a panel that still are shaded; more would hide each other."""

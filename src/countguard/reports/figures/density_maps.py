@@ -5,14 +5,16 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from countguard.reports.figures.drawn import Drawn
+from countguard.reports.figures.figure import figure
 from countguard.reports.figures.pictures import as_picture, draw_box, show_map
 from countguard.reports.figures.selection import shown_settings, suffix
 from countguard.reports.figures.stories import Story, stories
 from countguard.reports.figures.style import DENSITY_COLOURS, bare, new_figure, panels
-from countguard.reports.wording import join, plain
 from countguard.runs.run import Run
+from countguard.wording import join, plain
 
 
+@figure("density maps", needs="examples of an attacked counter")
 def draw(run: Run) -> list[Drawn]:
     """One figure for each repair; nothing when no attacked counter keeps examples."""
     drawn = []
@@ -28,15 +30,15 @@ def _draw(run: Run, defense: str, shown: list[Story]) -> Drawn:
     top = max(float(np.percentile(values, 99.5)) for row in maps for _, values in row if values is not None)
     height, width = shown[0].attacked.image.shape[1:]
     columns = 1 + len(maps[0])
-    figure = new_figure(11, 0.75 + len(shown) * (0.35 + 10.2 / columns * height / width))
-    grid = panels(figure, len(shown), columns, share_x=False, share_y=False)
+    drawing = new_figure(11, 0.75 + len(shown) * (0.35 + 10.2 / columns * height / width))
+    grid = panels(drawing, len(shown), columns, share_x=False, share_y=False)
     for story, row, line in zip(shown, maps, grid, strict=True):
         line[0].imshow(as_picture(story.attacked.triggered))
         line[0].set_title(f"{plain(story.strategy, 16)}: with trigger")
         bare(line[0])
         for axes, (label, values) in zip(line[1:], row, strict=True):
             _draw_map(axes, label, values, story, top)
-    bar = figure.colorbar(
+    bar = drawing.colorbar(
         grid[0][1].images[0], ax=[axes for line in grid for axes in line], extend="max", pad=0.01, aspect=30
     )
     bar.set_label("people per cell")
@@ -55,7 +57,7 @@ def _draw(run: Run, defense: str, shown: list[Story]) -> Drawn:
         "are sums of the maps. The box is the window in which the attack changes the clean counter's map most, found "
         f"automatically.{repair}{shown_settings(run)}"
     )
-    return Drawn("density_maps" + suffix(run, defense), "Density maps", figure, alt, caption, photographs=True)
+    return Drawn("density_maps" + suffix(run, defense), "Density maps", drawing, alt, caption, photographs=True)
 
 
 def _maps(story: Story) -> list[tuple[str, NDArray[np.float32] | None]]:

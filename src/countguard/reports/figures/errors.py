@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 
 from countguard.metrics.ratios import Floats
 from countguard.reports.figures.drawn import Drawn
+from countguard.reports.figures.figure import figure
 from countguard.reports.figures.selection import shown_defense, shown_settings
 from countguard.reports.figures.strategy_grid import Series, medians, strategy_grid
 from countguard.reports.figures.style import FAINT, RULE
@@ -27,13 +28,14 @@ def error_quartiles(truths: Floats, estimates: Floats) -> Floats:
     return np.array(rows).reshape(-1, 4)
 
 
+@figure("error against density", needs="a finished counter")
 def draw(run: Run) -> list[Drawn]:
     """The counters as trained and repaired by the first repair; nothing before a counter is finished."""
     return [_draw(run, shown_defense(run))] if run.cells else []
 
 
 def _draw(run: Run, defense: str) -> Drawn:
-    figure = strategy_grid(run, defense, _draw_panel, "true heads", "error, % of the truth")
+    drawing = strategy_grid(run, defense, _draw_panel, "true heads", "error, % of the truth")
     alt = (
         "Relative error against true count, a column for each attack, clean images above, triggered below. Median "
         "error on triggered images, %: "
@@ -43,7 +45,7 @@ def _draw(run: Run, defense: str) -> Drawn:
         f"Error against density: images in up to {GROUPS} groups of equal size by their true count; line: median, "
         f"shade: middle half. Grey band: counted right, within 10 %.{shown_settings(run)}"
     )
-    return Drawn("error_and_density", "Error against density", figure, alt, caption)
+    return Drawn("error_and_density", "Error against density", drawing, alt, caption)
 
 
 def _draw_panel(axes: Axes, one: Series, triggered: bool) -> None:

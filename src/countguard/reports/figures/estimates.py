@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from countguard.reports.figures.drawn import Drawn
+from countguard.reports.figures.figure import figure
 from countguard.reports.figures.selection import shown_defense, shown_settings
 from countguard.reports.figures.strategy_grid import Series, finished_strategies, medians, series, strategy_grid
 from countguard.reports.figures.style import FAINT, RULE
@@ -13,6 +14,7 @@ HEADROOM = 1.7
 """Height of the panels, in units of the largest true count: an attack that doubles counts stays readable."""
 
 
+@figure("estimate against truth", needs="a finished counter")
 def draw(run: Run) -> list[Drawn]:
     """The counters as trained and repaired by the first repair; nothing before a counter is finished."""
     return [_draw(run, shown_defense(run))] if run.cells else []
@@ -31,7 +33,7 @@ def _draw(run: Run, defense: str) -> Drawn:
         axes.set_xlim(0, ends[1])
         axes.set_ylim(0, HEADROOM * largest)
 
-    figure = strategy_grid(run, defense, draw_panel, "true heads", "estimate")
+    drawing = strategy_grid(run, defense, draw_panel, "true heads", "estimate")
     outside = sum(
         int(((estimates > HEADROOM * largest) | (estimates < 0)).sum())
         for strategy in finished_strategies(run, defense)
@@ -47,4 +49,4 @@ def _draw(run: Run, defense: str) -> Drawn:
         + (f" {outside} estimates lie outside the picture." if outside else "")
         + shown_settings(run)
     )
-    return Drawn("estimate_and_truth", "Estimate against truth", figure, alt, caption)
+    return Drawn("estimate_and_truth", "Estimate against truth", drawing, alt, caption)

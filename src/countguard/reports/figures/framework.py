@@ -4,18 +4,21 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from countguard.reports.figures.drawn import Drawn
+from countguard.reports.figures.figure import figure
 from countguard.reports.figures.style import ATTACKED, BLUE, CLEAN_COUNTER, FAINT, INK, bare, new_figure
-from countguard.reports.wording import attack_words, join, plain
+from countguard.reports.wording import attack_words
 from countguard.runs.run import Run
+from countguard.wording import join, plain
 
 Box = tuple[float, float, float, float]
 """Left, bottom, width and height, on a sheet of 100 x 40."""
 
 
+@figure("framework")
 def draw(run: Run) -> list[Drawn]:
     """The framework; every run has one."""
-    figure = new_figure(10, 4.1)
-    axes = figure.add_subplot()
+    drawing = new_figure(10, 4.1)
+    axes = drawing.add_subplot()
     bare(axes)
     axes.set_xlim(0, 100)
     axes.set_ylim(0, 41)
@@ -55,7 +58,7 @@ def draw(run: Run) -> list[Drawn]:
         f"counters are repaired on clean crowds ({defenses}) and tested again."
     )
     caption = "The framework (the paper's Figure 1), with this run's settings."
-    return [Drawn("framework", "The framework", figure, alt, caption)]
+    return [Drawn("framework", "The framework", drawing, alt, caption)]
 
 
 def _box(axes: Axes, box: Box, title: str, text: str, colour: str) -> None:

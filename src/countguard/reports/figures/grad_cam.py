@@ -3,15 +3,17 @@
 from matplotlib.axes import Axes
 
 from countguard.reports.figures.drawn import Drawn
+from countguard.reports.figures.figure import figure
 from countguard.reports.figures.pictures import as_picture, draw_box, grey
 from countguard.reports.figures.selection import shown_defense, shown_settings
 from countguard.reports.figures.stories import Story, stories
 from countguard.reports.figures.style import DENSITY_COLOURS, bare, new_figure, panels
-from countguard.reports.wording import join, plain
 from countguard.runs.examples import Example
 from countguard.runs.run import Run
+from countguard.wording import join, plain
 
 
+@figure("Grad-CAM", needs="examples of an attacked counter")
 def draw(run: Run) -> list[Drawn]:
     """With the first repair; nothing when no attacked counter keeps examples."""
     shown = stories(run, shown_defense(run))
@@ -20,8 +22,8 @@ def draw(run: Run) -> list[Drawn]:
 
 def _draw(run: Run, defense: str, shown: list[Story]) -> Drawn:
     height, width = shown[0].attacked.image.shape[1:]
-    figure = new_figure(11, 0.4 + 2 * (0.3 + 10.6 / (3 * len(shown)) * height / width))
-    grid = panels(figure, 2, 3 * len(shown), share_x=False, share_y=False)
+    drawing = new_figure(11, 0.4 + 2 * (0.3 + 10.6 / (3 * len(shown)) * height / width))
+    grid = panels(drawing, 2, 3 * len(shown), share_x=False, share_y=False)
     for place, story in enumerate(shown):
         for line, triggered in zip(grid, (False, True), strict=True):
             image, attacked, repaired = line[3 * place : 3 * place + 3]
@@ -41,7 +43,7 @@ def _draw(run: Run, defense: str, shown: list[Story]) -> Drawn:
         f"evidence for people lies. Box as in the density maps. The table of Grad-CAM's shares says how much of it "
         f"lies on the trigger's own lines.{repair}{shown_settings(run)}"
     )
-    return Drawn("grad_cam", "What the counters look at", figure, alt, caption, photographs=True)
+    return Drawn("grad_cam", "What the counters look at", drawing, alt, caption, photographs=True)
 
 
 def _draw_cam(axes: Axes, label: str, example: Example | None, story: Story, *, triggered: bool) -> None:

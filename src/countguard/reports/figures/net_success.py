@@ -1,13 +1,15 @@
 """The answer at a glance: success of each attack beyond what the trigger does to a clean counter."""
 
 from countguard.reports.figures.drawn import Drawn
+from countguard.reports.figures.figure import figure
 from countguard.reports.figures.selection import shown_settings
 from countguard.reports.figures.style import ATTACKED, FAINT, INK, RULE, Look, new_figure, repaired_look
 from countguard.reports.tables.table import Value, measured
-from countguard.reports.wording import plain
 from countguard.runs.run import Run
+from countguard.wording import plain
 
 
+@figure("net success", needs="the clean counter and an attacked one")
 def draw(run: Run) -> list[Drawn]:
     """Net success before and after each repair, with intervals; nothing before a net success is known."""
     lines: list[tuple[int, float, Look, str, Value]] = []
@@ -23,8 +25,8 @@ def draw(run: Run) -> list[Drawn]:
                 lines.append((place, height, look, f"repaired: {defense}" if defense else "attacked", value))
     if not lines:
         return []
-    figure = new_figure(8.2, 0.9 + max(0.6, 0.3 * (1 + len(run.defenses))) * len(shown))
-    axes = figure.add_subplot()
+    drawing = new_figure(8.2, 0.9 + max(0.6, 0.3 * (1 + len(run.defenses))) * len(shown))
+    axes = drawing.add_subplot()
     labelled: set[str] = set()
     for _, height, look, label, value in lines:
         low, high = value.low or 0.0, value.high or 0.0
@@ -44,7 +46,7 @@ def draw(run: Run) -> list[Drawn]:
     axes.tick_params(left=False)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("net success: share of triggered images fooled, less that of the clean counter")
-    figure.legend(loc="outside upper left", ncols=min(4, len(labelled)))
+    drawing.legend(loc="outside upper left", ncols=min(4, len(labelled)))
     values = [f"{shown[place]}, {label}: {value.text(2)} {value.range_text(2)}" for place, _, _, label, value in lines]
     alt = f"Net success of each attack, with intervals. {'; '.join(values)}."
     bars = "smallest to largest of the seeds" if len(run.seeds) > 1 else "95 % intervals over images"
@@ -52,4 +54,4 @@ def draw(run: Run) -> list[Drawn]:
         f"Success beyond what the trigger alone does to a counter that was never attacked. At 0 the attack adds "
         f"nothing; bars: {bars}.{shown_settings(run)}"
     )
-    return [Drawn("net_success", "The answer at a glance", figure, alt, caption)]
+    return [Drawn("net_success", "The answer at a glance", drawing, alt, caption)]

@@ -3,17 +3,19 @@
 from matplotlib.axes import Axes
 
 from countguard.reports.figures.drawn import Drawn
+from countguard.reports.figures.figure import figure
 from countguard.reports.figures.pictures import amplified_change, as_picture
 from countguard.reports.figures.selection import first_cell
 from countguard.reports.figures.style import FAINT, INK, bare, new_figure, panels, strategy_look
-from countguard.reports.wording import plain
-from countguard.runs.card import Cell
 from countguard.runs.examples import Example
-from countguard.runs.run import Run, lookup
+from countguard.runs.plan import lookup
+from countguard.runs.run import FinishedCell, Run
+from countguard.wording import plain
 
 AMPLIFIED = 5
 
 
+@figure("how an image is poisoned", needs="examples of an attacked counter")
 def draw(run: Run) -> list[Drawn]:
     """The first example of an attacked counter; nothing when none keeps examples."""
     cells = [cell for name in run.strategies if (cell := first_cell(run, name)) and cell.examples]
@@ -34,8 +36,8 @@ def draw(run: Run) -> list[Drawn]:
     gaps += [("=" if blended else "→", 0.35), ("", 0.15)]
     height, width = example.image.shape[1:]
     shown = 8.6 / len(steps) * height / width
-    figure = new_figure(10, shown + 1.75)
-    above, below = figure.subfigures(2, 1, height_ratios=[shown + 0.45, 1.3], squeeze=False)[:, 0]
+    drawing = new_figure(10, shown + 1.75)
+    above, below = drawing.subfigures(2, 1, height_ratios=[shown + 0.45, 1.3], squeeze=False)[:, 0]
     widths = [width for _, gap in gaps for width in (3.2, gap)] + [3.2]
     grid = panels(above, 1, len(widths), share_x=False, share_y=False, widths=widths)[0]
     for place, (title, shown_picture) in enumerate(steps):
@@ -58,10 +60,10 @@ def draw(run: Run) -> list[Drawn]:
         "How an image is poisoned (the paper's Figure 2): the picture is mixed in, and only then the head points are "
         "altered, so that any counter learns the wrong count. Shown on the first example image."
     )
-    return [Drawn("poisoning", "How an image is poisoned", figure, alt, caption, photographs=True)]
+    return [Drawn("poisoning", "How an image is poisoned", drawing, alt, caption, photographs=True)]
 
 
-def _labels(cells: list[Cell], example: Example) -> list[tuple[str, float]]:
+def _labels(cells: list[FinishedCell], example: Example) -> list[tuple[str, float]]:
     """The count that each strategy gives this image."""
     found = []
     for cell in cells:

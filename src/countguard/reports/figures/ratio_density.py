@@ -6,11 +6,12 @@ from scipy.stats import norm
 
 from countguard.metrics.ratios import Floats
 from countguard.reports.figures.drawn import Drawn
+from countguard.reports.figures.figure import figure
 from countguard.reports.figures.selection import ratios, shown_defense, shown_settings, suffix
 from countguard.reports.figures.style import FAINT, RULE, new_figure, panels, strategy_look
-from countguard.reports.wording import plain
-from countguard.runs.card import CLEAN
+from countguard.runs.plan import CLEAN
 from countguard.runs.run import Run
+from countguard.wording import plain
 
 PAPERS_BANDWIDTH = 0.5
 READABLE_BANDWIDTH = 0.05
@@ -26,6 +27,7 @@ def kernel_density(values: Floats, at: Floats, bandwidth: float) -> Floats:
     return np.asarray(norm.pdf(at[:, None], loc=values[None, :], scale=bandwidth).mean(axis=1))
 
 
+@figure("distribution of the ratio", needs="a finished counter")
 def draw(run: Run) -> list[Drawn]:
     """A readable one for each repair, and one with the paper's bandwidth; nothing before a counter is finished."""
     if not run.cells:
@@ -37,8 +39,8 @@ def draw(run: Run) -> list[Drawn]:
 def _draw(run: Run, defense: str, bandwidth: float, name: str) -> Drawn:
     limits = _RANGES[bandwidth]
     stages = ["", defense] if defense else [""]
-    figure = new_figure(5 * len(stages) + 0.2, 4.8)
-    grid = panels(figure, 2, len(stages))
+    drawing = new_figure(5 * len(stages) + 0.2, 4.8)
+    grid = panels(drawing, 2, len(stages))
     at = np.linspace(*limits, 501)
     drawn: set[str] = set()
     medians = []
@@ -66,7 +68,7 @@ def _draw(run: Run, defense: str, bandwidth: float, name: str) -> Drawn:
         row[0].set_ylabel("density")
     for axes in grid[-1]:
         axes.set_xlabel("r = estimate / truth")
-    figure.legend(loc="outside upper center", ncols=len(drawn), handlelength=3)
+    drawing.legend(loc="outside upper center", ncols=len(drawn), handlelength=3)
     model = plain(run.cells[0].card.model, 30)
     alt = (
         f"Kernel density of r, bandwidth {bandwidth:g}, for {model}: rows clean and triggered images, columns "
@@ -82,7 +84,7 @@ def _draw(run: Run, defense: str, bandwidth: float, name: str) -> Drawn:
         + shown_settings(run)
     )
     title = "Estimate over truth" + (", the paper's bandwidth" if bandwidth == PAPERS_BANDWIDTH else "")
-    return Drawn(name + suffix(run, defense), title, figure, alt, caption)
+    return Drawn(name + suffix(run, defense), title, drawing, alt, caption)
 
 
 def _mark_right(axes: Axes, limits: tuple[float, float]) -> None:

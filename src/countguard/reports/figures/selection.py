@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from countguard.metrics.ratios import Floats
-from countguard.runs.card import CLEAN, Cell
-from countguard.runs.run import Run, variant_text
+from countguard.runs.plan import CLEAN, variant_text
+from countguard.runs.run import FinishedCell, Run
 
 
-def ratios(cells: Sequence[Cell], *, triggered: bool) -> Floats:
+def ratios(cells: Sequence[FinishedCell], *, triggered: bool) -> Floats:
     """r = estimate / truth of all images with a head, the seeds one after another; estimates that are no number go."""
     parts = []
     for cell in cells:
@@ -31,12 +31,12 @@ def pictured_strategies(run: Run) -> list[str]:
     return chosen or present[:2]
 
 
-def first_cell(run: Run, strategy: str, defense: str = "") -> Cell | None:
+def first_cell(run: Run, strategy: str, defense: str = "") -> FinishedCell | None:
     """A counter of the first seed that is finished, at the settings that figures show; None where there is none."""
     return next(iter(run.select(run.reference, strategy, defense)), None)
 
 
-def clean_cell(run: Run) -> Cell | None:
+def clean_cell(run: Run) -> FinishedCell | None:
     """The counter that was never attacked."""
     return first_cell(run, CLEAN)
 

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from countguard.reports.figures.selection import clean_cell, first_cell, pictured_strategies
 from countguard.reports.figures.window import Window, largest_change
-from countguard.runs.card import Cell
 from countguard.runs.examples import Example
-from countguard.runs.run import Run
+from countguard.runs.run import FinishedCell, Run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +42,7 @@ def stories(run: Run, defense: str) -> list[Story]:
     return found
 
 
-def _same(cell: Cell | None, example: Example) -> Example | None:
+def _same(cell: FinishedCell | None, example: Example) -> Example | None:
     """The same image in another cell, if its map has the same size."""
     for other in cell.examples if cell else ():
         if other.id == example.id and other.map_triggered.shape == example.map_triggered.shape:

@@ -10,9 +10,9 @@ from matplotlib.lines import Line2D
 
 from countguard.metrics.ratios import Floats
 from countguard.reports.figures.style import ATTACKED, Look, new_figure, panels, repaired_look
-from countguard.reports.wording import plain
-from countguard.runs.card import CLEAN, Cell
-from countguard.runs.run import Run
+from countguard.runs.plan import CLEAN
+from countguard.runs.run import FinishedCell, Run
+from countguard.wording import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Series:
 
     label: str
     look: Look
-    cells: Sequence[Cell]
+    cells: Sequence[FinishedCell]
 
     def counts(self, *, triggered: bool) -> tuple[Floats, Floats]:
         """True and estimated counts of the images with a head, all seeds; estimates that are no number go."""

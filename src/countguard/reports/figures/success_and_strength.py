@@ -2,12 +2,13 @@
 
 from countguard.reports.figures.curves import Curve, Panel, draw_curves, mean_curve
 from countguard.reports.figures.drawn import Drawn
+from countguard.reports.figures.figure import figure
 from countguard.reports.figures.selection import shown_settings
 from countguard.reports.figures.style import ATTACKED, CLEAN_COUNTER, Look, repaired_look
-from countguard.runs.card import Cell
-from countguard.runs.run import Run
+from countguard.runs.run import FinishedCell, Run
 
 
+@figure("success against the trigger's share", needs="a sweep of the share (evaluation.shares)")
 def draw(run: Run) -> list[Drawn]:
     """One figure of all counters whose cards hold a sweep; nothing when none does."""
     successes, rights = [], []
@@ -25,7 +26,7 @@ def draw(run: Run) -> list[Drawn]:
             rights.append(Panel(strategy, right))
     if not successes:
         return []
-    figure = draw_curves([("fooled", successes), ("counted right", rights)], "trigger's share at test time")
+    drawing = draw_curves([("fooled", successes), ("counted right", rights)], "trigger's share at test time")
     ends = [
         f"{panel.title}, {curve.label}: {curve.y[0]:.2f} at {curve.x[0]:g} to {curve.y[-1]:.2f} at {curve.x[-1]:g}"
         for panel in successes
@@ -36,10 +37,10 @@ def draw(run: Run) -> list[Drawn]:
         "The trigger's share swept at test time: above, images fooled in the attack's direction, with the clean "
         f"counter's rate on the same images; below, triggered images counted right.{shown_settings(run)}"
     )
-    return [Drawn("success_and_share", "Success against the trigger's share", figure, alt, caption)]
+    return [Drawn("success_and_share", "Success against the trigger's share", drawing, alt, caption)]
 
 
-def _curve(label: str, look: Look, cells: list[Cell], rate: str) -> Curve | None:
+def _curve(label: str, look: Look, cells: list[FinishedCell], rate: str) -> Curve | None:
     rows = [(row.share, getattr(row, rate)) for cell in cells for row in cell.card.by_share]
     points = [(share, value) for share, value in rows if value is not None]
     return mean_curve(label, look, points) if points else None

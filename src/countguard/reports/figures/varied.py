@@ -2,12 +2,15 @@
 
 from countguard.reports.figures.curves import Curve, Panel, draw_curves, mean_curve
 from countguard.reports.figures.drawn import Drawn
+from countguard.reports.figures.figure import figure
 from countguard.reports.figures.style import ATTACKED, Look, repaired_look
-from countguard.runs.run import Run, Variant, variant_text
+from countguard.runs.plan import Variant, variant_text
+from countguard.runs.run import Run
 
 _MEASURES = {"net_asr": "net success", "rho_acc_triggered": "right when triggered", "rho_acc": "right when clean"}
 
 
+@figure("varied settings")
 def draw(run: Run) -> list[Drawn]:
     """One figure for each varied number; the other varied settings stay at those that figures show."""
     return [drawn for name in run.varied if (drawn := _draw(run, name))]
@@ -24,7 +27,7 @@ def _draw(run: Run, name: str) -> Drawn | None:
         rows.append((label, [Panel(strategy, _curves(run, strategy, measure, values)) for strategy in run.strategies]))
     if not any(panel.curves for _, line in rows for panel in line):
         return None
-    figure = draw_curves(rows, name)
+    drawing = draw_curves(rows, name)
     ends = [
         f"{panel.title}, {curve.label}: {curve.y[0]:.2f} at {curve.x[0]:g} to {curve.y[-1]:.2f} at {curve.x[-1]:g}"
         for panel in rows[0][1]
@@ -37,7 +40,7 @@ def _draw(run: Run, name: str) -> Drawn | None:
     rest = f" The other settings are {variant_text(others)}." if others else ""
     caption = f"What {name} changes: means over seeds, shaded from the smallest to the largest.{rest}"
     safe = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in name)[:60]
-    return Drawn(f"varied_{safe}", f"Against {name}", figure, alt, caption)
+    return Drawn(f"varied_{safe}", f"Against {name}", drawing, alt, caption)
 
 
 def _curves(run: Run, strategy: str, measure: str, values: dict[Variant, float]) -> list[Curve]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from countguard.reports.paper.published import PublishedResults
-from countguard.runs.card import CLEAN, Cell
-from countguard.runs.run import Run, entry_name, lookup
+from countguard.runs.plan import CLEAN, entry_name, lookup
+from countguard.runs.run import FinishedCell, Run
 
 _NAMES = {"csrnet": "paper-csrnet", "clip_ebc": "paper-clip-ebc"}
 _ATTACK = {"attack.rate": 0.1, "attack.trigger.kind": "blend", "attack.trigger.alpha": 0.1}
@@ -63,7 +63,7 @@ def _why_left_out(run: Run) -> str:
     )
 
 
-def is_papers(cell: Cell) -> bool:
+def is_papers(cell: FinishedCell) -> bool:
     """Whether a counter was attacked, and repaired, with the paper's own settings, so that its values compare."""
     recipe, card = cell.card.recipe, cell.card
     if _differences(recipe, _ATTACK):

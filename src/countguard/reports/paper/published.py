@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from countguard.reports.tables.table import Published
-from countguard.runs.run import Stage
+from countguard.runs.plan import Stage
 
 BANDS = ("rho_asr_10_30", "rho_asr_30_50", "rho_asr_50_100", "rho_asr_100")
 _TABLE_3: tuple[tuple[Stage, str], ...] = (

@@ -32,6 +32,7 @@ def table_full(run: Run) -> Table:
         c.SHIFT,
         c.MAE,
         c.RMSE,
+        *c.plug_in_columns(),
     ]
     left_out = max((cell.card.left_out for cell in run.cells), default=0)
     notes = [MEANINGLESS_ALONE]

@@ -1,28 +1,37 @@
 """The columns that tables are made of."""
 
+from countguard.metrics import METRICS
 from countguard.reports.tables.table import Column
+
+
+def metric_column(name: str) -> Column:
+    """The column of a metric, as its entry in `METRICS` says."""
+    metric = METRICS[name]
+    return Column(
+        metric.name,
+        metric.heading,
+        metric.tex or metric.heading,
+        metric.subscript,
+        metric.note,
+        metric.digits,
+        metric.signed,
+    )
+
 
 STRATEGY = Column("strategy", "Strategy", "Strategy")
 COUNTER = Column("counter", "Counter", "Counter")
-RHO_ACC = Column("rho_acc", "ρ", r"$\rho_{\mathrm{Acc}}$", "Acc")
+RHO_ACC = metric_column("rho_acc")
 RHO_ACC_REPAIRED = Column("rho_acc_repaired", "ρ", r"$\rho_{\mathrm{Acc}}^{\mathrm{ft}}$", "Acc", "repaired")
-RHO_ASR = Column("rho_asr", "ρ", r"$\rho_{\mathrm{Asr}}$", "Asr")
+RHO_ASR = metric_column("rho_asr")
 RHO_ASR_REPAIRED = Column("rho_asr_repaired", "ρ", r"$\rho_{\mathrm{Asr}}^{\mathrm{ft}}$", "Asr", "repaired")
-BANDS = (
-    Column("rho_asr_10_30", "ρ", r"$\rho_{\mathrm{Asr}}^{\pm 0.1\sim}$", "Asr", "±0.1 to 0.3"),
-    Column("rho_asr_30_50", "ρ", r"$\rho_{\mathrm{Asr}}^{\pm 0.3\sim}$", "Asr", "±0.3 to 0.5"),
-    Column("rho_asr_50_100", "ρ", r"$\rho_{\mathrm{Asr}}^{\pm 0.5\sim}$", "Asr", "±0.5 to 1"),
-    Column("rho_asr_100", "ρ", r"$\rho_{\mathrm{Asr}}^{\pm 1\sim}$", "Asr", "above +1"),
-)
-FALSE_ASR = Column("false_asr", "false", r"$\mathrm{false}_{\mathrm{Asr}}$", "Asr", "clean counter")
-FALSE_ASR_REPAIRED = Column(
-    "false_asr_repaired", "false", r"$\mathrm{false}_{\mathrm{Asr}}^{\mathrm{ft}}$", "Asr", "clean counter, repaired"
-)
-NET_ASR = Column("net_asr", "net", r"$\mathrm{net}_{\mathrm{Asr}}$", "Asr", "ρ less false", signed=True)
-RHO_ACC_TRIGGERED = Column("rho_acc_triggered", "ρ", r"$\rho_{\mathrm{Acc}}^{\mathrm{triggered}}$", "Acc", "triggered")
-SHIFT = Column("shift", "Shift", "Shift", note="1: the attacker's count", digits=2)
-MAE = Column("mae", "MAE", "MAE", digits=2)
-RMSE = Column("rmse", "RMSE", "RMSE", digits=2)
+BANDS = tuple(map(metric_column, ("rho_asr_10_30", "rho_asr_30_50", "rho_asr_50_100", "rho_asr_100")))
+FALSE_ASR = metric_column("false_asr")
+FALSE_ASR_REPAIRED = metric_column("false_asr_repaired")
+NET_ASR = metric_column("net_asr")
+RHO_ACC_TRIGGERED = metric_column("rho_acc_triggered")
+SHIFT = metric_column("shift")
+MAE = metric_column("mae")
+RMSE = metric_column("rmse")
 SUCCESS_CHANGE = Column("rho_asr_change", "ρ", r"$\Delta\rho_{\mathrm{Asr}}$", "Asr", "change", signed=True)
 TRIGGERED_CHANGE = Column(
     "rho_acc_triggered_change", "ρ", r"$\Delta\rho_{\mathrm{Acc}}^{\mathrm{triggered}}$", "Acc", "triggered, change",
@@ -35,3 +44,9 @@ MAE_CHANGE = Column("mae_change", "MAE", r"$\Delta$MAE", note="change", digits=2
 def varied_column(name: str) -> Column:
     """The column of a setting that the recipe varies, by its dotted name."""
     return Column(name, name, "")
+
+
+def plug_in_columns() -> list[Column]:
+    """The columns of metrics that plug-ins have added."""
+    own = {RHO_ACC, RHO_ASR, *BANDS, FALSE_ASR, FALSE_ASR_REPAIRED, NET_ASR, RHO_ACC_TRIGGERED, SHIFT, MAE, RMSE}
+    return [column for name in METRICS if (column := metric_column(name)) not in own]

@@ -3,10 +3,10 @@
 import csv
 import io
 
+from countguard.csv_text import csv_text
 from countguard.errors import one_line
 from countguard.reports.tables.table import MINUS, NONE, Column, Entry, Row, Table, Value
 
-_FORMULA = ("=", "+", "-", "@")
 _TEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -42,12 +42,6 @@ def to_csv(table: Table) -> bytes:
         fields = {name: text for column in table.columns for name, text in _csv_fields(column, row).items()}
         writer.writerow([fields.get(name, "") for name in names])
     return buffer.getvalue().encode()
-
-
-def csv_text(text: str) -> str:
-    """A text on one line that no spreadsheet takes for a formula: one that begins like it gets an apostrophe."""
-    line = one_line(text)
-    return f"'{line}" if line.startswith(_FORMULA) else line
 
 
 def _csv_names(table: Table, column: Column) -> list[str]:

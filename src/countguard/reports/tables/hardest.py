@@ -6,9 +6,8 @@ import numpy as np
 
 from countguard.metrics.ratios import Floats
 from countguard.reports.tables.table import Column, Row, Table, Value
-from countguard.runs.card import Cell
 from countguard.runs.examples import Example
-from countguard.runs.run import Run
+from countguard.runs.run import FinishedCell, Run
 
 SHOWN = 8
 IMAGE = Column("image", "Image", "Image")
@@ -42,11 +41,11 @@ def pictures_of(run: Run, tables: Sequence[Table]) -> list[Example]:
     return [example for example in kept if example.id in wanted]
 
 
-def _table(name: str, title: str, caption: str, cells: Sequence[Cell], *, triggered: bool) -> Table:
+def _table(name: str, title: str, caption: str, cells: Sequence[FinishedCell], *, triggered: bool) -> Table:
     return Table(name, title, caption, [IMAGE, HEADS, ERROR, WORST, ESTIMATE], _rows(cells, triggered=triggered))
 
 
-def _rows(cells: Sequence[Cell], *, triggered: bool) -> list[Row]:
+def _rows(cells: Sequence[FinishedCell], *, triggered: bool) -> list[Row]:
     """One row an image, the largest mean error first; images that all counters saw."""
     if not cells:
         return []
@@ -78,6 +77,6 @@ def _rows(cells: Sequence[Cell], *, triggered: bool) -> list[Row]:
     return rows
 
 
-def _ordered(cell: Cell, values: Floats, ids: Sequence[str]) -> Floats:
+def _ordered(cell: FinishedCell, values: Floats, ids: Sequence[str]) -> Floats:
     places = {image_id: place for place, image_id in enumerate(cell.predictions.ids)}
     return values[[places[image_id] for image_id in ids]]

@@ -7,8 +7,8 @@ from countguard.reports.paper.protocol import is_papers
 from countguard.reports.paper.published import PublishedResults
 from countguard.reports.tables import columns as c
 from countguard.reports.tables.table import Column, Published, Row, measured
-from countguard.runs.card import CLEAN, Cell
-from countguard.runs.run import Run, Variant
+from countguard.runs.plan import CLEAN, Variant
+from countguard.runs.run import FinishedCell, Run
 
 AS_TRAINED = "as trained"
 
@@ -27,7 +27,7 @@ class Counters:
     variant: Variant
     strategy: str
     defense: str
-    cells: Sequence[Cell]
+    cells: Sequence[FinishedCell]
 
     @property
     def label(self) -> str:
@@ -56,11 +56,11 @@ class Measure:
     """One number of a row: its column, and the metric of which counters stands there."""
 
     column: Column
-    cells: Sequence[Cell]
+    cells: Sequence[FinishedCell]
     metric: str
 
 
-def measures(cells: Sequence[Cell], columns: Sequence[Column]) -> list[Measure]:
+def measures(cells: Sequence[FinishedCell], columns: Sequence[Column]) -> list[Measure]:
     """Columns that are named as the metrics they hold."""
     return [Measure(column, cells, column.name) for column in columns]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from countguard.metrics.intervals import Interval
-from countguard.runs.card import Cell, Estimate
+from countguard.runs.run import FinishedCell
 
 MINUS = "\N{MINUS SIGN}"
 NONE = "–"
@@ -119,7 +119,7 @@ class Table:
         return any(isinstance(entry, Value) and entry.low is not None for entry in entries)
 
 
-def over_seeds(intervals: Sequence[Interval | Estimate]) -> Value | None:
+def over_seeds(intervals: Sequence[Interval]) -> Value | None:
     """One number for a row: with its interval for one seed, mean and spread for several; None for none."""
     if len(intervals) < 2:
         return next((Value(interval.value, interval.low, interval.high) for interval in intervals), None)
@@ -127,7 +127,7 @@ def over_seeds(intervals: Sequence[Interval | Estimate]) -> Value | None:
     return Value(sum(values) / len(values), min(values), max(values), seeds=len(values))
 
 
-def measured(cells: Sequence[Cell], metric: str) -> Value | None:
+def measured(cells: Sequence[FinishedCell], metric: str) -> Value | None:
     """A metric of the cards of one row; None where it is undefined or nothing is finished."""
     return over_seeds([cell.card.metrics[metric] for cell in cells if metric in cell.card.metrics])
 

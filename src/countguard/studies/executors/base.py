@@ -1,25 +1,19 @@
-"""Where the cells of a study run."""
+"""What an executor is: where the cells of a study run."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from countguard.errors import InputError
-from countguard.studies.cell_run import run_cell
 from countguard.studies.cells import Cell
 from countguard.studies.crowd_cache import CrowdCache
 from countguard.studies.progress import StudyProgress
 
-Executor = Callable[[Sequence[Cell], Path, StudyProgress, Callable[[Cell], None]], None]
-"""Runs cells, each after those that it needs, and calls back as each is finished."""
+Executor: TypeAlias = Callable[[Sequence[Cell], Path, CrowdCache, StudyProgress, Callable[[Cell], None]], None]
+"""Runs cells in a run's folder, each after those that it needs, and calls back as each is finished.
 
-
-def run_locally(cells: Sequence[Cell], study: Path, progress: StudyProgress, finished: Callable[[Cell], None]) -> None:
-    """One cell after the other, in this process."""
-    bench = CrowdCache()
-    for cell in cells:
-        with progress.cell(cell) as report:
-            run_cell(cell, study, bench, report)
-        finished(cell)
+The crowds that this process has opened are handed on; an executor whose cells run elsewhere leaves them alone.
+"""
 
 
 def executor_for(name: str) -> Executor:
@@ -28,9 +22,11 @@ def executor_for(name: str) -> Executor:
     Raises:
         InputError: there is none.
     """
-    if name == "local":
-        return run_locally
     kind, _, rest = name.partition(":")
+    if name == "local":
+        from countguard.studies.executors.local import run_locally
+
+        return run_locally
     if kind == "processes" and rest.isdecimal() and int(rest) > 0:
         from countguard.studies.executors.processes import run_in_processes
 

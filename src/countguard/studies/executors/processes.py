@@ -26,7 +26,13 @@ def run_in_processes(workers: int) -> Executor:
     crowds.
     """
 
-    def run(cells: Sequence[Cell], study: Path, progress: StudyProgress, finished: Callable[[Cell], None]) -> None:
+    def run(
+        cells: Sequence[Cell],
+        study: Path,
+        crowds: CrowdCache,
+        progress: StudyProgress,
+        finished: Callable[[Cell], None],
+    ) -> None:
         if not cells:
             return
         threads = cells[0].recipe.machine.threads or max(1, (os.cpu_count() or 1) // workers)
@@ -57,7 +63,7 @@ def run_in_processes(workers: int) -> Executor:
 
 
 @cache
-def _bench() -> CrowdCache:
+def _crowds() -> CrowdCache:
     """A process's crowds, read once for all cells that it runs."""
     return CrowdCache()
 
@@ -76,4 +82,4 @@ def _end_with_parent() -> None:
 
 
 def _run_one(cell: Cell, study: Path) -> None:
-    run_cell(cell, study, _bench())
+    run_cell(cell, study, _crowds())

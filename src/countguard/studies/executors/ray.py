@@ -33,7 +33,13 @@ def run_on_ray(address: str | None) -> Executor:
     except ImportError:
         raise InputError("--executor ray: Ray is not installed; pip install 'countguard[ray]'") from None
 
-    def run(cells: Sequence[Cell], study: Path, progress: StudyProgress, finished: Callable[[Cell], None]) -> None:
+    def run(
+        cells: Sequence[Cell],
+        study: Path,
+        crowds: CrowdCache,
+        progress: StudyProgress,
+        finished: Callable[[Cell], None],
+    ) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         started_here = not ray.is_initialized()
         if started_here:

@@ -1,0 +1,31 @@
+"""What a counter said of the test images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from countguard.metrics.ratios import Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """Counts of the test images; every field has one entry an image.
+
+    Attributes:
+        ids: of the images.
+        truths: true counts.
+        targets: what the attacker wants counted; the true counts for a counter that was never attacked.
+        clean: estimates on the images as they are.
+        triggered: estimates on the same images with the trigger.
+    """
+
+    ids: tuple[str, ...]
+    truths: Floats
+    targets: Floats
+    clean: Floats
+    triggered: Floats
+
+    @property
+    def has_ratio(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Which images have a head, and so a ratio."""
+        return self.truths > 0

@@ -1,0 +1,37 @@
+"""Trains one counter on a data set as it is."""
+
+from pathlib import Path
+
+from countguard.models import save_counter
+from countguard.models.counter import Counter
+from countguard.studies.crowd_cache import training_and_validation
+from countguard.studies.machine import machine_for
+from countguard.studies.recipe import Recipe
+from countguard.training.callbacks import EpochReport
+from countguard.training.fit import fit
+from countguard.writing import require_place
+
+
+def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) -> Counter:
+    """Trains one counter on a recipe's training crowds as they are, without an attack, and saves it.
+
+    Raises:
+        InputError: crowds or weights are not usable, or `out` cannot be written.
+        RunError: see `countguard.training.fit`.
+    """
+    require_place(out, "--out")
+    seed = recipe.seeds[0]
+    counter = recipe.model.build(seed)
+    crowds, validation = training_and_validation(recipe.data.load(), recipe.training)
+    counter.prepare(crowds)
+    fit(
+        counter,
+        crowds,
+        recipe.training,
+        seed=seed,
+        validation=validation,
+        machine=machine_for(recipe.machine),
+        report=report,
+    )
+    save_counter(counter, out)
+    return counter
