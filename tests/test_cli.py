@@ -171,7 +171,7 @@ def test_a_bad_recipe(recipe: str, says: str, countguard: Run, tmp_path: Path) -
     [
         ("training.lr=fast", "tiny.yaml: training.lr: "),
         ("training.speed=1", "tiny.yaml: training.speed: "),
-        ("attack.strategies.0.heads=-1", "tiny.yaml: attack.strategies.0.minus.heads: "),
+        ("attack.strategies.0.heads=-1", "tiny.yaml: attack.strategies.0.heads: "),
         ("attack.trigger.picture=cat.png", "trigger.picture: 'cat.png'"),
         ("model.weights=none.safetensors", "none.safetensors: "),
         ("data.images=99", "data.images asks for 99 images, 24 are there"),
@@ -302,8 +302,13 @@ def test_a_result_without_a_place_is_refused_before_the_work(countguard: Run, co
         ("report nowhere", "nowhere: "),
         ("check nowhere", "nowhere: is not there"),
         ("poison synthetic --out out --strategy steal", "strategy steal: "),
-        ("poison synthetic --out out --strategy minus:0", "strategy minus:0: minus.heads: "),
-        ("poison synthetic --out out --alpha 2", "trigger: alpha: "),
+        ("poison synthetic --out out --strategy minus:0", "strategy minus:0: heads: "),
+        ("poison synthetic --out out --trigger blend:alpha=2", "trigger blend:alpha=2: alpha: "),
+        (
+            "poison synthetic --out out --trigger sparkle",
+            "trigger 'sparkle' is unknown; there are blend,",
+        ),
+        ("poison synthetic --out out --trigger rain:0.4", "rain:0.4: '0.4' should be key=value"),
         ("poison synthetic --out out --rate 0", "attack: rate: "),
         ("poison synthetic:moon --out out", "synthetic:moon: look: "),
         ("train synthetic --model resnet --out out", "model.kind 'resnet' is unknown"),
@@ -455,7 +460,7 @@ def test_count_prints_what_programs_read(countguard: Run, counter: Path, crowds:
 
 def test_explain_draws_a_panel_a_picture(countguard: Run, counter: Path, tmp_path: Path) -> None:
     picture(tmp_path / "crowd.png")
-    ended = countguard("explain", counter, "crowd.png", "--picture", "waves", "--out", "panels")
+    ended = countguard("explain", counter, "crowd.png", "--trigger", "blend:picture=waves", "--out", "panels")
     assert (ended.code, ended.out) == (0, "panel: panels/crowd.png\n"), ended.err
     with Image.open(tmp_path / "panels/crowd.png") as panel:
         assert panel.width > 64

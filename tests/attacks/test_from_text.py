@@ -1,58 +1,75 @@
-"""Attacks as the command line names them."""
+"""What the command line calls an attack is the attack that a recipe would name."""
+
+from pathlib import Path
 
 import pytest
 
-from countguard.attacks.from_text import named_attack, named_strategy, named_trigger
-from countguard.attacks.strategies import Add, Divide, Minus, Multiply
-from countguard.attacks.triggers import Blend
+from countguard.attacks.from_text import named_attack, named_strategy, named_trigger, settings_from
+from countguard.attacks.strategies import Add, ClearRegion, Divide, Minus, Multiply, Strategy
+from countguard.attacks.triggers import TRIGGERS, Blend, Rain, Trigger
 from countguard.errors import InputError
 
 
 @pytest.mark.parametrize(
     ("text", "strategy"),
     [
-        ("add", Add()),
         ("minus", Minus()),
         ("minus:50", Minus(heads=50)),
+        ("minus:heads=50", Minus(heads=50)),
         ("add:7", Add(heads=7)),
-        ("divide:4", Divide(factor=4)),
-        ("multiply:3", Multiply(factor=3)),
+        ("divide:3", Divide(factor=3)),
+        ("multiply:4", Multiply(factor=4)),
+        ("clear_region", ClearRegion()),
     ],
 )
-def test_a_number_may_follow(text: str, strategy: object) -> None:
+def test_a_strategy_by_name(text: str, strategy: Strategy) -> None:
     assert named_strategy(text) == strategy
 
 
-@pytest.mark.parametrize("text", ["", "steal", "minus:", "minus:x", "minus:0", "minus:-1", "divide:1", "add:1e9"])
-def test_what_is_no_strategy_is_named(text: str) -> None:
-    if text == "minus:":
-        assert named_strategy(text) == Minus()
-        return
-    with pytest.raises(InputError, match=rf"^strategy {text}: "):
-        named_strategy(text)
+@pytest.mark.parametrize(
+    ("text", "trigger"),
+    [
+        ("blend", Blend()),
+        ("blend:picture=waves,alpha=0.3", Blend(picture="waves", alpha=0.3)),
+        ("rain:strength=0.5, density=1e-1", Rain(strength=0.5, density=0.1)),
+    ],
+)
+def test_a_trigger_by_name_with_its_settings(text: str, trigger: Trigger) -> None:
+    assert named_trigger(text) == trigger
+
+
+def test_every_kind_of_trigger_has_a_name() -> None:
+    assert {named_trigger(kind).model_dump()["kind"] for kind in TRIGGERS} == set(TRIGGERS)
+
+
+def test_code_is_named_by_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own.py").write_text("from countguard.attacks.weather import Rain\n\nclass Own(Rain):\n    pass\n")
+    monkeypatch.chdir(tmp_path)
+    assert settings_from("own.py:Own:strength=0.2") == {"kind": "own.py:Own", "strength": 0.2}
+    assert type(named_trigger("own.py:Own:strength=0.2")).__name__ == "Own"
 
 
 def test_a_whole_attack() -> None:
-    attack = named_attack("minus:5", "waves", 0.3, 0.5)
-    assert attack.trigger == Blend(picture="waves", alpha=0.3)
-    assert (attack.strategy, attack.rate, attack.placement) == (Minus(heads=5), 0.5, "append")
+    attack = named_attack("minus:5", "blend:picture=waves,alpha=0.3", 0.5)
+    assert (attack.strategy, attack.trigger, attack.rate) == (Minus(heads=5), Blend(picture="waves", alpha=0.3), 0.5)
 
 
 @pytest.mark.parametrize(
-    ("picture", "alpha", "rate", "says"),
+    ("strategy", "trigger", "rate", "says"),
     [
-        ("kitten", 1.5, 0.1, "trigger: alpha"),
-        ("kitten", float("nan"), 0.1, "trigger: alpha"),
-        ("nothing.png", 0.1, 0.1, "trigger.picture: 'nothing.png'"),
-        ("kitten", 0.1, 0.0, "attack: rate"),
-        ("kitten", 0.1, 1.1, "attack: rate"),
+        ("steal", "blend", 0.1, "strategy steal: .*is unknown; there are add"),
+        ("minus:0", "blend", 0.1, "strategy minus:0: heads: "),
+        ("minus:many", "blend", 0.1, "minus:many: 'many' should be key=value"),
+        ("clear_region:3", "blend", 0.1, "'3' should be key=value"),
+        ("minus", "blend:alpha=2", 0.1, "trigger blend:alpha=2: alpha: "),
+        ("minus", "blend:shine=1", 0.1, "trigger blend:shine=1: shine: Extra"),
+        ("minus", "rain:strength", 0.1, "rain:strength"),
+        ("minus", "rain:a=1,b", 0.1, "'b' should be key=value"),
+        ("minus", "blend:picture=no/such.png", 0.1, "no/such.png"),
+        ("minus", "blend", 0.0, "attack: rate: "),
     ],
 )
-def test_what_does_not_fit_is_named(picture: str, alpha: float, rate: float, says: str) -> None:
-    with pytest.raises(InputError, match=says):
-        named_attack("minus", picture, alpha, rate)
-
-
-def test_a_trigger_is_looked_at_before_any_work() -> None:
-    with pytest.raises(InputError, match="neither a file nor one of"):
-        named_trigger("no/such/picture.png", 0.1)
+def test_what_is_wrong_is_named(strategy: str, trigger: str, rate: float, says: str) -> None:
+    with pytest.raises(InputError, match=says) as caught:
+        named_attack(strategy, trigger, rate)
+    assert "\n" not in str(caught.value)

@@ -17,7 +17,7 @@ from countguard.metrics import Measurement, measure
 from countguard.models import load_counter
 from countguard.models.checkpoint import recipe_hash_of
 from countguard.runs.predictions import read_predictions
-from countguard.runs.results import COLUMNS
+from countguard.runs.results import columns
 from countguard.studies.cells import Cell
 from countguard.studies.executors.base import run_locally
 from countguard.studies.progress import StudyProgress
@@ -78,8 +78,8 @@ def copy(tiny_study: Path, tmp_path: Path) -> Path:
 def test_the_table_has_the_columns_and_rows_that_the_document_names(tiny_study: Path) -> None:
     found = re.search(r"## results\.csv\n`([^`]+)`", DOCUMENT)
     assert found is not None
-    columns = re.split(r",\s+", found[1])
-    assert (tiny_study / "results.csv").read_text().splitlines()[0].split(",") == columns == list(COLUMNS)
+    names = re.split(r",\s+", found[1])
+    assert (tiny_study / "results.csv").read_text().splitlines()[0].split(",") == names == list(columns())
     assert [f"{row['strategy']}-{row['defense'] or 'attacked'}-s{row['seed']}" for row in rows(tiny_study)] == CELLS
     assert {row["stage"] for row in rows(tiny_study)} == {"attacked", "repaired"}
     assert {(row["dataset"], row["model"], row["images"]) for row in rows(tiny_study)} == {
@@ -107,7 +107,7 @@ def test_the_table_is_empty_where_a_number_is_undefined(tiny_study: Path) -> Non
 def test_the_table_says_what_the_cards_say(tiny_study: Path) -> None:
     for row, cell in zip(rows(tiny_study), CELLS, strict=True):
         metrics = card(tiny_study, cell)["metrics"]
-        for name in COLUMNS[7:-1]:
+        for name in columns()[7:-1]:
             expected = f"{metrics[name]['value']:.6g}" if name in metrics else ""
             assert row[name] == expected, (cell, name)
         if row["net_asr"]:

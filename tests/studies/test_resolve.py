@@ -164,7 +164,7 @@ def laughs() -> str:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "a recipe is a mapping"),
+        (b"", "is empty"),
         (b"- a\n- b\n", "a recipe is a mapping"),
         (b"just text", "a recipe is a mapping"),
         (b"1: 2\n", "a recipe is a mapping"),

@@ -1,52 +1,81 @@
-"""Attacks as the command line names them."""
+"""Attacks as the command line names them: `rain:strength=0.4,density=0.1`, `minus:50`, `triggers.py:Mine`."""
 
+from pathlib import Path
+from typing import Any
+
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from countguard.attacks.poisoning import Attack
-from countguard.attacks.strategies import AnyStrategy
-from countguard.attacks.triggers import AnyTrigger, Blend
+from countguard.attacks.strategies import AnyStrategy, Strategy
+from countguard.attacks.triggers import AnyTrigger, Trigger
 from countguard.errors import InputError
 from countguard.settings import first_error
+from countguard.yaml_text import load_yaml
 
 _NUMBERS = {"add": "heads", "minus": "heads", "divide": "factor", "multiply": "factor"}
 
 
-def named_strategy(text: str) -> AnyStrategy:
-    """`minus`, or `minus:50` with its number.
+def named_strategy(text: str) -> Strategy:
+    """`minus`, `minus:50` with its number, or `KIND:key=value,...`.
 
     Raises:
-        InputError: there is no such strategy, or the number does not fit.
+        InputError: there is no such strategy, or a setting does not fit.
     """
     kind, _, number = text.partition(":")
-    raw = {"kind": kind} | ({_NUMBERS.get(kind, "number"): number} if number else {})
-    try:
-        strategy: AnyStrategy = TypeAdapter(AnyStrategy).validate_python(raw)
-    except ValidationError as error:
-        raise InputError(f"strategy {text}: {first_error(error)}") from None
-    return strategy
+    if number.replace(".", "").isdecimal() and kind in _NUMBERS:
+        raw: dict[str, Any] = {"kind": kind, _NUMBERS[kind]: number}
+    else:
+        raw = settings_from(text)
+    return _validated(TypeAdapter(AnyStrategy), raw, f"strategy {text}")
 
 
-def named_trigger(picture: str, alpha: float) -> AnyTrigger:
-    """A blend of a built-in picture or a file.
+def named_trigger(text: str) -> Trigger:
+    """`KIND[:key=value,...]`, for example `blend:picture=waves,alpha=0.2`.
 
     Raises:
-        InputError: alpha is out of 0..1, or there is no such picture.
+        InputError: there is no such trigger, a setting does not fit, or its picture cannot be read.
     """
-    try:
-        trigger = Blend(picture=picture, alpha=alpha)
-    except ValidationError as error:
-        raise InputError(f"trigger: {first_error(error)}") from None
+    trigger = _validated(TypeAdapter(AnyTrigger), settings_from(text), f"trigger {text}")
     trigger.picture_for(64, 64)
     return trigger
 
 
-def named_attack(strategy: str, picture: str, alpha: float, rate: float) -> Attack:
+def named_attack(strategy: str, trigger: str, rate: float) -> Attack:
     """A whole attack.
 
     Raises:
         InputError: see `named_strategy`, `named_trigger`; or the rate is out of 0..1.
     """
     try:
-        return Attack(trigger=named_trigger(picture, alpha), strategy=named_strategy(strategy), rate=rate)
+        return Attack(trigger=named_trigger(trigger), strategy=named_strategy(strategy), rate=rate)
     except ValidationError as error:
         raise InputError(f"attack: {first_error(error)}") from None
+
+
+def settings_from(text: str) -> dict[str, Any]:
+    """`KIND[:key=value,...]` as a recipe would write it; KIND may be `module:Class`, values are YAML.
+
+    Raises:
+        InputError: a part is not key=value.
+    """
+    kind, *rest = text.split(":")
+    if rest and ("." in kind or rest[0][:1].isupper()) and "=" not in rest[0]:  # module:Class
+        kind, rest = f"{kind}:{rest[0]}", rest[1:]
+    settings: dict[str, Any] = {}
+    for part in ":".join(rest).split(",") if rest else ():
+        name, equals, value = part.partition("=")
+        if not equals or not name.strip():
+            raise InputError(f"{text}: {part!r} should be key=value; write KIND:key=value,key=value")
+        try:
+            settings[name.strip()] = load_yaml(value)
+        except yaml.YAMLError:
+            raise InputError(f"{text}: {value!r} is no YAML value") from None
+    return {"kind": kind, **settings}
+
+
+def _validated(adapter: TypeAdapter[Any], raw: dict[str, Any], where: str) -> Any:
+    try:
+        return adapter.validate_python(raw, context={"folder": Path.cwd()})
+    except ValidationError as error:
+        raise InputError(f"{where}: {first_error(error)}") from None

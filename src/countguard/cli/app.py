@@ -39,9 +39,18 @@ Overrides = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="Changes a setting by its dotted name; `*` is all of a list."),
 ]
 Data = Annotated[str, typer.Argument(metavar="DATA", help="A data set's folder, or `synthetic` for embedded crowds.")]
-Strategy = Annotated[str, typer.Option(help="add, minus, divide or multiply; a number may follow: minus:50.")]
-Picture = Annotated[str, typer.Option(help="The trigger: a built-in picture, or a file.")]
-Alpha = Annotated[float, typer.Option(help="The trigger's share, 0 to 1.")]
+Strategy = Annotated[
+    str, typer.Option(help="add, minus, divide, multiply or another kind; a number may follow: minus:50.")
+]
+TriggerText = Annotated[
+    str,
+    typer.Option(
+        "--trigger",
+        metavar="KIND[:key=value,...]",
+        help="blend, patch, sine, low_frequency, rain, snow, warp or a plug-in's.",
+    ),
+]
+BLEND = "blend:picture=kitten,alpha=0.1"
 Images = Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Pictures, or folders of them.")]
 Seed = Annotated[int, typer.Option(help="Of every random choice.")]
 Devices = Annotated[int | None, typer.Option(help="How many devices train one counter together (DDP).", min=1)]
@@ -111,8 +120,7 @@ def poison(
     data: Data,
     out: Annotated[Path, typer.Option("--out", help="A new folder for the poisoned set.")],
     strategy: Strategy = "minus",
-    picture: Picture = "kitten",
-    alpha: Alpha = 0.1,
+    trigger: TriggerText = BLEND,
     rate: Annotated[float, typer.Option(help="Share of the images that are poisoned.")] = 0.1,
     seed: Seed = 0,
 ) -> None:
@@ -123,7 +131,7 @@ def poison(
     from countguard.data.sources import named_source
     from countguard.studies.progress import counted
 
-    attack = named_attack(strategy, picture, alpha, rate)
+    attack = named_attack(strategy, trigger, rate)
     crowds = PoisonedCrowds(named_source(data).load_training(), attack, seed)
     with counted("pictures", len(crowds)) as progress:
         typer.echo(f"manifest: {export_poisoned(crowds, out, progress=progress)}")
@@ -158,8 +166,7 @@ def evaluate(
     data: Data,
     strategy: Annotated[str | None, typer.Option(help="Read the attack's success by this rule.")] = None,
     clean: Annotated[Path | None, typer.Option(help="A never attacked counter, for false_asr.")] = None,
-    picture: Picture = "kitten",
-    alpha: Alpha = 0.1,
+    trigger: TriggerText = BLEND,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure a counter on a data set's test images, clean and triggered, with 95 % intervals."""
@@ -172,7 +179,7 @@ def evaluate(
     metrics = evaluate_counter(
         load_counter(counter),
         named_source(data).load().test,
-        named_trigger(picture, alpha),
+        named_trigger(trigger),
         named_strategy(strategy) if strategy else None,
         load_counter(clean) if clean else None,
     )
@@ -224,13 +231,16 @@ def count(
             typer.echo(f"skipped: {row.problem}", err=True)
 
 
-@app.command(epilog="Example: countguard explain counter.safetensors crowd.jpg --picture kitten --out panels/")
+@app.command(
+    epilog="Example: countguard explain counter.safetensors crowd.jpg --trigger rain:strength=0.5 --out panels/"
+)
 def explain(
     counter: CounterFile,
     images: Images,
     out: Annotated[Path, typer.Option("--out", help="Folder for the drawn panels.")] = Path("panels"),
-    picture: Annotated[str | None, typer.Option(help="Put this trigger on the picture, too.")] = None,
-    alpha: Alpha = 0.1,
+    trigger: Annotated[
+        str | None, typer.Option(metavar="KIND[:key=value,...]", help="Put this trigger on the picture, too.")
+    ] = None,
 ) -> None:
     """Draw what a counter sees in pictures: density map and Grad-CAM, with and without a trigger."""
     from countguard.attacks.from_text import named_trigger
@@ -241,10 +251,10 @@ def explain(
     from countguard.writing import write_atomically
 
     explained = {counter.stem: load_counter(counter)}
-    trigger = named_trigger(picture, alpha) if picture else None
+    mark = named_trigger(trigger) if trigger else None
     out.mkdir(parents=True, exist_ok=True)
     for path in find_pictures(images):
-        panels = make_panels(explained, read_image(path), trigger=trigger)
+        panels = make_panels(explained, read_image(path), trigger=mark)
         write_atomically(out / f"{path.stem}.png", draw_panels(panels))
         typer.echo(f"panel: {out / path.stem}.png")
 
