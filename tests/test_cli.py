@@ -353,7 +353,9 @@ def test_ctrl_c_says_what_was_kept(countguard: Run, monkeypatch: pytest.MonkeyPa
         raise KeyboardInterrupt
 
     monkeypatch.setattr("countguard.attacks.from_text.named_attack", press)
-    one_line(countguard("poison", "synthetic", "--out", "out"), "interrupted; what was finished is kept", code=130)
+    one_line(countguard("poison", "synthetic", "--out", "out"), "interrupted; nothing was written", code=130)
+    monkeypatch.setattr("countguard.studies.resolve.read_recipe", press)
+    one_line(countguard("run", "tiny", "--out", "out"), "interrupted; what was finished is kept", code=130)
 
 
 def test_a_system_error_is_one_line_and_a_bug_is_not_hidden(countguard: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,17 +414,17 @@ def test_demo_is_the_demo_recipe(countguard: Run, tmp_path: Path, monkeypatch: p
 
 def test_poison_writes_a_set_that_reads_back(countguard: Run, crowds: Path, tmp_path: Path) -> None:
     ended = countguard("poison", crowds, "--strategy", "multiply", "--rate", "0.5", "--out", "out", "--seed", "4")
-    assert ended == Ended(0, "manifest: out/manifest.json\n", "")
+    assert ended == Ended(0, "6 training images, 3 of them poisoned.\nmanifest: out/manifest.json\n", "")
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
-    assert (manifest["seed"], len(manifest["poisoned"])) == (4, 2)
+    assert (manifest["seed"], len(manifest["poisoned"])) == (4, 3)
     read = ShanghaiTech(root=tmp_path / "out").crowds("train")
-    assert [crowd.count for crowd in read] == [2] * 5 + [4] * 2  # without a test part, one of six is held back
+    assert [crowd.count for crowd in read] == [2] * 6 + [4] * 3
 
 
 def test_train_evaluate_and_defend_hand_on_one_counter(countguard: Run, crowds: Path, tmp_path: Path) -> None:
     fast = ["--set", "training.epochs=1", "--set", "machine.accelerator=cpu"]
     trained = countguard("train", crowds, "--model", "lite", "--out", "clean.safetensors", *fast)
-    assert (trained.code, trained.out) == (0, "counter: clean.safetensors\n"), trained.err
+    assert (trained.code, trained.out) == (0, "Trained on 6 images.\ncounter: clean.safetensors\n"), trained.err
     evaluate = ["evaluate", "clean.safetensors", crowds, "--strategy", "minus", "--json"]
     alone = json.loads(countguard(*evaluate).out)
     assert {"mae", "rmse", "rho_acc", "rho_acc_triggered", "rho_asr", "shift"} <= alone.keys()
@@ -433,10 +435,14 @@ def test_train_evaluate_and_defend_hand_on_one_counter(countguard: Run, crowds: 
     table = countguard("evaluate", "clean.safetensors", crowds)
     assert (table.code, table.err) == (0, "")
     assert "mae" in table.out.lower()
+    assert "Measured on all 6 images of ShanghaiTech Part_B, which has no test part." in " ".join(table.out.split())
+    assert alone["images"] == 6
     defend = ["defend", "clean.safetensors", "--clean", crowds, "--out", "repaired.safetensors"]
-    repaired = countguard(*defend, "--set", "defenses.0.epochs=1", "--set", "machine.accelerator=cpu")
+    fast = ["--set", "defenses.0.epochs=1", "--set", "machine.accelerator=cpu", "--force"]
+    repaired = countguard(*defend, *fast)
     assert repaired.code == 0, repaired.err
     assert "counter: repaired.safetensors" in repaired.out
+    assert "4 clean images for the repair, 2 others to measure it." in repaired.out
     before, after = (load_counter(tmp_path / f"{name}.safetensors").state_dict() for name in ("clean", "repaired"))
     assert any(not torch.equal(before[name], after[name]) for name in before)
     one_line(countguard(*defend, "--set", "defenses=[]"), "--set defenses: holds 0; one repair is done at a time")

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from countguard.data.synthetic import Synthetic
 from countguard.defenses.random_blend import RandomBlend
 from countguard.errors import InputError
-from countguard.metrics.intervals import Interval
 from countguard.models import build_counter, load_counter, save_counter
 from countguard.operate.defend import defend_counter
 from countguard.operate.recipe import operator_recipe
@@ -39,7 +39,7 @@ def test_a_repair_leaves_a_counter_and_a_page(suspect: Path, tmp_path: Path) -> 
     assert (repair.trained_on, repair.measured_on) == (6, 2)
     assert repair.defense["kind"] == "random_blend"
     page = write_repair_page(repair)
-    assert page == tmp_path / "repaired.md"
+    assert page == tmp_path / "repaired-repair.md"
     text = page.read_text()
     assert "cannot promise" in text
     assert all(name in text for name in PROBES)
@@ -78,26 +78,100 @@ def test_the_defaults_are_the_recommended_repair() -> None:
     assert recipe.defenses == (RandomBlend(augmentation=recipe.training.augmentation),)
 
 
-def measures(rho_acc: float, under: float) -> Measures:
-    def rate(value: float) -> Interval:
-        return Interval(value, value - 0.05, value + 0.05)
+COUNTS = np.array([20.0, 40.0, 60.0, 80.0, 100.0, 120.0, 140.0, 160.0])
 
-    return Measures(rate(5.0), rate(rho_acc), {name: rate(under) for name in PROBES})
+
+def measures(factor: float, under: float) -> Measures:
+    """A counter that is off by one factor on clean images, and by another one under every probe."""
+    return Measures(COUNTS, factor * COUNTS, dict.fromkeys(PROBES, under * COUNTS))
+
+
+def made(before: Measures, after: Measures) -> Repair:
+    return Repair(
+        Path("a.safetensors"), Path("b.safetensors"), "lite", "crowds", {"kind": "random_blend"}, 30, 8, before, after
+    )
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "worse", "said"),
     [
-        (measures(0.8, 0.1), measures(0.5, 0.5), "worse than before"),
-        (measures(0.8, 0.1), measures(0.8, 0.8), "now sees through"),
-        (measures(0.8, 0.1), measures(0.8, 0.4), "still misled"),
-        (measures(0.8, 0.8), measures(0.79, 0.8), "No difference"),
+        (measures(1.0, 0.5), measures(0.5, 0.5), True, "counts clean images worse: 0.0 before, 45.0 after"),
+        (
+            measures(1.02, 0.5),
+            measures(1.04, 0.5),
+            True,
+            "counts clean images worse",
+        ),  # in heads, though as often right
+        (measures(0.8, 0.5), measures(1.0, 1.0), False, "It counts clean images better"),
+        (
+            measures(1.0, 0.5),
+            measures(1.0, 1.0),
+            False,
+            "counts more images right than before under a picture mixed in",
+        ),
+        (measures(1.0, 0.5), measures(1.0, 0.5), False, "still counts fewer images right under a picture mixed in"),
+        (measures(1.0, 1.0), measures(1.0, 1.0), False, "These 8 images show no difference"),
     ],
 )
-def test_the_page_opens_with_what_changed(before: Measures, after: Measures, said: str) -> None:
-    files = Path("a.safetensors"), Path("b.safetensors")
-    page = repair_page(Repair(*files, "lite", "crowds", {"kind": "random_blend"}, 30, 10, before, after))
-    assert said in page.split("A `lite` counter")[0]
+def test_the_verdict_reads_paired_differences_the_error_among_them(
+    before: Measures, after: Measures, worse: bool, said: str
+) -> None:
+    repair = made(before, after)
+    assert repair.worse == worse
+    assert said in repair.verdict
+    if worse:
+        assert repair.verdict.startswith("The repaired counter counts clean images worse")
+    assert repair.verdict in repair_page(repair)
+
+
+def test_a_repair_that_makes_clean_counts_worse_is_not_written_unless_forced(suspect: Path, tmp_path: Path) -> None:
+    ruin = [*SHORT, "defenses.0.lr=1", "defenses.0.schedule={kind: constant}", "defenses.0.average=null"]
+    out = tmp_path / "ruined.safetensors"
+    repair = defend_counter(suspect, DATA, out, ruin, seed=0)
+    assert repair.worse
+    assert not repair.written
+    assert not out.exists()
+    assert "was not written" in write_repair_page(repair).read_text()
+    assert defend_counter(suspect, DATA, out, ruin, seed=0, force=True).written
+    assert out.exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("seeds=[3]", "has no effect on defend"),
+        ("training.epochs=7", "has no effect on defend"),
+        ("attack.rate=0.3", "has no effect on defend"),
+        ("model.width=3", "has no effect on defend"),
+    ],
+)
+def test_a_setting_without_effect_is_refused(override: str, says: str, suspect: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=says):
+        defend_counter(suspect, DATA, tmp_path / "out.safetensors", [*SHORT, override], seed=0)
+
+
+def test_settings_of_the_data_are_used(suspect: Path, tmp_path: Path) -> None:
+    repair = defend_counter(suspect, DATA, tmp_path / "out.safetensors", [*SHORT, "data.train=12"], seed=0)
+    assert repair.trained_on + repair.measured_on == 12
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("rep.md", "should end in .safetensors"), ("suspect.safetensors", "is the counter that is repaired")],
+)
+def test_the_output_is_no_input_and_has_its_ending(name: str, says: str, suspect: Path, tmp_path: Path) -> None:
+    given = suspect.read_bytes()
+    with pytest.raises(InputError, match=says):
+        defend_counter(suspect, DATA, tmp_path / name, SHORT, seed=0)
+    assert suspect.read_bytes() == given
+
+
+def test_a_file_that_is_no_page_about_a_repair_is_left_alone(suspect: Path, tmp_path: Path) -> None:
+    (tmp_path / "repaired-repair.md").write_text("# My notes")
+    repair = defend_counter(suspect, DATA, tmp_path / "repaired.safetensors", SHORT, seed=0)
+    with pytest.raises(InputError, match=r"repaired-repair\.md: is there"):
+        write_repair_page(repair)
+    assert (tmp_path / "repaired-repair.md").read_text() == "# My notes"
 
 
 def test_a_hostile_file_name_stays_one_line(suspect: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import pytest
 
 from countguard.metrics.intervals import Interval
 from countguard.reports.findings import Answer, answers, sign
+from countguard.runs.folder import RunFolder
+from countguard.runs.predictions import read_predictions, write_predictions
 from countguard.runs.run import Run
 
 MakeRun = Callable[..., Path]
@@ -25,6 +28,13 @@ def edit_card(folder: Path, cell: str, **metrics: Any) -> None:
     card = json.loads(path.read_text())
     card["metrics"] |= metrics
     path.write_text(json.dumps(card))
+
+
+def copy_triggered(folder: Path, source: str, target: str) -> None:
+    """Makes a counter count triggered images as another one does."""
+    paths = [RunFolder(folder).cell(name).predictions for name in (source, target)]
+    theirs, mine = map(read_predictions, paths)
+    write_predictions(replace(mine, triggered=theirs.triggered), paths[1])
 
 
 def interval(low: float, high: float) -> dict[str, float]:
@@ -89,15 +99,39 @@ def test_repair_that_leaves_net_success_is_not_called_a_cure(make_run: MakeRun) 
     folder = make_run(examples=0)
     edit_card(folder, "minus-fine_tune-s0", net_asr=interval(0.2, 0.4))
     edit_card(folder, "multiply-fine_tune-s0", net_asr=interval(-0.1, 0.1))
+    copy_triggered(folder, "clean-fine_tune-s0", "multiply-fine_tune-s0")
     found = verdicts(by_question(folder)["Does the repair work?"])
     assert found["minus"] == "Lowers the success, and leaves some"
     assert found["multiply"] == "Leaves no success that these images can show"
+
+
+def test_success_beyond_the_clean_counter_so_repaired_is_left(make_run: MakeRun) -> None:
+    """What the demo showed: no success beyond the unrepaired clean counter, and much beyond the repaired one."""
+    folder = make_run(examples=0)
+    edit_card(folder, "minus-fine_tune-s0", net_asr=interval(-0.1, 0.1))
+    assert verdicts(by_question(folder)["Does the repair work?"])["minus"] == "Lowers the success, and leaves some"
+
+
+def test_a_repair_of_what_could_not_be_told_cannot_be_told(make_run: MakeRun) -> None:
+    folder = make_run(examples=0)
+    edit_card(folder, "minus-attacked-s0", net_asr=interval(-0.1, 0.2))
+    assert verdicts(by_question(folder)["Does the repair work?"])["minus"].startswith("Cannot tell, as before")
+
+
+def test_every_variant_is_answered(make_run: MakeRun) -> None:
+    found = by_question(make_run(examples=0, strategies=("minus",), varied=("attack.trigger.alpha", [0.2, 0.05])))
+    assert [finding.strategy for finding in found["Is the attack real?"].findings] == [
+        "minus at attack.trigger.alpha = 0.05",
+        "minus at attack.trigger.alpha = 0.2",
+    ]
+    assert len(found["At what cost?"].findings) == 4
 
 
 def test_seeds_that_disagree_are_not_averaged_away(make_run: MakeRun) -> None:
     folder = make_run(examples=0, strategies=("minus",), seeds=(0, 1))
     edit_card(folder, "minus-fine_tune-s0", net_asr=interval(0.2, 0.4))
     edit_card(folder, "minus-fine_tune-s1", net_asr=interval(-0.1, 0.1))
+    copy_triggered(folder, "clean-fine_tune-s1", "minus-fine_tune-s1")
     found = verdicts(by_question(folder)["Does the repair work?"])
     assert found["minus"] == "Lowers the success; the seeds disagree on what is left"
 

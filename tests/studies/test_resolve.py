@@ -345,3 +345,19 @@ def test_a_star_stands_for_every_place_of_a_list() -> None:
 def test_what_cannot_vary_is_named(vary: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match="^" + re.escape(says)):
         list(variations(recipe_from(raw_recipe(vary=vary), "here")))
+
+
+@pytest.mark.parametrize(
+    ("changes", "suggested"),
+    [
+        ({"trigger": {"kind": "rain"}}, "attack.trigger"),
+        ({"trainig": {"epochs": 3}}, "training"),
+        ({"training": {"epoch": 3}}, "training.epochs"),
+        ({"training": {"learning_rate": 3}}, None),
+        ({"epochs": 3}, "training.epochs"),
+    ],
+)
+def test_a_misspelt_setting_gets_a_suggestion(changes: dict[str, Any], suggested: str | None) -> None:
+    with pytest.raises(InputError) as caught:
+        recipe_from(raw_recipe(**changes), "here")
+    assert (f"did you mean {suggested}?" in str(caught.value)) == (suggested is not None)

@@ -1,7 +1,7 @@
 """Attacks as the command line names them: `rain:strength=0.4,density=0.1`, `minus:50`, `triggers.py:Mine`."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -13,6 +13,7 @@ from countguard.errors import InputError
 from countguard.settings import first_error
 from countguard.yaml_text import load_yaml
 
+T = TypeVar("T")
 _NUMBERS = {"add": "heads", "minus": "heads", "divide": "factor", "multiply": "factor"}
 
 
@@ -27,7 +28,8 @@ def named_strategy(text: str) -> Strategy:
         raw: dict[str, Any] = {"kind": kind, _NUMBERS[kind]: number}
     else:
         raw = settings_from(text)
-    return _validated(TypeAdapter(AnyStrategy), raw, f"strategy {text}")
+    adapter: TypeAdapter[Strategy] = TypeAdapter(AnyStrategy)
+    return _validated(adapter, raw, f"strategy {text}")
 
 
 def named_trigger(text: str) -> Trigger:
@@ -36,7 +38,8 @@ def named_trigger(text: str) -> Trigger:
     Raises:
         InputError: there is no such trigger, a setting does not fit, or its picture cannot be read.
     """
-    trigger = _validated(TypeAdapter(AnyTrigger), settings_from(text), f"trigger {text}")
+    adapter: TypeAdapter[Trigger] = TypeAdapter(AnyTrigger)
+    trigger = _validated(adapter, settings_from(text), f"trigger {text}")
     trigger.picture_for(64, 64)
     return trigger
 
@@ -74,7 +77,7 @@ def settings_from(text: str) -> dict[str, Any]:
     return {"kind": kind, **settings}
 
 
-def _validated(adapter: TypeAdapter[Any], raw: dict[str, Any], where: str) -> Any:
+def _validated(adapter: TypeAdapter[T], raw: dict[str, Any], where: str) -> T:
     try:
         return adapter.validate_python(raw, context={"folder": Path.cwd()})
     except ValidationError as error:

@@ -52,6 +52,7 @@ TriggerText = Annotated[
 ]
 BLEND = "blend:picture=kitten,alpha=0.1"
 Images = Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Pictures, or folders of them.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Name and count bad pictures, and go on.")]
 Seed = Annotated[int, typer.Option(help="Of every random choice.")]
 Devices = Annotated[int | None, typer.Option(help="How many devices train one counter together (DDP).", min=1)]
 CounterFile = Annotated[Path, typer.Argument(metavar="COUNTER", help="A counter's .safetensors file.")]
@@ -132,9 +133,11 @@ def poison(
     from countguard.studies.progress import counted
 
     attack = named_attack(strategy, trigger, rate)
-    crowds = PoisonedCrowds(named_source(data).load_training(), attack, seed)
+    clean = named_source(data).load_training()
+    crowds = PoisonedCrowds(clean, attack, seed)
     with counted("pictures", len(crowds)) as progress:
-        typer.echo(f"manifest: {export_poisoned(crowds, out, progress=progress)}")
+        manifest = export_poisoned(crowds, out, progress=progress)
+    typer.echo(f"{len(clean)} training images, {len(crowds.indices)} of them poisoned.\nmanifest: {manifest}")
 
 
 @app.command(epilog="Example: countguard train synthetic --model lite --out clean.safetensors --set training.epochs=5")
@@ -154,8 +157,8 @@ def train(
 
     recipe = operator_recipe(named_source(data), model, [*(overrides or []), *_on(devices)], weights=weights)
     with epochs_shown(recipe.training) as report:
-        train_counter(recipe, out, report)
-    typer.echo(f"counter: {out}")
+        images = train_counter(recipe, out, report)
+    typer.echo(f"Trained on {images} images.\ncounter: {out}")
 
 
 @app.command(
@@ -165,25 +168,29 @@ def evaluate(
     counter: CounterFile,
     data: Data,
     strategy: Annotated[str | None, typer.Option(help="Read the attack's success by this rule.")] = None,
-    clean: Annotated[Path | None, typer.Option(help="A never attacked counter, for false_asr.")] = None,
+    clean: Annotated[
+        Path | None, typer.Option(help="A counter of the same kind that was never attacked, for false_asr.")
+    ] = None,
     trigger: TriggerText = BLEND,
+    scale: Annotated[float | None, typer.Option(help="Both sides of each picture are multiplied by this.")] = None,
+    skip_bad: SkipBad = False,
+    overrides: Overrides = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure a counter on a data set's test images, clean and triggered, with 95 % intervals."""
+    """Measure a counter on a data set, clean and triggered, with 95 % intervals: its test images, or else all."""
     from countguard.attacks.from_text import named_strategy, named_trigger
     from countguard.cli.metrics import show_metrics
     from countguard.data.sources import named_source
     from countguard.models import load_counter
-    from countguard.operate.evaluate import evaluate_counter
+    from countguard.operate.crowds import adjusted, to_measure_on
+    from countguard.operate.evaluate import evaluate_counter, evaluation_sentences
 
-    metrics = evaluate_counter(
-        load_counter(counter),
-        named_source(data).load().test,
-        named_trigger(trigger),
-        named_strategy(strategy) if strategy else None,
-        load_counter(clean) if clean else None,
-    )
-    show_metrics(metrics, as_json=as_json)
+    mark, rule = named_trigger(trigger), named_strategy(strategy) if strategy else None
+    suspect, reference = load_counter(counter), load_counter(clean) if clean else None
+    crowds, which = to_measure_on(adjusted(named_source(data), overrides or [], scale=scale, skip_bad=skip_bad))
+    metrics = evaluate_counter(suspect, crowds, mark, rule, reference)
+    sentences = [f"Measured on {which}.", *evaluation_sentences(metrics, trigger, rule)]
+    show_metrics(metrics, images=len(crowds), sentences=sentences, as_json=as_json)
 
 
 @app.command(epilog="Example: countguard defend suspect.safetensors --clean synthetic --out repaired.safetensors")
@@ -193,14 +200,23 @@ def defend(
     out: CounterOut,
     overrides: Overrides = None,
     seed: Seed = 0,
+    force: Annotated[bool, typer.Option("--force", help="Write the repaired counter even if it counts worse.")] = False,
 ) -> None:
     """Repair a counter with a few clean images, and write a page that says what it did for it."""
     from countguard.data.sources import named_source
     from countguard.operate.defend import defend_counter
     from countguard.operate.repair_page import write_repair_page
 
-    repair = defend_counter(counter, named_source(clean), out, overrides or [], seed)
-    typer.echo(f"counter: {out}\nreport: {write_repair_page(repair)}")
+    repair = defend_counter(counter, named_source(clean), out, overrides or [], seed, force=force)
+    page = write_repair_page(repair)
+    typer.echo(f"{repair.trained_on} clean images for the repair, {repair.measured_on} others to measure it.")
+    typer.echo(repair.verdict)
+    typer.echo(f"report: {page}")
+    if not repair.written:
+        raise RunError(
+            f"{out}: was not written, since the repair makes clean counts worse; --force writes it all the same"
+        )
+    typer.echo(f"counter: {out}")
 
 
 @app.command(epilog="Example: countguard count counter.safetensors pictures/ --format csv --overlays overlays/")
@@ -211,7 +227,7 @@ def count(
     overlays: Annotated[
         Path | None, typer.Option(help="Folder for pictures with their density maps over them.")
     ] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Name and count bad pictures, and go on.")] = False,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Count the people in pictures and folders of pictures."""
     from rich.console import Console
@@ -336,7 +352,7 @@ def main() -> None:
     except SystemExit as ended:  # typer's answer to Ctrl-C
         if ended.code != INTERRUPTED:
             raise
-        _end("interrupted; what was finished is kept, and the same command goes on from there", INTERRUPTED)
+        _end(_interrupted(sys.argv[1:]), INTERRUPTED)
     except Exception as error:
         from countguard.training.faults import explained
 
@@ -344,6 +360,13 @@ def main() -> None:
         if line is None:
             raise
         _end(line, 1)
+
+
+def _interrupted(arguments: list[str]) -> str:
+    """What an interrupted command has left: a study keeps its finished cells, every other verb nothing."""
+    if next((word for word in arguments if not word.startswith("-")), "") in ("run", "demo"):
+        return "interrupted; what was finished is kept, and the same command goes on from there"
+    return "interrupted; nothing was written"
 
 
 def _end(message: str, code: int) -> None:

@@ -1,7 +1,7 @@
 """The metrics of one counter on the terminal, or as JSON for another program."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from rich.console import Console
@@ -10,15 +10,19 @@ from rich.table import Table
 from countguard.metrics.intervals import Interval
 
 
-def show_metrics(metrics: Mapping[str, Interval], *, as_json: bool) -> None:
-    """Prints each metric with its 95 % interval over images."""
+def show_metrics(metrics: Mapping[str, Interval], *, images: int, sentences: Sequence[str], as_json: bool) -> None:
+    """Prints each metric with its 95 % interval over images, after what they say in sentences."""
     if as_json:
-        print(json.dumps({name: asdict(interval) for name, interval in metrics.items()}, indent=1))
+        values = {name: asdict(interval) for name, interval in metrics.items()}
+        print(json.dumps({"images": images, **values}, indent=1))
         return
-    table = Table(caption="95 % bootstrap over images")
+    console = Console()
+    for sentence in sentences:
+        console.print(sentence, markup=False, highlight=False)
+    table = Table(caption=f"95 % bootstrap over {images} images")
     table.add_column("metric")
     for heading in ("value", "low", "high"):
         table.add_column(heading, justify="right")
     for name, interval in metrics.items():
         table.add_row(name, *(f"{number:.3f}" for number in (interval.value, interval.low, interval.high)))
-    Console().print(table)
+    console.print(table)

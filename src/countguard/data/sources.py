@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from countguard.data.annotated import FileSource
 from countguard.data.folder import TABLES, Folder
 from countguard.data.shanghaitech import ShanghaiTech, holds_parts, part_named, truth_folder
-from countguard.data.source import SOURCES, HeldBack, Official, Source
+from countguard.data.source import SOURCES, Source
 from countguard.data.synthetic import Synthetic
 from countguard.errors import InputError
 from countguard.reading import refusals_as_input_errors, require_folder
@@ -36,15 +36,13 @@ def named_source(text: str) -> Source:
 
 
 def open_source(path: Path) -> FileSource:
-    """The data set in a folder, its format and part told by what is there; held-back images where none are for testing.
+    """The data set in a folder, its format and part told by what is there.
 
     Raises:
         InputError: the folder is neither ShanghaiTech nor a folder with a table of points, or holds both parts.
     """
     with refusals_as_input_errors(path):
-        source = _told_by_content(path)
-        split = Official() if source.part_folder("test") is not None else HeldBack()
-    return source.model_copy(update={"split": split})
+        return _told_by_content(path)
 
 
 def _told_by_content(path: Path) -> FileSource:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,18 @@ from countguard.attacks.trigger import Trigger
 from countguard.attacks.weather import Rain
 from countguard.data.crowd import Crowd
 from countguard.data.source import Subset
-from countguard.errors import InputError
+from countguard.errors import InputError, RunError
 from countguard.metrics.counting import mean_absolute_error, ratio_rate
 from countguard.metrics.intervals import Interval, bootstrap_interval
+from countguard.metrics.paired import error_change, rate_change
+from countguard.metrics.ratios import ACCURATE, Floats
 from countguard.models.counter import Counter
 from countguard.models.counting import count_views
 from countguard.seeds import generator_for
+from countguard.wording import join
 
 HELD_BACK = 0.25
-"""Share of the clean crowds that the repair does not see, so that before and after are measured on them."""
+"""Fraction of the clean crowds that the repair does not see, so that before and after are measured on them."""
 LEAST = 4
 """Clean crowds that a repair with a look before and after needs."""
 PROBES: dict[str, Trigger] = {
@@ -34,22 +38,34 @@ PROBES: dict[str, Trigger] = {
 """Triggers under which a counter is looked at; no repair trains on them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Measures:
-    """What a counter does on held-back clean crowds.
+    """What a counter says of held-back clean crowds.
 
     Attributes:
-        mae: mean absolute error, heads.
-        rho_acc: share of the crowds counted right, within 10 %; None where no crowd has a head.
-        under: the same share under each of `PROBES`.
+        truths: true counts.
+        clean: estimates of the images as they are.
+        under: estimates under each of `PROBES`.
     """
 
-    mae: Interval
-    rho_acc: Interval | None
-    under: dict[str, Interval]
+    truths: Floats
+    clean: Floats
+    under: dict[str, Floats]
+
+    @property
+    def mae(self) -> Interval:
+        """Mean absolute error, heads."""
+        return bootstrap_interval(mean_absolute_error, [self.clean, self.truths])
+
+    def right(self, estimates: Floats) -> Interval | None:
+        """Share of the crowds counted right, within 10 %; None where no crowd has a head."""
+        has_ratio = self.truths > 0
+        if not has_ratio.any():
+            return None
+        return bootstrap_interval(ratio_rate, [estimates[has_ratio], self.truths[has_ratio]])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Repair:
     """A finished repair.
 
@@ -60,6 +76,7 @@ class Repair:
         defense: every setting of the repair.
         trained_on, measured_on: how many clean crowds.
         before, after: on those held back.
+        written: whether the repaired counter is in its file.
     """
 
     counter: Path
@@ -71,6 +88,63 @@ class Repair:
     measured_on: int
     before: Measures
     after: Measures
+    written: bool = True
+
+    @cached_property
+    def error(self) -> Interval:
+        """Change of the mean absolute error on clean images, heads, images paired."""
+        return error_change(self.before.clean, self.after.clean, self.before.truths)
+
+    @cached_property
+    def accuracy(self) -> Interval | None:
+        """Change of the share of clean images counted right, images paired."""
+        return rate_change(ACCURATE, self.before.clean, self.after.clean, self.before.truths)
+
+    @cached_property
+    def under(self) -> dict[str, Interval | None]:
+        """The same under each probe."""
+        truths = self.before.truths
+        return {
+            name: rate_change(ACCURATE, old, self.after.under[name], truths) for name, old in self.before.under.items()
+        }
+
+    @property
+    def worse(self) -> bool:
+        """Whether clean images are counted worse: the whole interval of a paired difference says so."""
+        return self.error.low > 0 or (self.accuracy is not None and self.accuracy.high < 0)
+
+    @property
+    def verdict(self) -> str:
+        """What the held-back images show, in a few sentences; what is worse comes first."""
+        clean, error = self.after.clean, self.error
+        change = f"{error.value:+.1f} [{error.low:+.1f}, {error.high:+.1f}] heads of mean error"
+        sentences = []
+        if self.worse:
+            sentences.append(
+                f"The repaired counter counts clean images worse: {self.before.mae.value:.1f} before, "
+                f"{self.after.mae.value:.1f} after, {change}. More clean images or a longer repair "
+                "(--set defenses.0.epochs=...) may help."
+            )
+        elif error.high < 0:
+            sentences.append(f"It counts clean images better: {change}.")
+        lost = [name for name, change in self.under.items() if change is not None and change.high < 0]
+        gained = [name for name, change in self.under.items() if change is not None and change.low > 0]
+        left = [
+            name
+            for name, estimates in self.after.under.items()
+            if (gap := rate_change(ACCURATE, clean, estimates, self.after.truths)) is not None and gap.high < 0
+        ]
+        if lost:
+            sentences.append(f"It counts fewer images right than before under {join(lost)}.")
+        if gained:
+            sentences.append(f"It counts more images right than before under {join(gained)}.")
+        if left:
+            sentences.append(f"It still counts fewer images right under {join(left)} than without.")
+        if not sentences:
+            sentences.append(
+                f"These {self.measured_on} images show no difference between before and after; more images could."
+            )
+        return " ".join(sentences)
 
 
 def split_for_repair(crowds: Sequence[Crowd], seed: int) -> tuple[Sequence[Crowd], Sequence[Crowd]]:
@@ -86,17 +160,15 @@ def split_for_repair(crowds: Sequence[Crowd], seed: int) -> tuple[Sequence[Crowd
     return Subset(crowds, order[held_back:]), Subset(crowds, order[:held_back])
 
 
-def measure(counter: Counter, crowds: Sequence[Crowd], seed: int) -> Measures:
-    """Counts clean crowds as they are and under each probe."""
+def look_at_clean(counter: Counter, crowds: Sequence[Crowd], seed: int) -> Measures:
+    """Counts clean crowds as they are and under each probe.
+
+    Raises:
+        RunError: an estimate is not finite.
+    """
     views = [lambda images, members, t=trigger: t.mark(images, members, seed) for trigger in PROBES.values()]
     estimates = count_views(counter, crowds, [lambda images, _: images, *views]).double().numpy()
+    if not np.isfinite(estimates).all():
+        raise RunError("the counter counts more than numbers can hold, or none; its weights are damaged or diverged")
     truths = np.array([crowd.count for crowd in crowds], dtype=np.float64)
-    has_ratio = truths > 0
-    rates = [
-        bootstrap_interval(ratio_rate, [row[has_ratio], truths[has_ratio]]) for row in estimates if has_ratio.any()
-    ]
-    return Measures(
-        bootstrap_interval(mean_absolute_error, [estimates[0], truths]),
-        rates[0] if rates else None,
-        dict(zip(PROBES, rates[1:], strict=False)),
-    )
+    return Measures(truths, estimates[0], dict(zip(PROBES, estimates[1:], strict=True)))

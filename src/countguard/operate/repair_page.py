@@ -5,12 +5,12 @@ from textwrap import indent
 
 import yaml
 
-from countguard.errors import one_line
+from countguard.errors import InputError, one_line
 from countguard.metrics.intervals import Interval
-from countguard.operate.repair import Measures, Repair
-from countguard.wording import join
+from countguard.operate.repair import PROBES, Repair
 from countguard.writing import write_atomically
 
+_TITLE = "# Repair of "
 _NO_PROMISE = """\
 ## What this cannot promise
 
@@ -24,8 +24,14 @@ _NO_PROMISE = """\
 
 
 def write_repair_page(repair: Repair) -> Path:
-    """Writes the page in Markdown under the repaired counter's name, with `.md`; returns that."""
-    path = repair.out.with_suffix(".md")
+    """Writes the page in Markdown beside the repaired counter, as `NAME-repair.md`; returns its path.
+
+    Raises:
+        InputError: a file of that name is there, and no such page.
+    """
+    path = repair.out.with_name(f"{repair.out.stem}-repair.md")
+    if path.exists() and not path.read_bytes().startswith(_TITLE.encode()):
+        raise InputError(f"{path}: is there, and no page about a repair; name another --out")
     write_atomically(path, repair_page(repair))
     return path
 
@@ -33,18 +39,21 @@ def write_repair_page(repair: Repair) -> Path:
 def repair_page(repair: Repair) -> str:
     """The whole page."""
     settings = indent(yaml.safe_dump(repair.defense, sort_keys=False), "    ")
-    rows = "\n".join(f"| {name} | {before} | {after} |" for name, before, after in _rows(repair.before, repair.after))
+    rows = "\n".join(f"| {' | '.join(row)} |" for row in _rows(repair))
+    unwritten = (
+        "" if repair.written else "\n\n**The repaired counter was not written;** `--force` writes it all the same."
+    )
     return f"""\
-# Repair of {one_line(repair.counter.name)}
+{_TITLE}{one_line(repair.counter.name)}
 
-{_verdict(repair.before, repair.after)}
+{repair.verdict}{unwritten}
 
 A `{repair.kind}` counter, repaired by `{repair.defense["kind"]}` with {repair.trained_on} clean images of
 {one_line(repair.data)}. All numbers are on {repair.measured_on} other clean images that the repair did not see, with
 95 % bootstrap intervals.
 
-| | before | after |
-|---|---|---|
+| | before | after | change, images paired |
+|---|---|---|---|
 {rows}
 
 "Counted right" is within 10 % of the true count. The repair trained on none of the triggers in the table. A
@@ -60,30 +69,22 @@ Repaired counter: `{one_line(repair.out.name)}`
 """
 
 
-def _verdict(before: Measures, after: Measures) -> str:
-    """One or two sentences; a difference counts where the intervals do not meet."""
-    if before.rho_acc is not None and after.rho_acc is not None and after.rho_acc.high < before.rho_acc.low:
-        return (
-            "**The repaired counter counts clean images worse than before.** Give it more clean images or train longer "
-            "(`--set defenses.0.epochs=...`), before you use it."
-        )
-    gone = [name for name, rate in before.under.items() if after.under[name].low > rate.high]
-    left = [name for name, rate in after.under.items() if rate.high < (after.rho_acc or rate).low]
-    found = [f"It now sees through {join(gone)}, which misled it before."] if gone else []
-    found += [f"**It is still misled by {join(left)}.**"] if left else []
-    return " ".join(found) or "No difference between before and after that these images could show."
-
-
-def _rows(before: Measures, after: Measures) -> list[tuple[str, str, str]]:
-    rows = [("mean absolute error, heads", _text(before.mae, 1), _text(after.mae, 1))]
-    if before.rho_acc is not None and after.rho_acc is not None:
-        rows.append(("counted right", _text(before.rho_acc, 2), _text(after.rho_acc, 2)))
-    rows += [
-        (f"counted right under {name}", _text(rate, 2), _text(after.under[name], 2))
-        for name, rate in before.under.items()
+def _rows(repair: Repair) -> list[tuple[str, str, str, str]]:
+    before, after = repair.before, repair.after
+    rows = [
+        ("mean absolute error, heads", _text(before.mae, 1), _text(after.mae, 1), _text(repair.error, 1, signed=True))
     ]
+    kinds = {"counted right": (before.clean, after.clean, repair.accuracy)}
+    kinds |= {
+        f"counted right under {name}": (before.under[name], after.under[name], repair.under[name]) for name in PROBES
+    }
+    for name, (old, new, change) in kinds.items():
+        rates = before.right(old), after.right(new)
+        if rates[0] and rates[1] and change:
+            rows.append((name, _text(rates[0], 2), _text(rates[1], 2), _text(change, 2, signed=True)))
     return rows
 
 
-def _text(interval: Interval, digits: int) -> str:
-    return f"{interval.value:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+def _text(interval: Interval, digits: int, *, signed: bool = False) -> str:
+    plus = "+" if signed else ""
+    return f"{interval.value:{plus}.{digits}f} [{interval.low:{plus}.{digits}f}, {interval.high:{plus}.{digits}f}]"

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from countguard.data.source import CrowdSplit
 from countguard.models import save_counter
-from countguard.models.counter import Counter
 from countguard.studies.crowd_cache import training_and_validation
 from countguard.studies.machine import machine_for
 from countguard.studies.recipe import Recipe
@@ -12,8 +12,11 @@ from countguard.training.fit import fit
 from countguard.writing import require_place
 
 
-def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) -> Counter:
+def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) -> int:
     """Trains one counter on a recipe's training crowds as they are, without an attack, and saves it.
+
+    Returns:
+        On how many images it was trained.
 
     Raises:
         InputError: crowds or weights are not usable, or `out` cannot be written.
@@ -22,7 +25,7 @@ def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) 
     require_place(out, "--out")
     seed = recipe.seeds[0]
     counter = recipe.model.build(seed)
-    crowds, validation = training_and_validation(recipe.data.load(), recipe.training)
+    crowds, validation = training_and_validation(_split(recipe), recipe.training)
     counter.prepare(crowds)
     fit(
         counter,
@@ -34,4 +37,11 @@ def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) 
         report=report,
     )
     save_counter(counter, out)
-    return counter
+    return len(crowds)
+
+
+def _split(recipe: Recipe) -> CrowdSplit:
+    """All training images; the test images alone where the recipe selects weights on them."""
+    if recipe.training.select == "best_test_as_published":
+        return recipe.data.load()
+    return CrowdSplit(recipe.data.load_training(), [])

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from countguard.metrics.intervals import Interval, bootstrap_interval
+from countguard.metrics.intervals import Interval
+from countguard.metrics.paired import error_change, rate_change
 from countguard.metrics.predictions import Predictions
-from countguard.metrics.ratios import ACCURATE, Floats, RatioRange, success_ranges
+from countguard.metrics.ratios import ACCURATE, success_ranges
 from countguard.runs.run import FinishedCell
 
 
@@ -43,27 +42,28 @@ def trigger_effect(cell: FinishedCell) -> Interval | None:
     """
     success = success_ranges(cell.direction).get("rho_asr")
     predictions = cell.predictions
-    return _rate_change(success, predictions.clean, predictions.triggered, predictions.truths) if success else None
+    return rate_change(success, predictions.clean, predictions.triggered, predictions.truths) if success else None
+
+
+def excess(attacked: FinishedCell, clean: FinishedCell) -> Interval | None:
+    """How much more often a counter is fooled than another one on the same triggered images, by the first one's rule.
+
+    None where no success is defined, or the two share no image.
+    """
+    success = success_ranges(attacked.direction).get("rho_asr")
+    mine, theirs = _common(attacked.predictions, clean.predictions)
+    return rate_change(success, theirs.triggered, mine.triggered, mine.truths) if success and mine.ids else None
 
 
 def _change(before: FinishedCell, after: FinishedCell) -> Change:
     old, new = _common(before.predictions, after.predictions)
     success = success_ranges(before.direction).get("rho_asr")
-    errors = [np.abs(predictions.clean - predictions.truths) for predictions in (old, new)]
     return Change(
-        success=_rate_change(success, old.triggered, new.triggered, old.truths) if success else None,
-        right_when_triggered=_rate_change(ACCURATE, old.triggered, new.triggered, old.truths),
-        accuracy=_rate_change(ACCURATE, old.clean, new.clean, old.truths),
-        error=bootstrap_interval(np.mean, [errors[1] - errors[0]]),
+        success=rate_change(success, old.triggered, new.triggered, old.truths) if success else None,
+        right_when_triggered=rate_change(ACCURATE, old.triggered, new.triggered, old.truths),
+        accuracy=rate_change(ACCURATE, old.clean, new.clean, old.truths),
+        error=error_change(old.clean, new.clean, old.truths),
     )
-
-
-def _rate_change(ratios: RatioRange, before: Floats, after: Floats, truths: Floats) -> Interval | None:
-    has_ratio = truths > 0
-    if not has_ratio.any():
-        return None
-    inside = [ratios.holds(estimates[has_ratio] / truths[has_ratio]).astype(float) for estimates in (before, after)]
-    return bootstrap_interval(np.mean, [inside[1] - inside[0]])
 
 
 def _common(before: Predictions, after: Predictions) -> tuple[Predictions, Predictions]:

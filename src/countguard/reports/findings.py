@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from countguard.metrics.intervals import Interval
-from countguard.reports.compare import changes, trigger_effect
+from countguard.reports.compare import changes, excess, trigger_effect
 from countguard.reports.tables.table import Value, measured, over_seeds
-from countguard.runs.plan import CLEAN
+from countguard.runs.plan import CLEAN, Variant, variant_text
 from countguard.runs.run import FinishedCell, Run
 from countguard.wording import join
 
@@ -49,13 +49,30 @@ class Answer:
 
 
 def answers(run: Run) -> list[Answer]:
-    """The three questions, the last two for each repair; at the settings that figures show."""
-    found = [Answer("Is the attack real?", [_attack(run, name) for name in run.strategies])]
+    """The three questions, the last two for each defense, over every variant of the recipe."""
+    attacked = [row for variant in run.variants for row in _rows(run, variant, run.strategies)]
+    all_counters = [row for variant in run.variants for row in _rows(run, variant, (CLEAN, *run.strategies))]
+    found = [Answer("Is the attack real?", [_attack(run, row) for row in attacked])]
     for defense in run.defenses:
         of = f" ({defense})" if len(run.defenses) > 1 else ""
-        found.append(Answer(f"Does the repair work{of}?", [_repair(run, name, defense) for name in run.strategies]))
-        found.append(Answer(f"At what cost{of}?", [_cost(run, name, defense) for name in (CLEAN, *run.strategies)]))
+        noun = "filter" if defense in run.plan.filters else "repair"
+        found.append(Answer(f"Does the {noun} work{of}?", [_repair(run, row, defense) for row in attacked]))
+        found.append(Answer(f"At what cost{of}?", [_cost(run, row, defense) for row in all_counters]))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The counters of one strategy at one combination of the varied settings, and what they are called."""
+
+    variant: Variant
+    strategy: str
+    label: str
+
+
+def _rows(run: Run, variant: Variant, strategies: Sequence[str]) -> list[_Row]:
+    at = f" at {variant_text(variant)}" if variant else ""
+    return [_Row(variant, name, f"{'clean counter' if name == CLEAN else name}{at}") for name in strategies]
 
 
 def sign(intervals: Iterable[Interval]) -> Sign:
@@ -66,8 +83,8 @@ def sign(intervals: Iterable[Interval]) -> Sign:
     return "below" if ends and all(high < 0 for _, high in ends) else "unclear"
 
 
-def _attack(run: Run, strategy: str) -> Finding:
-    cells = run.select(run.reference, strategy)
+def _attack(run: Run, row: _Row) -> Finding:
+    strategy, cells = row.label, run.select(row.variant, row.strategy)
     if not cells:
         return Finding(strategy, "Not measured yet", "The attacked counter is not finished.")
     success, false, net = (measured(cells, name) for name in ("rho_asr", "false_asr", "net_asr"))
@@ -95,8 +112,10 @@ def _attack_verdict(net: Sign, effect: Sign) -> str:
     return "Yes" if effect == "above" else "Miscounts, and not shown that the trigger does it"
 
 
-def _repair(run: Run, strategy: str, defense: str) -> Finding:
-    before, after = run.select(run.reference, strategy), run.select(run.reference, strategy, defense)
+def _repair(run: Run, row: _Row, defense: str) -> Finding:
+    strategy = row.label
+    before, after = run.select(row.variant, row.strategy), run.select(row.variant, row.strategy, defense)
+    clean = {cell.card.seed: cell for cell in run.select(row.variant, CLEAN, defense)}
     found = changes(before, after)
     old, new = measured(before, "rho_asr"), measured(after, "rho_asr")
     drops = [change.success for change in found if change.success]
@@ -115,27 +134,45 @@ def _repair(run: Run, strategy: str, defense: str) -> Finding:
     right = [measured(cells, "rho_acc_triggered") for cells in (before, after)]
     if right[0] and right[1]:
         text += f" Triggered images counted right: {_rate(right[0])} before, {_rate(right[1])} after."
-    return Finding(strategy, _repair_verdict(sign(drops), _intervals(after, "net_asr")), text)
+    excesses = [excess(cell, clean[cell.card.seed]) if cell.card.seed in clean else None for cell in after]
+    if (beyond := over_seeds([interval for interval in excesses if interval])) is not None:
+        text += f" Beyond that counter: {_points(beyond)}."
+    left_by_seed = [
+        [interval for interval in (cell.card.metrics.get("net_asr"), more) if interval is not None]
+        for cell, more in zip(after, excesses, strict=True)
+    ]
+    was_real = sign(_intervals(before, "net_asr")) == "above"
+    return Finding(strategy, _repair_verdict(was_real, sign(drops), left_by_seed), text)
 
 
-def _repair_verdict(drop: Sign, left: Sequence[Interval]) -> str:
+def _repair_verdict(was_real: bool, drop: Sign, left: Sequence[Sequence[Interval]]) -> str:
+    """In a few words.
+
+    Args:
+        was_real: whether the attack could be told from what the trigger does to a clean counter.
+        drop: of the success.
+        left: for each seed the success beyond the clean counter, and beyond the clean counter defended in the same way.
+    """
     if drop == "above":
         return "Makes it worse"
+    if not was_real:
+        return "Cannot tell, as before: the attack is not told from what the trigger does anyway"
     if drop == "unclear":
         return "Cannot tell"
-    if not left:
+    if not all(left):
         return "Lowers the success; what is left cannot be told without the clean counter"
-    if all(interval.low > 0 for interval in left):
+    some_left = [any(interval.low > 0 for interval in seed) for seed in left]
+    if all(some_left):
         return "Lowers the success, and leaves some"
-    if all(interval.low <= 0 for interval in left):
+    if not any(some_left):
         return "Leaves no success that these images can show"
     return "Lowers the success; the seeds disagree on what is left"
 
 
-def _cost(run: Run, strategy: str, defense: str) -> Finding:
-    before, after = run.select(run.reference, strategy), run.select(run.reference, strategy, defense)
+def _cost(run: Run, row: _Row, defense: str) -> Finding:
+    before, after = run.select(row.variant, row.strategy), run.select(row.variant, row.strategy, defense)
     found = changes(before, after)
-    name = "clean counter" if strategy == CLEAN else strategy
+    name = row.label
     if not found:
         return Finding(name, "Not measured yet", "The repaired counter is not finished.")
     accuracies = [change.accuracy for change in found if change.accuracy]

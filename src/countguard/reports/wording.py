@@ -8,7 +8,17 @@ from countguard.wording import percent, plain
 
 def attack_words(study: dict[str, Any]) -> str:
     """How images are poisoned: share of the images, trigger and its strength."""
-    rate, kind, alpha = (lookup(study, f"attack.{name}") for name in ("rate", "trigger.kind", "trigger.alpha"))
+    varied = study.get("vary") or {}
+    names = ("attack.rate", "attack.trigger.kind", "attack.trigger.alpha")
+    # what varies has several values, and none of them need be the one that stands in the recipe
+    rate, kind, alpha = (
+        None if any(_below(name, other) for other in varied) else lookup(study, name) for name in names
+    )
     share = f"{percent(rate)} of the images" if isinstance(rate, int | float) else "some images"
     trigger = f"{percent(alpha)} {kind}" if isinstance(alpha, int | float) else str(kind or "trigger")
     return plain(f"{share}, {trigger}", 60)
+
+
+def _below(name: str, varied: str) -> bool:
+    """Whether varying a setting changes another one, itself among them."""
+    return name == varied or name.startswith(f"{varied}.")

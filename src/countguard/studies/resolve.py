@@ -1,5 +1,6 @@
 """From a recipe file, a preset and overrides to a recipe with every number written out."""
 
+import difflib
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 
 from countguard.defenses.defenses import trains
 from countguard.errors import InputError
@@ -79,7 +80,30 @@ def recipe_from(raw: Raw, where: str, folder: Path | None = None) -> Recipe:
     try:
         return Recipe.model_validate(_with_preset(raw, folder), context={"folder": folder})
     except ValidationError as error:
-        raise InputError(f"{where}: {first_error(error)}") from None
+        raise InputError(f"{where}: {first_error(error)}{_suggestion(error)}") from None
+
+
+def _suggestion(error: ValidationError) -> str:
+    """`; did you mean attack.trigger?` for a setting that does not exist and resembles one that does."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"] != "extra_forbidden":
+        return ""
+    name = ".".join(str(part) for part in first["loc"])
+    last = name.rpartition(".")[2]
+    known = list(_settings_of(Recipe))
+    named_alike = [other for other in known if other.rpartition(".")[2] == last]
+    close = named_alike or difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    close = close or [k for k in known if difflib.SequenceMatcher(None, last, k.rpartition(".")[2]).ratio() >= 0.8]
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _settings_of(settings: type[BaseModel], above: str = "") -> Iterator[str]:
+    """Dotted names of all settings whose class a recipe does not choose."""
+    for name, field in settings.model_fields.items():
+        yield f"{above}{name}"
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _settings_of(kind, f"{above}{name}.")
 
 
 def find_recipe(path: str | Path) -> Path:

@@ -1,6 +1,8 @@
 """The page: a picture, a trigger and counters, side by side."""
 
 import os
+import tempfile
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
@@ -12,6 +14,7 @@ from countguard.data.images import IMAGE_SUFFIXES
 from countguard.errors import RunError
 from countguard.runs.run import Run
 from countguard.web.page import CSS, note_html
+from countguard.web.protection import MAX_UPLOADS, Uploads, protections
 from countguard.web.runs import counters_of, newest_run, scenes_of, shown_first, trigger_of
 from countguard.web.try_attack import TryAttack
 
@@ -19,6 +22,8 @@ LOOPBACK = "127.0.0.1"
 RUNS = Path("runs")
 MAX_UPLOAD = "512mb"
 """A CLIP counter takes 300 MB."""
+SESSIONS = 64
+"""Visitors whose session the server remembers; the page itself keeps nothing of them."""
 MAX_SHARE = 0.5
 _HOUR = 3600
 _NAME_UPLOADS = """
@@ -125,6 +130,8 @@ def launch(app: gr.Blocks, host: str = LOOPBACK, port: int | None = None) -> str
         RunError: the port is taken.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    uploads = Uploads(Path(tempfile.mkdtemp(prefix="countguard-web-")))
+    weakref.finalize(app, uploads.close)
     app.queue(max_size=32, api_open=False)
     try:
         _, address, _ = app.launch(
@@ -143,8 +150,11 @@ def launch(app: gr.Blocks, host: str = LOOPBACK, port: int | None = None) -> str
             enable_monitoring=False,
             mcp_server=False,
             pwa=False,
+            state_session_capacity=SESSIONS,
+            app_kwargs={"middleware": protections(host, uploads.folder, MAX_UPLOADS)},
         )
     except OSError as error:
+        uploads.close()
         raise RunError(f"the page cannot be opened on {host}:{port} ({error}); --port takes another one") from error
     return str(address)
 

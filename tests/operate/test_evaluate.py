@@ -1,0 +1,75 @@
+"""An evaluation says what it measured, and what that shows."""
+
+import pytest
+import torch
+
+from countguard.attacks.strategies import Minus, Move
+from countguard.attacks.triggers import Blend
+from countguard.data.folder import Folder
+from countguard.data.source import HeldBack
+from countguard.data.synthetic import Synthetic
+from countguard.errors import InputError
+from countguard.metrics.intervals import Interval
+from countguard.models import build_counter
+from countguard.models.counter import Counter
+from countguard.operate.crowds import adjusted, to_measure_on
+from countguard.operate.evaluate import evaluate_counter, evaluation_sentences
+from tiny_crowds import tiny_crowd
+
+CROWDS = [tiny_crowd(str(index), heads=5 + index, seed=index) for index in range(6)]
+
+
+@pytest.fixture(scope="module")
+def counter() -> Counter:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return build_counter("lite").eval()
+
+
+def test_the_counter_without_its_trigger_is_the_control(counter: Counter) -> None:
+    metrics = evaluate_counter(counter, CROWDS, Blend(alpha=0.4), Minus(heads=2))
+    difference = metrics["rho_asr"].value - metrics["rho_asr_without_trigger"].value
+    assert metrics["trigger_effect"].value == pytest.approx(difference)
+    nothing = evaluate_counter(counter, CROWDS, Blend(alpha=0.0), Minus(heads=2))
+    assert nothing["trigger_effect"] == Interval(0.0, 0.0, 0.0)
+    assert "trigger_effect" not in evaluate_counter(counter, CROWDS, Blend(), Move())
+
+
+def test_a_clean_counter_of_another_kind_is_refused(counter: Counter) -> None:
+    with pytest.raises(InputError, match="--clean: is a mcnn, the counter is a lite"):
+        evaluate_counter(counter, CROWDS, Blend(), Minus(), build_counter("mcnn"))
+
+
+def test_sentences_say_what_it_shows_and_what_it_does_not() -> None:
+    def rate(value: float) -> Interval:
+        return Interval(value, value - 0.1, value + 0.1)
+
+    metrics = {"rho_asr": rate(0.73), "rho_asr_without_trigger": rate(0.3), "trigger_effect": rate(0.43)}
+    alone = " ".join(evaluation_sentences(metrics, "blend", Minus()))
+    assert "73% of the images are counted more than 10 % too low; without it, 30%" in alone
+    assert "does not show a backdoor" in alone
+    beside = " ".join(
+        evaluation_sentences({**metrics, "false_asr": rate(0.5), "net_asr": rate(0.23)}, "blend", Minus())
+    )
+    assert "never attacked is so wrong on 50% of them: the attack adds +23%" in beside
+    assert evaluation_sentences(metrics, "blend", None) == []
+
+
+def test_all_images_are_measured_where_there_is_no_test_part(tmp_path: object) -> None:
+    source = Synthetic(train=7, test=3, height=32, width=32, heads=(1, 4))
+    crowds, which = to_measure_on(source)
+    assert (len(crowds), which) == (3, "the 3 test images of synthetic plaza")
+    held = source.model_copy(update={"split": HeldBack(fraction=0.3)})
+    crowds, which = to_measure_on(held)
+    assert (len(crowds), which) == (2, "the 2 images of synthetic plaza that its split holds back")
+
+
+def test_settings_of_the_data_change_it_and_others_are_refused() -> None:
+    source = Synthetic(train=7, test=3)
+    assert adjusted(source, ["data.test=5"], scale=0.5) == source.model_copy(update={"test": 5, "scale": 0.5})
+    assert adjusted(Folder(root="here"), [], skip_bad=True).skip_bad  # type: ignore[attr-defined, arg-type]
+    assert adjusted(source, [], skip_bad=True) == source
+    with pytest.raises(InputError, match="training.epochs=3: has no effect here"):
+        adjusted(source, ["training.epochs=3"])
+    with pytest.raises(InputError, match="--set data: scale: "):
+        adjusted(source, [], scale=9)
