@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from countguard.dotted import set_dotted
 from countguard.metrics import Measurement, Predictions, measure
 from countguard.metrics.ratios import Direction, Floats
 from countguard.models import build_counter, save_counter
@@ -17,7 +18,6 @@ from countguard.runs.card import Card, Poisoned, StrengthRow
 from countguard.runs.folder import RunFolder
 from countguard.runs.plan import CellKey, Plan
 from countguard.runs.predictions import write_predictions
-from countguard.studies.resolve import set_dotted
 from countguard.writing import write_atomically
 from countguard.yaml_text import dump_yaml
 

@@ -137,6 +137,14 @@ def test_nothing_heavy_is_imported_until_a_verb_needs_it() -> None:
     assert done.stdout == "set()\n"
 
 
+def test_count_and_evaluate_need_no_lightning() -> None:
+    modules = "operate.count, countguard.operate.evaluate, countguard.operate.crowds, countguard.data.sources"
+    heavy = "{'lightning', 'gradio', 'captum', 'ray', 'pandas'}"
+    command = f"import sys, countguard.{modules}, countguard.attacks.from_text; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
 def test_the_installed_command_ends_as_main_does(tmp_path: Path) -> None:
     """Once for real: another process, the script that pip installed."""
     script = Path(sys.executable).with_name("countguard")

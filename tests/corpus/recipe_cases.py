@@ -8,8 +8,9 @@ import yaml
 from rich.console import Console
 
 from corpus.case import Case
+from countguard.dotted import set_dotted
 from countguard.models import build_counter, save_counter
-from countguard.studies.resolve import dump_yaml, find_recipe, read_recipe, set_dotted
+from countguard.studies.resolve import dump_yaml, find_recipe, read_recipe
 from countguard.studies.run import run_study
 
 Make = Callable[[Path], Path]

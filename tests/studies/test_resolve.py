@@ -10,16 +10,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from countguard.dotted import overridden
 from countguard.errors import InputError
 from countguard.studies.recipe import Recipe
-from countguard.studies.resolve import (
-    find_recipe,
-    overridden,
-    read_recipe,
-    recipe_from,
-    recipes_folder,
-    variations,
-)
+from countguard.studies.resolve import find_recipe, read_recipe, recipe_from, recipes_folder, variations
 from countguard.yaml_text import LARGEST, dump_yaml, load_yaml, read_yaml
 from raw_recipe import raw_recipe
 

@@ -8,9 +8,9 @@ from countguard.data.annotated import FileSource
 from countguard.data.crowd import Crowd
 from countguard.data.source import Official, Source
 from countguard.data.sources import AnySource
+from countguard.dotted import overridden
 from countguard.errors import InputError
 from countguard.settings import first_error
-from countguard.studies.resolve import overridden
 
 
 def to_measure_on(source: Source) -> tuple[Sequence[Crowd], str]:

@@ -7,10 +7,11 @@ from pydantic import JsonValue
 
 from countguard.data.source import Source
 from countguard.defenses.random_blend import RandomBlend
+from countguard.dotted import overridden
 from countguard.errors import InputError
 from countguard.studies.presets import Raw
 from countguard.studies.recipe import Recipe
-from countguard.studies.resolve import overridden, recipe_from
+from countguard.studies.resolve import recipe_from
 
 _USED = {
     "train": ("seeds", "data", "model", "training", "machine"),

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
+from countguard.dotted import lookup
 from countguard.explain.cam_on_trigger import cam_on_trigger
 from countguard.reports.tables.rows import counters, leading_columns, subject
 from countguard.reports.tables.table import Column, Row, Table, Value
 from countguard.reports.wording import attack_words
-from countguard.runs.plan import lookup
 from countguard.runs.run import FinishedCell, Run
 from countguard.wording import join, plural
 from countguard.yaml_text import dump_yaml

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from countguard.runs.plan import lookup
+from countguard.dotted import lookup
 from countguard.wording import percent, plain
 
 

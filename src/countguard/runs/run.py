@@ -14,7 +14,8 @@ from countguard.reading import refusals_as_input_errors, require_inside
 from countguard.runs.card import Card
 from countguard.runs.examples import Example, read_examples
 from countguard.runs.folder import CellFolder, RunFolder
-from countguard.runs.plan import CLEAN, LARGEST_STUDY, CellKey, Plan, Variant, lookup
+from countguard.dotted import lookup
+from countguard.runs.plan import CLEAN, LARGEST_STUDY, CellKey, Plan, Variant
 from countguard.runs.predictions import read_predictions
 from countguard.yaml_text import read_yaml
 

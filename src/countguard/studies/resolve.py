@@ -9,15 +9,15 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from countguard.defenses.defenses import trains
+from countguard.dotted import overridden, set_dotted
 from countguard.errors import InputError
 from countguard.settings import first_error
 from countguard.studies.presets import Raw, merged, preset
 from countguard.studies.recipe import Recipe
-from countguard.yaml_text import load_yaml, read_yaml
+from countguard.yaml_text import read_yaml
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -44,26 +44,6 @@ def settings_of(recipe: str | Path) -> Iterator[None]:
         if field in Recipe.model_fields:
             raise InputError(f"{find_recipe(recipe)}: {error}") from None
         raise
-
-
-def overridden(raw: Raw, overrides: Sequence[str], where: str) -> Raw:
-    """A raw recipe with overrides set; `where` is the recipe that they are for.
-
-    Raises:
-        InputError: an override is no `dotted.name=value`, or there is no such place.
-    """
-    raw = deepcopy(raw)
-    for override in overrides:
-        name, equals, value = override.partition("=")
-        if not equals:
-            raise InputError(f"--set {override}: write it as dotted.name=value")
-        try:
-            set_dotted(raw, name.strip(), load_yaml(value))
-        except yaml.YAMLError:
-            raise InputError(f"--set {override}: {value!r} is no YAML value") from None
-        except (KeyError, IndexError, ValueError, TypeError):
-            raise InputError(f"--set {override}: {where} has no place called {name.strip() or 'nothing'}") from None
-    return raw
 
 
 def recipe_from(raw: Raw, where: str, folder: Path | None = None) -> Recipe:
@@ -129,38 +109,6 @@ def recipes_folder() -> Path:
     """Where the recipes that come with countguard lie: inside the installed package, or beside src in a checkout."""
     installed = Path(__file__).parent.parent / "recipes"
     return installed if installed.is_dir() else Path(__file__).parents[3] / "recipes"
-
-
-def set_dotted(raw: Any, name: str, value: JsonValue) -> None:
-    """Sets a nested entry by its dotted name, making mappings on the way.
-
-    In a list, a number is a place, and `*` stands for all places: `defenses.*.clean_images`.
-
-    Raises:
-        KeyError, IndexError, ValueError, TypeError: there is no such place.
-    """
-    *parents, last = name.split(".")
-    holders = [raw]
-    for part in parents:
-        holders = [
-            holder[place] if isinstance(holder, list) else holder.setdefault(place, {})
-            for holder in holders
-            for place in _places(holder, part)
-        ]
-    places = [(holder, place) for holder in holders for place in _places(holder, last)]
-    if not places or not last:
-        raise KeyError(name)
-    for holder, place in places:
-        holder[place] = deepcopy(value)
-
-
-def _places(holder: Any, part: str) -> list[Any]:
-    """The keys that one part of a dotted name stands for."""
-    if isinstance(holder, list):
-        return list(range(len(holder))) if part == "*" else [int(part)]
-    if isinstance(holder, dict):
-        return [part]
-    raise KeyError(part)
 
 
 def variations(recipe: Recipe) -> Iterator[tuple[dict[str, JsonValue], Recipe]]:

@@ -10,8 +10,9 @@ from torch import Tensor
 from countguard.attacks.pictures import PICTURES
 from countguard.attacks.triggers import Blend
 from countguard.data.synthetic import Synthetic
+from countguard.dotted import lookup
 from countguard.explain.view import MAX_PIXELS
-from countguard.runs.plan import CLEAN, lookup, variant_text
+from countguard.runs.plan import CLEAN, variant_text
 from countguard.runs.run import FinishedCell, Run
 
 CROWDS = 12

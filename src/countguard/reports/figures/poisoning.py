@@ -2,13 +2,13 @@
 
 from matplotlib.axes import Axes
 
+from countguard.dotted import lookup
 from countguard.reports.figures.drawn import Drawn
 from countguard.reports.figures.figure import figure
 from countguard.reports.figures.pictures import amplified_change, as_picture
 from countguard.reports.figures.selection import first_cell
 from countguard.reports.figures.style import FAINT, INK, bare, new_figure, panels, strategy_look
 from countguard.runs.examples import Example
-from countguard.runs.plan import lookup
 from countguard.runs.run import FinishedCell, Run
 from countguard.wording import plain
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from countguard.dotted import lookup
 from countguard.reports.paper.published import PublishedResults
-from countguard.runs.plan import CLEAN, entry_name, lookup
+from countguard.runs.plan import CLEAN, entry_name
 from countguard.runs.run import FinishedCell, Run
 
 _NAMES = {"csrnet": "paper-csrnet", "clip_ebc": "paper-clip-ebc"}
