@@ -27,16 +27,16 @@ def run(make_run: Any) -> Run:
 
 @pytest.fixture
 def ask(run: Run) -> Ask:
-    """Asks a desk about the first embedded crowd; takes what shall be different."""
+    """Asks about the first embedded crowd; takes what shall be different."""
     scenes = scenes_of(run)
-    desk = TryAttack(scenes, counters_of(run))
+    tab = TryAttack(scenes, counters_of(run))
 
     def answer(**changes: Any) -> str:
         question = {
             "scene": next(iter(scenes)), "own_image": None, "picture": "kitten", "own_picture": None,
             "share": 0.2, "chosen": [ATTACKED], "own_counter": None,
         }  # fmt: skip
-        return desk.answer(**(question | changes))
+        return tab.answer(**(question | changes))
 
     return answer
 
@@ -135,12 +135,12 @@ def test_visitors_do_not_disturb_each_other(ask: Ask) -> None:
 
 
 def test_a_counter_is_loaded_once_and_again_where_its_file_changed(tmp_path: Path) -> None:
-    shelf, file = CounterCache(capacity=1), tmp_path / "counter.safetensors"
+    kept, file = CounterCache(capacity=1), tmp_path / "counter.safetensors"
     save_counter(build_counter("lite"), file)
-    with shelf.using(file) as first:
+    with kept.using(file) as first:
         pass
-    with shelf.using(file) as again:
+    with kept.using(file) as again:
         assert again is first
     save_counter(build_counter("lite"), file)
-    with shelf.using(file) as changed:
+    with kept.using(file) as changed:
         assert changed is not first

@@ -56,13 +56,13 @@ def build_app(folder: Path | None = None) -> gr.Blocks:
     counters = counters_of(run) if run else {}
     scenes = scenes_of(run)
     trigger = trigger_of(run)
-    desk = TryAttack(scenes, counters)
+    tab = TryAttack(scenes, counters)
     app: gr.Blocks
     with gr.Blocks(title="countguard", analytics_enabled=False, delete_cache=(_HOUR, _HOUR)) as app:
         gr.Markdown(
             "# countguard\nHow many people does a counter see, where does it look, and what does a trigger do to it?"
         )
-        gr.HTML(note_html(_opening(run, counters)), padding=False)
+        gr.HTML(note_html(_first_line(run, counters)), padding=False)
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
                 scene = gr.Dropdown(list(scenes), value=next(iter(scenes)), label="Picture")
@@ -88,7 +88,7 @@ def build_app(folder: Path | None = None) -> gr.Blocks:
                 chosen.change,
                 own_counter.change,
             ],
-            desk.answer,
+            tab.answer,
             [scene, own_image, picture, own_picture, share, chosen, own_counter],
             result,
             show_progress="minimal",
@@ -163,7 +163,7 @@ def _upload(label: str, suffixes: list[str]) -> gr.File:
     return gr.File(label=label, file_types=suffixes, type="filepath", height=110, elem_classes="cg-upload")
 
 
-def _opening(run: Run | None, counters: dict[str, Path]) -> str:
+def _first_line(run: Run | None, counters: dict[str, Path]) -> str:
     if run is None:
         return (
             "There is no run yet; make one with: countguard demo. Until then, look at triggers, or open a counter's "

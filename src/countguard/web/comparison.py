@@ -34,7 +34,7 @@ class Comparison:
     views: Mapping[str, tuple[View, View]]
 
 
-def compare(scene: Scene, trigger: Blend, counters: Mapping[str, Path], shelf: CounterCache) -> Comparison:
+def compare(scene: Scene, trigger: Blend, counters: Mapping[str, Path], kept: CounterCache) -> Comparison:
     """Counts and explains a scene without and with the trigger.
 
     Raises:
@@ -45,7 +45,7 @@ def compare(scene: Scene, trigger: Blend, counters: Mapping[str, Path], shelf: C
     views = {}
     for name, file in counters.items():
         try:
-            with shelf.using(file) as counter:
+            with kept.using(file) as counter:
                 views[name] = look_at(counter, scene.image), look_at(counter, triggered)
         except InputError as error:
             raise InputError(str(error).replace(str(file), file.name)) from None

@@ -22,7 +22,7 @@ class TryAttack:
     def __init__(self, scenes: Mapping[str, Scene], counters: Mapping[str, Path]) -> None:
         self._scenes = scenes
         self._counters = counters
-        self._shelf = CounterCache()
+        self._kept = CounterCache()
 
     def answer(
         self,
@@ -53,6 +53,6 @@ class TryAttack:
             if own_counter:
                 counters[f"your counter: {Path(own_counter).name}"] = Path(own_counter)
             trigger = Blend(picture=own_picture or picture, alpha=share)
-            return comparison_html(compare(looked_at, trigger, counters, self._shelf))
+            return comparison_html(compare(looked_at, trigger, counters, self._kept))
         except (InputError, RunError) as error:
             return problem_html(str(error))

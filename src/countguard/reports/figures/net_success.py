@@ -27,13 +27,13 @@ def draw(run: Run) -> list[Drawn]:
         return []
     drawing = new_figure(8.2, 0.9 + max(0.6, 0.3 * (1 + len(run.defenses))) * len(shown))
     axes = drawing.add_subplot()
-    labelled: set[str] = set()
+    named: set[str] = set()
     for _, height, look, label, value in lines:
         low, high = value.low or 0.0, value.high or 0.0
         axes.plot([low, high], [height, height], color=look.colour, lw=2.4, solid_capstyle="butt")
-        text = plain(label, 40) if label not in labelled else None
+        text = plain(label, 40) if label not in named else None
         axes.plot(value.value, height, look.marker, color=look.colour, ms=6.5, label=text)
-        labelled.add(label)
+        named.add(label)
         axes.text(
             max(high, value.value) + 0.015, height, value.text(2, signed=True), va="center", fontsize=8, color=INK
         )
@@ -46,7 +46,7 @@ def draw(run: Run) -> list[Drawn]:
     axes.tick_params(left=False)
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("net success: share of triggered images fooled, less that of the clean counter")
-    drawing.legend(loc="outside upper left", ncols=min(4, len(labelled)))
+    drawing.legend(loc="outside upper left", ncols=min(4, len(named)))
     values = [f"{shown[place]}, {label}: {value.text(2)} {value.range_text(2)}" for place, _, _, label, value in lines]
     alt = f"Net success of each attack, with intervals. {'; '.join(values)}."
     bars = "smallest to largest of the seeds" if len(run.seeds) > 1 else "95 % intervals over images"
