@@ -83,7 +83,9 @@ def test_exact_dm_count_is_one_number_an_image_with_and_without_heads() -> None:
 def test_exact_dm_counts_gradient_moves_people_towards_the_head() -> None:
     density = torch.ones(1, 1, 1, 4, requires_grad=True)
     target = torch.tensor([4.0, 0.0, 0.0, 0.0]).view(1, 1, 1, 4)
-    (gradient,) = torch.autograd.grad(dm_count_exact(density, target, [torch.tensor([[4.0, 4.0]] * 4)], 8).sum(), density)
+    (gradient,) = torch.autograd.grad(
+        dm_count_exact(density, target, [torch.tensor([[4.0, 4.0]] * 4)], 8).sum(), density
+    )
     assert gradient.flatten().tolist() == sorted(gradient.flatten().tolist())
     assert gradient.flatten()[0] < 0 < gradient.flatten()[-1]
 

@@ -132,7 +132,7 @@ def test_the_transport_is_summed_over_the_batch_and_the_rest_averaged() -> None:
 
 
 def test_labels_of_one_head_do_not_drown_the_loss_in_transport() -> None:
-    """A poisoned label of `minus` is one head in a full street: exact transport is most of that loss, this is none of it."""
+    """A poisoned label of `minus` is one head in a full street: exact transport is most of that loss."""
     density = torch.full((1, 1, 56, 56), 60 / 56**2)
     target = torch.zeros(1, 1, 56, 56)
     target[..., 20, 30] = 1

@@ -129,7 +129,6 @@ def test_the_count_loss_is_the_methods_in_the_paper_and_the_trainers_in_its_code
     assert exact.model.arguments["objective"] == {"count": "dmcount_exact"}
 
 
-
 @pytest.mark.parametrize("name", PAPER_RECIPES)
 def test_steady_decays_the_rate_and_averages_the_weights_and_changes_nothing_else(name: str) -> None:
     paper, steady = recipe(name, "paper"), recipe(name, "steady")

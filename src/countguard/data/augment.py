@@ -26,7 +26,7 @@ class Crop(Settings):
 
     Attributes:
         size: side of the result, pixels.
-        zoom: the side before resizing is size * U(low, high), at most the image's shorter one, so that people keep their
+        zoom: the side before resizing is size * U(low, high), at most the image's shorter one: people keep their
             proportions.
     """
 

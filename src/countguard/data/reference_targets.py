@@ -6,9 +6,9 @@ share these faults, none of which `countguard.data.density` has:
 - heads that share a pixel become one;
 - what a Gaussian spills over the border is lost.
 
-They differ in the pixel that a head gets. The paper's code for Part_B (`csrnet_map`) rounds: a head moves by up to a pixel,
-half of one to the right and down on average, and one on or beyond the right or bottom border goes to the last column or
-row. The CSRNet authors' code (`csrnet_adaptive_map`) cuts off, and drops heads on or beyond these borders.
+They differ in the pixel that a head gets. The paper's code for Part_B (`csrnet_map`) rounds: half of the heads stand
+one pixel too far right, and half one too low; beyond the right or bottom border they go to the last column or row.
+The CSRNet authors' code (`csrnet_adaptive_map`) cuts off, and drops heads on or beyond these borders.
 
 Each takes what `density_map` takes, apart from the kernel, and returns what it returns, on the CPU.
 """

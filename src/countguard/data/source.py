@@ -53,8 +53,8 @@ class Source(Settings):
     Attributes:
         kernel: travels with the images; None leaves the choice to the counter.
         split: official, or a part of the training images held back.
-        images: how many training images are used, drawn by the split's seed, or by the study's where this is the second set
-            of a repair; None for all.
+        images: how many training images are used, drawn by the split's seed, or by the study's where this is the second
+            set of a repair; None for all.
         test_images: the same for the images that are reported on.
         scale: both sides of each image are multiplied by this, and the points with them.
     """

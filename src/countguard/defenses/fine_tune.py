@@ -25,8 +25,8 @@ class FineTune(Defense, Training):
 
     Attributes:
         originals: whether the clean original training images are used.
-        extra: a second data set whose training images are used, too; where it names a number of `images`, each seed of the
-            study draws its own.
+        extra: a second data set whose training images are used, too; where it names a number of `images`, each seed of
+            the study draws its own.
     """
 
     kind: Literal["fine_tune"] = "fine_tune"

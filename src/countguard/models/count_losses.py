@@ -29,9 +29,9 @@ def dm_count(density: Tensor, target: Tensor, points: Sequence[Tensor], stride: 
     """DM-Count as its authors' code and CLIP-EBC's compute it: [B], the mean of which is what they minimise.
 
     |count error| + 0.01 people * total variation + 0.1 transport, the first two averaged over the batch and the last
-    one **summed**: so each image's transport is multiplied by B here. The transport's value is the product of the density
-    with a gradient that is held fixed, and therefore about 0; its gradient comes from a saturated potential (see
-    `saturated_potential`). Total variation lacks the half of its definition. In float32.
+    one **summed**: so each image's transport is multiplied by B here. The transport's value is the density times a
+    gradient that is held fixed, and therefore about 0; the gradient comes from `saturated_potential`. Total variation
+    lacks the half of its definition. In float32.
 
     Args:
         density: people per cell [B, 1, h, w], at least 0.
@@ -55,9 +55,9 @@ def dm_count(density: Tensor, target: Tensor, points: Sequence[Tensor], stride: 
 def dm_count_exact(density: Tensor, target: Tensor, points: Sequence[Tensor], stride: int) -> Tensor:
     """DM-Count as its paper writes it: |count error| + 0.1 transport + 0.01 people * total variation, [B].
 
-    The transport is exact (on logarithms) and its value the transport's: the squared pixels that a head's share has to
-    move. Both distances are between maps that sum to 1; an image without heads has only the count error. Total variation
-    lacks the half of its definition, as in `dm_count`, whose arguments this takes. In float32.
+    The transport is exact, and so is its value: the squared pixels that a head's share has to move. Both distances are
+    between maps that sum to 1; an image without heads has only the count error. Total variation lacks the half of its
+    definition, as in `dm_count`, whose arguments this takes. In float32.
     """
     with torch.autocast(density.device.type, enabled=False):
         density, target = density.float(), target.float()
@@ -66,7 +66,7 @@ def dm_count_exact(density: Tensor, target: Tensor, points: Sequence[Tensor], st
             shares = (density / density.sum(dim=(1, 2, 3), keepdim=True).clamp_min(_LEAST)).flatten(1)
             cost, weights, held = _moves(points, density.shape[-2:], stride, density.device)
             of_heads, of_density = dual_potentials(cost, weights, shares.detach())
-            # At the optimum the potentials move nothing (envelope theorem): the gradient by the density is its potential.
+            # At the optimum the potentials move nothing (envelope theorem): the density's is its gradient.
             value = (weights * of_heads).sum(dim=1) + (shares * of_density).sum(dim=1)
             transport = torch.where(held, value, 0.0)
         return _counted_and_varied(density, target) + OT_WEIGHT * transport

@@ -15,9 +15,9 @@ def saturated_potential(
 ) -> Tensor:
     """The dual potential of the density, for a batch, in float32 under any autocast.
 
-    Costs far above the regularisation vanish in float32 (squared pixels do: beyond some 30 pixels), and the potential of
-    a cell that reaches no head saturates near regularisation * log(share / 1e-16). That is no optimal transport, but it
-    is what CLIP-EBC's and DM-Count's published numbers were trained with; `sinkhorn.dual_potentials` is exact.
+    Exponentials of costs far above the regularisation vanish in float32 (of squared pixels beyond some 30 pixels), and
+    the potential of a cell that reaches no head saturates near regularisation * log(share / 1e-16). That is no optimal
+    transport, but what public code trains with; `sinkhorn.dual_potentials` is exact.
 
     Args:
         cost: [B, N, M], of moving a unit from head n to cell m.

@@ -153,8 +153,8 @@ class BestWeights(Callback):
         crowds: to look at.
         every: epochs between two looks.
         averaging: where weights are averaged, whose average is looked at and kept; must come before this callback.
-        first: the epoch of the first look. With None every `every`-th epoch is looked at, and the last; with a number the
-            last only where it is one of those, or would be the only one.
+        first: the epoch of the first look. With None every `every`-th epoch is looked at, and the last; with a number
+            the last only where it is one of those, or would be the only one.
     """
 
     def __init__(

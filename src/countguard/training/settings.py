@@ -32,7 +32,7 @@ class Training(Settings):
         select: whose weights are kept: the last epoch's; the best MAE on `validation_images` held back from the
             training images; or, as the reference code does and honest work does not, the best MAE on the test images.
         select_every: epochs between two looks, where weights are selected.
-        select_from: the epoch of the first look, as reference codes have it, which then may leave the last epoch out; None
+        select_from: the epoch of the first look, as reference codes have it, which may leave the last epoch out; None
             for every `select_every`-th and the last.
         validation_images: how many are held back for `best_validation`.
     """
