@@ -121,6 +121,12 @@ def entry_name(entry: object) -> str:
     return str((entry.get("label") or entry.get("kind")) if isinstance(entry, dict) else entry)
 
 
+def entry_named(entries: object, name: str) -> dict[str, Any]:
+    """The attack or repair that results call by this name; empty where there is none."""
+    listed = entries if isinstance(entries, list) else []
+    return next((entry for entry in listed if isinstance(entry, dict) and entry_name(entry) == name), {})
+
+
 def lookup(recipe: object, dotted: str) -> Any:
     """The value at a dotted name such as `attack.trigger.alpha` or `defenses.0.epochs`; None where there is none."""
     for part in dotted.split("."):
