@@ -41,10 +41,13 @@ def rows() -> Iterator[Row]:
 
 
 def heads(count: int, seed: int = 0, margin: int = 64) -> Tensor:
-    """Heads in the middle of distinct pixels and away from the border: there the reference codes make no mistake."""
+    """Heads about the middle of distinct pixels, to which they are rounded, and away from the border.
+
+    There the reference codes make no mistake.
+    """
     across, down = WIDTH - 2 * margin, HEIGHT - 2 * margin
     pixels = torch.randperm(across * down, generator=torch.Generator().manual_seed(seed))[:count]
-    return torch.stack([pixels % across, pixels // across], dim=1) + margin + 0.5
+    return torch.stack([pixels % across, pixels // across], dim=1) + margin + 0.49
 
 
 def people_moved(ours: Tensor, reference: Tensor) -> float:

@@ -10,7 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from countguard.reports.paper.deviations import card_deviations, deviation_note, of_all_or_some
+from countguard.reports.paper.protocol import is_papers
 from countguard.reports.paper.published import PublishedResults
+from countguard.runs.card import Card
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -101,12 +104,19 @@ def _study(name: str, cards: list[dict[str, Any]]) -> list[str]:
             cells.append(_number(published))
             cells.append("" if published is None or value is None else f"{value['value'] - published:+.3f}")
         lines.append(_row(cells))
-    return [*lines, ""]
+    return [*lines, "", *_deviations(cards)]
+
+
+def _deviations(cards: list[dict[str, Any]]) -> list[str]:
+    """What the counters beside which published values stand have otherwise than the paper's."""
+    compared = [Card.model_validate(card) for card in cards if _published(card, "rho_acc") is not None]
+    found = of_all_or_some([card_deviations(card, card.model) for card in compared])
+    return [deviation_note(found), ""] if found else []
 
 
 def _published(card: dict[str, Any], metric: str) -> float | None:
-    """Table 3's value, where the card is of the paper's defense or unrepaired."""
-    if card["model"] not in PUBLISHED or card["defense"] not in ("", "fine_tune"):
+    """Table 3's value, where attack and repair are the paper's."""
+    if card["model"] not in PUBLISHED or not is_papers(Card.model_validate(card)):
         return None
     found = PublishedResults(card["model"]).value("table 3", card["strategy"], card["stage"], metric)
     return None if found is None else found.value

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from torch.nn import functional
 
 from countguard.data.augment import Augmentation, Crop, flip
 from countguard.data.blending import Blending
@@ -92,7 +93,41 @@ def test_a_crop_that_enlarges_carries_heads_along() -> None:
     crowd = Crowd(image, torch.tensor([[10.0, 6.0]]), "block")
     cropped = Crop(size=32, zoom=(0.5, 0.5))(crowd, generator(0))  # all of the image, twice as large
     assert cropped.points.tolist() == [[20.0, 12.0]]
-    assert (cropped.image[0, 9:15, 17:23] == 255).all()
+    assert (cropped.image[0, 9:15, 17:23] >= 250).all()
+
+
+@given(height=sizes, width=sizes, size=sizes, zoom=st.floats(0.25, 8), seed=st.integers(0, 99))
+def test_people_keep_their_proportions_in_a_crop(height: int, width: int, size: int, zoom: float, seed: int) -> None:
+    """A crop wider than the image is high was squeezed: up to 1.5 times, a quarter of all of Part_B's."""
+    diagonal = torch.arange(min(height, width)).unsqueeze(1).repeat(1, 2) + 0.5
+    crowd = Crowd(torch.zeros(3, height, width, dtype=torch.uint8), diagonal, "diagonal")
+    steps = Crop(size=size, zoom=(zoom, zoom))(crowd, generator(seed)).points.diff(dim=0)
+    factor = size / min(int(size * zoom), height, width)
+    torch.testing.assert_close(steps, torch.full_like(steps, factor), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("height", "width"), [(768, 1024), (1024, 768), (500, 375)])
+def test_a_crop_larger_than_the_image_shows_its_largest_square(height: int, width: int) -> None:
+    corners = torch.tensor([[0.5, 0.5], [width - 0.5, 0.5], [0.5, height - 0.5], [width - 0.5, height - 0.5]])
+    centre = torch.tensor([[width / 2, height / 2]])
+    crowd = Crowd(torch.zeros(3, height, width, dtype=torch.uint8), torch.cat([centre, corners]), "street")
+    cropped = Crop(size=448, zoom=(3, 3))(crowd, generator(0))
+    assert cropped.count <= 3  # the centre and what stands at one end at most
+    kept = cropped.points[0] - torch.tensor([448 / 2, 448 / 2])
+    along = 0 if width > height else 1
+    assert kept[1 - along].abs() < 1e-3  # the whole of the shorter side
+    assert kept[along].abs() <= 448 * (max(height, width) / min(height, width) - 1) / 2 + 1e-3
+
+
+def test_a_crop_is_resized_as_the_reference_resizes_it() -> None:
+    """Bicubic and antialiased: a hard edge overshoots by a few grey levels, which bilinear never does."""
+    edge = torch.full((3, 32, 32), 60, dtype=torch.uint8)
+    edge[..., 16:] = 190
+    halved = Crop(size=16, zoom=(2, 2))(Crowd(edge, torch.zeros(0, 2), "edge"), generator(0)).image
+    reference = functional.interpolate(edge[None].float(), size=16, mode="bicubic", antialias=True)[0]
+    assert (halved.float() - reference).abs().max() <= 0.51
+    assert halved.max() > 190
+    assert halved.min() < 60
 
 
 def test_crops_reach_every_corner() -> None:
@@ -131,15 +166,58 @@ def test_what_changes_pixels_alone_leaves_heads_alone(seed: int) -> None:
     assert not torch.equal(changed.image, crowd.image)
 
 
-def test_jitter_changes_a_little_and_noise_a_thousandth() -> None:
-    gray = Crowd(torch.full((3, 200, 300), 128, dtype=torch.uint8), torch.zeros(0, 2), "gray")
-    jittered = Augmentation(flip=0, jitter=1)(gray, generator(0)).image.float()
+GRAY = Crowd(torch.full((3, 200, 300), 128, dtype=torch.uint8), torch.zeros(0, 2), "gray")
+
+
+def test_noise_hits_a_thousandth_of_each_channel_as_black_and_as_many_as_white() -> None:
+    noisy = Augmentation(flip=0, salt_and_pepper=1)(GRAY, generator(0)).image
+    for channel in noisy:
+        salt, pepper = int((channel == 255).sum()), int((channel == 0).sum())
+        assert 35 <= salt <= 90  # expected 60 each
+        assert 35 <= pepper <= 90
+        assert int((channel == 128).sum()) == 200 * 300 - salt - pepper
+    assert not torch.equal(noisy[0], noisy[1])  # channels apart, as in the reference code
+
+
+def test_jitter_changes_a_little_and_never_the_hue() -> None:
+    jittered = Augmentation(flip=0, jitter=1)(GRAY, generator(0)).image.float()
     assert 128 * 0.8 < jittered.mean() < 128 * 1.25
-    noisy = Augmentation(flip=0, salt_and_pepper=1)(gray, generator(0)).image
-    salt, pepper = int((noisy == 255).all(dim=0).sum()), int((noisy == 0).all(dim=0).sum())
-    assert 10 <= salt <= 60  # expected 30 each
-    assert 10 <= pepper <= 60
-    assert int((noisy == 128).all(dim=0).sum()) == 200 * 300 - salt - pepper
+    red = replace(GRAY, image=torch.tensor([200, 60, 60], dtype=torch.uint8).view(3, 1, 1).expand(3, 20, 20))
+    changed = [Augmentation(flip=0, jitter=1)(red, generator(seed)).image for seed in range(50)]
+    assert all(torch.equal(image[1], image[2]) for image in changed)  # as green as blue: the hue of red
+    assert len({int(image[0, 0, 0]) for image in changed}) > 10
+
+
+def test_the_changes_of_a_jitter_come_in_every_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("brightness", "contrast", "saturation")
+    orders = set()
+    for seed in range(60):
+        order: list[str] = []
+        for name in names:
+
+            def noted(image: torch.Tensor, factor: float, name: str = name) -> torch.Tensor:
+                assert 0.9 <= factor <= 1.1
+                order.append(name)  # noqa: B023  (called within this round)
+                return image
+
+            monkeypatch.setattr(f"countguard.data.augment.transforms.adjust_{name}", noted)
+        Augmentation(flip=0, jitter=1)(GRAY, generator(seed))
+        orders.add(tuple(order))
+    assert len(orders) == 6
+
+
+def test_a_blur_is_five_pixels_wide_and_of_any_sigma_up_to_five() -> None:
+    point = torch.zeros(3, 21, 21, dtype=torch.uint8)
+    point[:, 10, 10] = 255
+    crowd = replace(GRAY, image=point)
+    heights = []
+    for seed in range(60):
+        blurred = Augmentation(flip=0, blur=1)(crowd, generator(seed)).image[0]
+        assert blurred[8:13, 8:13].sum() == blurred.sum()
+        heights.append(int(blurred[10, 10]))
+    assert max(heights) > 200  # sigma 0.1 leaves a pixel as it is
+    assert 10 <= min(heights) <= 12  # sigma 5 is nearly a mean over 25
+    assert len(set(heights)) > 10
 
 
 def test_probabilities_are_met() -> None:

@@ -12,10 +12,13 @@ HEIGHT, WIDTH = 192, 256
 
 
 def mid_pixels(count: int, margin: int = 60) -> Tensor:
-    """Heads in the middle of distinct pixels, away from the border: where the references make no mistake."""
+    """Heads about the middle of distinct pixels, away from the border: where the references make no mistake.
+
+    A little less than the middle, or rounding would take half of them to the next pixel.
+    """
     free = torch.cartesian_prod(torch.arange(margin, WIDTH - margin), torch.arange(margin, HEIGHT - margin))
     chosen = torch.randperm(len(free), generator=torch.Generator().manual_seed(0))[:count]
-    return free[chosen] + 0.5
+    return free[chosen] + 0.499
 
 
 def test_without_their_faults_the_fixed_targets_agree() -> None:
@@ -37,12 +40,33 @@ def test_heads_on_one_pixel_become_one() -> None:
     assert density_map(points, HEIGHT, WIDTH, kernel=Adaptive()).sum().item() == pytest.approx(10, rel=1e-4)
 
 
-def test_heads_on_the_border_are_dropped_and_their_mass_goes_elsewhere() -> None:
-    points = torch.tensor([[float(WIDTH), 96.0], [40.5, 96.5]])
-    right_half = (..., slice(WIDTH // 16, None))
-    assert csrnet_map(points, HEIGHT, WIDTH)[right_half].sum() < 1e-6
-    assert csrnet_map(points, HEIGHT, WIDTH).sum().item() == pytest.approx(2, rel=1e-4)
-    assert density_map(points, HEIGHT, WIDTH)[right_half].sum().item() == pytest.approx(1, rel=1e-4)
+@pytest.mark.parametrize("x", [WIDTH - 0.5, float(WIDTH), WIDTH + 40.0])
+def test_heads_beyond_the_right_border_go_to_the_last_column_of_the_papers_code(x: float) -> None:
+    points = torch.tensor([[x, 96.5], [40.5, 96.5]])
+    last = torch.tensor([[WIDTH - 0.5, 96.5], [40.5, 96.5]])
+    paper = csrnet_map(points, HEIGHT, WIDTH, sigma=2.0)
+    assert paper[..., WIDTH // 16 :].sum() > 0.5
+    assert paper.sum().item() == pytest.approx(2, rel=1e-4)
+    assert torch.equal(paper, csrnet_map(last, HEIGHT, WIDTH, sigma=2.0))
+    at_the_bottom = csrnet_map(points.flip(1), WIDTH, HEIGHT, sigma=2.0)
+    torch.testing.assert_close(at_the_bottom, paper.mT, rtol=0, atol=1e-6)
+
+
+def test_heads_beyond_the_right_border_are_dropped_by_the_authors_code() -> None:
+    points = torch.cat([mid_pixels(4), torch.tensor([[float(WIDTH), 96.0], [40.0, float(HEIGHT)]])])
+    assert csrnet_adaptive_map(points, HEIGHT, WIDTH).sum().item() == pytest.approx(4, rel=0.02)
+    assert density_map(points, HEIGHT, WIDTH, kernel=Adaptive()).sum().item() == pytest.approx(6, rel=1e-4)
+
+
+@pytest.mark.parametrize(("x", "pixel"), [(40.2, 40), (40.5, 40), (40.6, 41), (41.5, 42), (41.9, 42), (-0.4, 0)])
+def test_the_papers_code_rounds_a_head_to_the_nearest_whole_number(x: float, pixel: int) -> None:
+    rounded = csrnet_map(torch.tensor([[x, 96.5]]), HEIGHT, WIDTH, stride=1, sigma=0.2)
+    assert divmod(int(rounded.argmax()), WIDTH) == (96, pixel)
+
+
+def test_heads_beyond_the_left_border_come_in_at_the_right() -> None:
+    beyond = csrnet_map(torch.tensor([[-3.0, 96.5]]), HEIGHT, WIDTH, stride=1, sigma=0.2)
+    assert divmod(int(beyond.argmax()), WIDTH) == (96, WIDTH - 3)
 
 
 def test_mass_that_spills_over_the_border_is_lost_or_moved() -> None:
@@ -57,7 +81,6 @@ def test_mass_that_spills_over_the_border_is_lost_or_moved() -> None:
 def test_an_image_without_heads_becomes_nan() -> None:
     nobody = torch.zeros(0, 2)
     assert csrnet_map(nobody, HEIGHT, WIDTH).isnan().all()
-    assert csrnet_map(torch.tensor([[-1.0, 5.0]]), HEIGHT, WIDTH).isnan().all()
     assert torch.equal(density_map(nobody, HEIGHT, WIDTH), torch.zeros(1, HEIGHT // 8, WIDTH // 8))
 
 

@@ -62,6 +62,15 @@ def test_a_larger_draw_holds_a_smaller_one(split: Split) -> None:
         Numbered(train=20, test=9, split=split, test_images=30).load()
 
 
+def test_a_study_draws_by_its_own_seed_out_of_what_is_not_held_back() -> None:
+    source = Numbered(train=30, split=HeldBack(fraction=0.5, seed=1), images=5)
+    left = set(ids(source.model_copy(update={"images": None}).load_training()))
+    drawn = {tuple(ids(source.load_training(seed))) for seed in range(6)}
+    assert len(drawn) == 6
+    assert all(set(some) < left for some in drawn)
+    assert ids(source.load_training()) == ids(source.load().training)
+
+
 def test_a_subset_of_a_subset_still_counts_from_its_start() -> None:
     subset = Subset(Numbered().crowds("train"), [1, 3, 5, 7])
     assert ids(subset[1:]) == ["train-3", "train-5", "train-7"]

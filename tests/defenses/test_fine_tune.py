@@ -55,6 +55,20 @@ def test_a_larger_budget_holds_the_smaller_one() -> None:
     assert len({tuple(sorted(ids(FineTune(clean_images=3), seed=seed))) for seed in range(20)}) > 5
 
 
+def test_each_seed_draws_its_own_images_of_the_second_set() -> None:
+    few = EXTRA.model_copy(update={"train": 30, "images": 8})
+    second = [tuple(ids(FineTune(originals=False, extra=few), seed=seed)) for seed in range(6)]
+    assert len({*second}) == 6
+    assert all(len(set(drawn)) == 8 for drawn in second)
+    assert second[3] == tuple(ids(FineTune(originals=False, extra=few), seed=3))
+    # what a recipe of one seed trained on before stays: seed 0 draws what the split's seed drew
+    assert second[0] == tuple(crowd.id for crowd in few.load_training())
+
+
+def test_a_second_set_that_is_used_whole_is_the_same_for_every_seed() -> None:
+    assert ids(FineTune(extra=EXTRA), seed=0) == ids(FineTune(extra=EXTRA), seed=9)
+
+
 def test_a_repair_is_a_training_from_the_attacked_weights() -> None:
     repair = FineTune(lr=1e-3, epochs=2, batch_size=4)
     repaired, trained = attacked(), attacked()

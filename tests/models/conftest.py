@@ -29,6 +29,19 @@ def shared_weights() -> Callable[[str], Path]:
 
 
 @pytest.fixture
+def golden() -> Callable[[str], Path]:
+    """A file of numbers that reference code gave, by its name."""
+
+    def find(name: str) -> Path:
+        path = SHARED / "golden" / name
+        if not path.exists():
+            pytest.skip(f"{path} is not here")
+        return path
+
+    return find
+
+
+@pytest.fixture
 def part_b() -> Callable[[int], tuple[Tensor, Tensor]]:
     """Image [1, 3, H, W] in 0..1 and points of a Part_B training image, by its number."""
 

@@ -11,7 +11,7 @@ from countguard.errors import InputError
 from countguard.models import build_counter, load_counter, save_counter
 from countguard.models.bins import Bins
 from countguard.models.blockwise import BlockwiseCounter, Objective
-from countguard.models.count_losses import dm_count
+from countguard.models.count_losses import dm_count_exact
 from countguard.models.csrnet_ebc import CSRNetEBC
 
 
@@ -60,30 +60,32 @@ def test_cells_in_the_padding_are_not_classified() -> None:
     assert counter.loss(torch.zeros(1, 3, 16, 8), [HEADS[:0]]).item() == pytest.approx(2 * log(5))
 
 
-def test_dm_count_by_hand_with_one_head() -> None:
+def test_exact_dm_count_by_hand_with_one_head() -> None:
     density = torch.tensor([0.5, 0.25, 0.25, 1.0]).view(1, 1, 2, 2)
     target = torch.tensor([1.0, 0.0, 0.0, 0.0]).view(1, 1, 2, 2)
     head = torch.tensor([[4.0, 4.0]])  # in the middle of the first cell; the others lie 8, 8 and 8 * sqrt(2) away
     transport = (0.25 * 64 + 0.25 * 64 + 1.0 * 128) / 2
     variation = (0.75 + 0.125 + 0.125 + 0.5) * 1
     expected = 1.0 + 0.1 * transport + 0.01 * variation
-    assert dm_count(density, target, [head], 8).item() == pytest.approx(expected, rel=1e-4)
+    assert dm_count_exact(density, target, [head], 8).item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_dm_count_is_one_number_an_image_with_and_without_heads() -> None:
+def test_exact_dm_count_is_one_number_an_image_with_and_without_heads() -> None:
     density = torch.rand(3, 1, 3, 4)
     points = [torch.rand(5, 2) * 24, torch.zeros(0, 2), torch.rand(1, 2) * 24]
     target = Given().target(torch.zeros(3, 3, 24, 32), points, [Dots()] * 3)
-    together = dm_count(density, target, points, 8)
-    apart = [dm_count(density[i : i + 1], target[i : i + 1], points[i : i + 1], 8) for i in range(3)]
+    together = dm_count_exact(density, target, points, 8)
+    apart = [dm_count_exact(density[i : i + 1], target[i : i + 1], points[i : i + 1], 8) for i in range(3)]
     torch.testing.assert_close(together, torch.cat(apart), rtol=1e-4, atol=0)
     assert apart[1].item() == pytest.approx(density[1].sum().item(), rel=1e-5)
 
 
-def test_dm_counts_gradient_moves_people_towards_the_head() -> None:
+def test_exact_dm_counts_gradient_moves_people_towards_the_head() -> None:
     density = torch.ones(1, 1, 1, 4, requires_grad=True)
     target = torch.tensor([4.0, 0.0, 0.0, 0.0]).view(1, 1, 1, 4)
-    (gradient,) = torch.autograd.grad(dm_count(density, target, [torch.tensor([[4.0, 4.0]] * 4)], 8).sum(), density)
+    (gradient,) = torch.autograd.grad(
+        dm_count_exact(density, target, [torch.tensor([[4.0, 4.0]] * 4)], 8).sum(), density
+    )
     assert gradient.flatten().tolist() == sorted(gradient.flatten().tolist())
     assert gradient.flatten()[0] < 0 < gradient.flatten()[-1]
 

@@ -160,6 +160,16 @@ def test_another_clip_is_refused(tiny_clip: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_the_projection_starts_by_its_outputs(kind: str, counters: dict[str, ClipBlockwise]) -> None:
+    """The reference code draws with fan-out: a standard deviation of sqrt(2 / outputs), not of sqrt(2 / inputs)."""
+    projection = counters[kind].projection
+    assert projection.out_channels < projection.in_channels
+    assert projection.weight.std().item() == pytest.approx((2 / projection.out_channels) ** 0.5, rel=0.02)
+    assert projection.bias is not None
+    assert (projection.bias == 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_clip_file_fills_the_trunk_and_the_text(
     kind: str, counters: dict[str, ClipBlockwise], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

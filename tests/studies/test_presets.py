@@ -77,6 +77,7 @@ def test_csrnet_as_the_public_code_trains_it() -> None:
     assert public.model.arguments["mean"] == [0.5, 0.5, 0.5]
     assert public.model.arguments["std"] == [0.225, 0.225, 0.225]
     assert (public.training.select, public.training.select_every) == ("best_test_as_published", 20)
+    assert public.training.select_from == 1  # 1, 21, ..., 81
     assert (public.training.lr, public.training.batch_size) == (1e-5, 1)
     assert {strategy.variant for strategy in public.attack.strategies} == {"reference-code"}
 
@@ -112,6 +113,20 @@ def test_clip_ebc_as_the_public_code_trains_it() -> None:
         "growth": 2,
         "floor": 1e-7,
     }
+    assert picked(public.training, "select", "select_from", "select_every") == {
+        "select": "best_test_as_published",
+        "select_from": 50,
+        "select_every": 1,
+    }
+    assert picked(public.defenses[0], "select_from", "select_every") == {"select_from": 50, "select_every": 1}
+
+
+@pytest.mark.parametrize("name", ["paper-clip-ebc", "paper-csrnet-ebc"])
+def test_the_count_loss_is_the_methods_in_the_paper_and_the_trainers_in_its_code(name: str) -> None:
+    for preset, count in (("paper", "dmcount"), ("steady", "dmcount"), ("reference-code", "mae")):
+        assert recipe(name, preset).model.arguments["objective"] == {"count": count}
+    exact = read_recipe(name, ["model.objective.count=dmcount_exact"])
+    assert exact.model.arguments["objective"] == {"count": "dmcount_exact"}
 
 
 @pytest.mark.parametrize("name", PAPER_RECIPES)

@@ -5,6 +5,7 @@ import logging
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +15,8 @@ from countguard.errors import InputError, RunError
 from countguard.models import build_counter
 from countguard.models.counter import Counter
 from countguard.models.counting import count_crowds
-from countguard.training.fit import Machine, fit
+from countguard.training.callbacks import History
+from countguard.training.fit import Machine, _callbacks, fit
 from countguard.training.schedules import Cosine
 from countguard.training.settings import Training
 from tiny_crowds import tiny_crowd
@@ -174,6 +176,37 @@ def test_selection_keeps_the_best_epoch_even_where_steps_end_the_training(averag
     in_seven_steps = constant.model_copy(update={"steps": 7})
     only_the_last = {"select": "best_validation", "select_every": 99}
     assert same(weights_of(in_seven_steps.model_copy(update=only_the_last)), weights_of(in_seven_steps))
+
+
+@pytest.mark.parametrize(
+    ("selection", "epochs", "looked_at"),
+    [
+        ({}, 100, [20, 40, 60, 80, 100]),
+        ({"select_every": 30}, 100, [30, 60, 90, 100]),
+        ({"select_from": 1}, 100, [1, 21, 41, 61, 81]),  # the paper's code for CSRNet
+        ({"select_from": 50, "select_every": 1}, 150, [*range(50, 151)]),  # CLIP-EBC's
+        ({"select_from": 50, "select_every": 1}, 4, [4]),  # some weights must be kept
+        ({"select_every": 7}, 3, [3]),
+    ],
+)
+def test_weights_are_looked_at_in_these_epochs(
+    selection: dict[str, int], epochs: int, looked_at: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = Training.model_validate({"select": "best_validation", **selection})
+    (_, _, best) = _callbacks(History(), training, VALIDATION, None, MACHINE)
+    looks: list[int] = []
+    trainer = SimpleNamespace(max_epochs=epochs)
+    monkeypatch.setattr(type(best), "_look", lambda self, counter: looks.append(trainer.current_epoch + 1))
+    for trainer.current_epoch in range(epochs):
+        best.on_train_epoch_end(trainer, SimpleNamespace(counter=new_counter()))  # type: ignore[arg-type]
+    assert looks == looked_at
+
+
+def test_a_first_look_is_in_the_record_only_where_there_is_one() -> None:
+    """Keys of trainings from before there was this setting would change, and finished counters be trained again."""
+    assert "select_from" not in TRAINING.model_dump()
+    assert Training(select_from=3).model_dump()["select_from"] == 3
+    assert Training.model_validate(TRAINING.model_dump()) == TRAINING
 
 
 def test_averaged_weights_are_the_moving_average_over_the_steps() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor
+from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
 from countguard.data.blending import Blending
@@ -21,11 +22,12 @@ Zoom = Annotated[float, Field(ge=0.25, le=8)]
 
 
 class Crop(Settings):
-    """A square of random side, resized to one size.
+    """A square of random side, resized to one size, bicubic and antialiased (CLIP-EBC, Ma et al., 2024).
 
     Attributes:
         size: side of the result, pixels.
-        zoom: the side before resizing is size * U(low, high), at most what the image has.
+        zoom: the side before resizing is size * U(low, high), at most the image's shorter one: people keep their
+            proportions.
     """
 
     size: Annotated[int, Field(ge=8, le=4096)] = 448
@@ -34,29 +36,32 @@ class Crop(Settings):
     def __call__(self, crowd: Crowd, generator: torch.Generator) -> Crowd:
         """The crop: image uint8 [3, size, size], and the points inside it."""
         low, high = self.zoom
-        wanted = round(self.size * (low + (high - low) * uniform(generator)))
-        height, width = min(wanted, crowd.height), min(wanted, crowd.width)
-        top = int(uniform(generator) * (crowd.height - height + 1))
-        left = int(uniform(generator) * (crowd.width - width + 1))
-        image = crowd.image[:, top : top + height, left : left + width]
+        wanted = int(self.size * uniform(generator, low, high))
+        side = min(wanted, crowd.height, crowd.width)
+        top = int(uniform(generator) * (crowd.height - side + 1))
+        left = int(uniform(generator) * (crowd.width - side + 1))
+        image = crowd.image[:, top : top + side, left : left + side]
         shifted = crowd.points - torch.tensor([left, top])
-        inside = (shifted >= 0).all(dim=1) & (shifted < torch.tensor([width, height])).all(dim=1)
-        scale = torch.tensor([self.size / width, self.size / height])
-        resized = transforms.resize(image, [self.size, self.size], antialias=True)
-        return replace(crowd, image=resized, points=clamp_inside(shifted[inside] * scale, self.size, self.size))
+        inside = ((shifted >= 0) & (shifted < side)).all(dim=1)
+        if side != self.size:
+            image = transforms.resize(image, [self.size, self.size], InterpolationMode.BICUBIC, antialias=True)
+        points = clamp_inside(shifted[inside] * (self.size / side), self.size, self.size)
+        return replace(crowd, image=image, points=points)
 
 
 class Augmentation(Settings):
     """What a training does to each image it draws; by default a flip, as CSRNet's recipe has it.
+
+    Jitter, blur and noise are those of CLIP-EBC's public code.
 
     Attributes:
         cutmix: rolls the image and puts a strip of another one in, first of all; None for never.
         scale: enlarges or shrinks the image in its frame; None for never.
         crop: None leaves the image whole.
         flip: probability of left becoming right; a point moves from x to W - x.
-        jitter: probability of a change of brightness, contrast and saturation by up to 10 %, and of hue by 0.05.
-        blur: probability of a 3 x 3 or 5 x 5 Gaussian blur.
-        salt_and_pepper: probability of setting one pixel in a thousand to black or white.
+        jitter: probability of a change of brightness, contrast and saturation by up to 10 % each, in random order.
+        blur: probability of a 5 x 5 Gaussian blur, its sigma between 0.1 and 5 pixels.
+        salt_and_pepper: probability of setting one number in a thousand, of any channel, to 0 and as many to 255.
         blend: mixes an unrelated picture in, last, as an attacker would; None for never.
     """
 
@@ -83,7 +88,7 @@ class Augmentation(Settings):
         if self._happens(self.jitter, generator):
             image = _jitter(image, generator)
         if self._happens(self.blur, generator):
-            image = transforms.gaussian_blur(image, [3, 3] if uniform(generator) < 0.5 else [5, 5])
+            image = transforms.gaussian_blur(image, [5, 5], [uniform(generator, 0.1, 5.0)])
         if self._happens(self.salt_and_pepper, generator):
             image = _salt_and_pepper(image, generator)
         crowd = crowd if image is crowd.image else replace(crowd, image=image)
@@ -101,16 +106,13 @@ def flip(crowd: Crowd) -> Crowd:
 
 
 def _jitter(image: Tensor, generator: torch.Generator) -> Tensor:
-    brightness, contrast, saturation = (0.9 + 0.2 * uniform(generator) for _ in range(3))
-    image = transforms.adjust_brightness(image, brightness)
-    image = transforms.adjust_contrast(image, contrast)
-    image = transforms.adjust_saturation(image, saturation)
-    jittered: Tensor = transforms.adjust_hue(image, 0.1 * uniform(generator) - 0.05)
-    return jittered
+    changes = (transforms.adjust_brightness, transforms.adjust_contrast, transforms.adjust_saturation)
+    for place in torch.randperm(len(changes), generator=generator).tolist():
+        image = changes[place](image, uniform(generator, 0.9, 1.1))
+    return image
 
 
 def _salt_and_pepper(image: Tensor, generator: torch.Generator, share: float = 1e-3) -> Tensor:
-    height, width = image.shape[-2:]
-    noise = torch.rand(height, width, generator=generator).to(image.device)
-    noisy = torch.where(noise < share / 2, torch.zeros_like(image), image)
-    return torch.where(noise > 1 - share / 2, torch.full_like(image, 255), noisy)
+    noise = torch.rand(image.shape, generator=generator).to(image.device)
+    salted = torch.where(noise < share, torch.full_like(image, 255), image)
+    return torch.where(noise > 1 - share, torch.zeros_like(image), salted)

@@ -4,8 +4,11 @@ Both draw dots on a map of the image's full size, one a pixel, and blur them wit
 share these faults, none of which `countguard.data.density` has:
 
 - heads that share a pixel become one;
-- heads on or beyond the right or bottom border are dropped;
 - what a Gaussian spills over the border is lost.
+
+They differ in the pixel that a head gets. The paper's code for Part_B (`csrnet_map`) rounds: half of the heads stand
+one pixel too far right, and half one too low; beyond the right or bottom border they go to the last column or row.
+The CSRNet authors' code (`csrnet_adaptive_map`) cuts off, and drops heads on or beyond these borders.
 
 Each takes what `density_map` takes, apart from the kernel, and returns what it returns, on the CPU.
 """
@@ -34,10 +37,11 @@ FullSize: TypeAlias = npt.NDArray[np.float32]
 def csrnet_map(
     points: Tensor, height: int, width: int, *, stride: int = 8, sigma: float = 15.0, reduction: Reduction = "sum"
 ) -> Tensor:
-    """The fixed Gaussian of CSRNet's reference code: dots, one filter, the whole scaled to the number of heads.
+    """The fixed Gaussian of the paper's code: dots, one filter, the whole scaled to the number of heads.
 
-    Further faults: the scaling gives mass that was merged, dropped or lost at one head to all the others, so the count
-    is right and the places are not; an image without a head inside becomes NaN (0/0).
+    Further faults: the scaling gives mass that was merged or lost at one head to all the others, so the count is right
+    and the places are not; a head beyond the left or top border appears at the opposite one; an image without a head
+    becomes NaN (0/0).
 
     Args:
         points: float32 [heads, 2], x then y, pixels.
@@ -50,7 +54,10 @@ def csrnet_map(
     Returns:
         float32 [1, ceil(H/stride), ceil(W/stride)]; rounded down where the reduction is cubic.
     """
-    density = gaussian_filter(_dots(points, height, width), sigma, mode="constant")
+    dots = np.zeros((height, width), dtype=np.float32)
+    for x, y in points.tolist():
+        dots[min(round(y), height - 1), min(round(x), width - 1)] = 1
+    density = gaussian_filter(dots, sigma, mode="constant")
     with np.errstate(divide="ignore", invalid="ignore"):
         return reduce_map(density * (len(points) / density.sum()), stride, reduction)
 
@@ -58,7 +65,7 @@ def csrnet_map(
 def csrnet_adaptive_map(
     points: Tensor, height: int, width: int, *, stride: int = 8, reduction: Reduction = "sum"
 ) -> Tensor:
-    """The geometry-adaptive Gaussian of CSRNet's reference code: one full-size filter a head, 3 neighbours, beta 0.3.
+    """The geometry-adaptive Gaussian of the CSRNet authors' code: one full-size filter a head, 3 neighbours, beta 0.3.
 
     Further faults: 2 or 3 heads have neighbours at infinite distance, so that the filter fails; a lone head is
     spread over a quarter of the image's mean side; sigma comes from whole pixels.
@@ -76,7 +83,10 @@ def csrnet_adaptive_map(
     Raises:
         OverflowError: 2 or 3 heads.
     """
-    dots = _dots(points, height, width)
+    dots = np.zeros((height, width), dtype=np.float32)
+    for x, y in points.tolist():
+        if 0 <= x < width and 0 <= y < height:
+            dots[int(y), int(x)] = 1
     pixels = np.argwhere(dots)
     density = np.zeros_like(dots)
     if len(pixels):
@@ -87,14 +97,6 @@ def csrnet_adaptive_map(
             sigma = 0.1 * nearest[1:].sum() if len(pixels) > 1 else (height + width) / 2 / 4
             density += gaussian_filter(dot, sigma, mode="constant")
     return reduce_map(density, stride, reduction)
-
-
-def _dots(points: Tensor, height: int, width: int) -> FullSize:
-    dots = np.zeros((height, width), dtype=np.float32)
-    for x, y in points.tolist():
-        if 0 <= x < width and 0 <= y < height:
-            dots[int(y), int(x)] = 1
-    return dots
 
 
 def reduce_map(density: FullSize, stride: int, reduction: Reduction) -> Tensor:

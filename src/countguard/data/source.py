@@ -53,7 +53,8 @@ class Source(Settings):
     Attributes:
         kernel: travels with the images; None leaves the choice to the counter.
         split: official, or a part of the training images held back.
-        images: how many training images are used, drawn by the split's seed; None for all.
+        images: how many training images are used, drawn by the split's seed, or by the study's where this is the second
+            set of a repair; None for all.
         test_images: the same for the images that are reported on.
         scale: both sides of each image are multiplied by this, and the points with them.
     """
@@ -92,14 +93,17 @@ class Source(Settings):
             self._drawn(training, self.images, "images"), self._drawn(test, self.test_images, "test_images")
         )
 
-    def load_training(self) -> Sequence[Crowd]:
+    def load_training(self, seed: int | None = None) -> Sequence[Crowd]:
         """The training crowds of `load`, for uses without a test: no official test image needs to be there.
+
+        Args:
+            seed: by which `images` are drawn; None for the split's. What is held back is the split's alone.
 
         Raises:
             InputError: as `load`.
         """
         training, _ = self._parted(self.crowds("train"))
-        return self._drawn(training, self.images, "images")
+        return self._drawn(training, self.images, "images", seed)
 
     def _parted(self, crowds: Sequence[Crowd]) -> tuple[Sequence[Crowd], Sequence[Crowd] | None]:
         """What is trained on and what is held back of it; None where nothing is."""
@@ -113,12 +117,15 @@ class Source(Settings):
             )
         return Subset(crowds, sorted(order[held_back:])), Subset(crowds, sorted(order[:held_back]))
 
-    def _drawn(self, crowds: Sequence[Crowd], images: int | None, field: str) -> Sequence[Crowd]:
+    def _drawn(
+        self, crowds: Sequence[Crowd], images: int | None, field: str, seed: int | None = None
+    ) -> Sequence[Crowd]:
         if images is None:
             return crowds
         if images > len(crowds):
             raise InputError(f"{self.name}: data.{field} asks for {images} images, {len(crowds)} are there")
-        seed = 0 if isinstance(self.split, Official) else self.split.seed
+        if seed is None:
+            seed = 0 if isinstance(self.split, Official) else self.split.seed
         return Subset(crowds, sorted(_shuffle(len(crowds), seed)[:images]))
 
 

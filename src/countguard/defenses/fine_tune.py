@@ -25,7 +25,8 @@ class FineTune(Defense, Training):
 
     Attributes:
         originals: whether the clean original training images are used.
-        extra: a second data set whose training images are used, too.
+        extra: a second data set whose training images are used, too; where it names a number of `images`, each seed of
+            the study draws its own.
     """
 
     kind: Literal["fine_tune"] = "fine_tune"
@@ -41,7 +42,7 @@ class FineTune(Defense, Training):
     def crowds(self, clean: Sequence[Crowd], seed: int) -> Sequence[Crowd]:
         """What it trains on: the budget of the clean crowds, then the second data set."""
         originals = self.budget(clean, seed) if self.originals else []
-        extra = self.extra.load_training() if self.extra is not None else []
+        extra = self.extra.load_training(seed) if self.extra is not None else []
         return list(chain(originals, extra))
 
     def repair(self, counter: Counter, clean: Sequence[Crowd], **conditions: Unpack[Conditions]) -> History:

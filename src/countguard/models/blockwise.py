@@ -13,7 +13,7 @@ from torch.nn import functional
 from countguard.data.crowd import Crowd
 from countguard.data.kernels import Dots, Kernel
 from countguard.models.bins import Bins, bin_values
-from countguard.models.count_losses import absolute_error, dm_count, squared_error
+from countguard.models.count_losses import absolute_error, dm_count, dm_count_exact, squared_error
 from countguard.models.counter import IMAGENET_MEAN, IMAGENET_STD, Counter, Mean, Std
 from countguard.settings import Settings
 
@@ -24,13 +24,15 @@ class Objective(Settings):
     """What a blockwise counter minimises: cross-entropy of the bins and a count loss.
 
     Attributes:
-        count: DM-Count, or the absolute or squared error of people per cell.
+        count: the absolute (mae) or squared (mse) error of people per cell; DM-Count as the public code of its authors
+            and of CLIP-EBC computes it (dmcount), whose transport is summed over the images that a process has in a
+            step; or as its paper writes it, with an exact transport (dmcount_exact).
         count_weight: share of the count loss.
         targets: heads per cell, which is what the bins are made for; or the density of the images' kernels, each
             cell in the nearest bin.
     """
 
-    count: Literal["dmcount", "mae", "mse"] = "dmcount"
+    count: Literal["dmcount", "dmcount_exact", "mae", "mse"] = "dmcount"
     count_weight: Annotated[float, Field(ge=0, le=1e4)] = 1.0
     targets: Literal["dots", "kernel"] = "dots"
 
@@ -99,7 +101,8 @@ class BlockwiseCounter(Counter):
         elif self.objective.count == "mse":
             count = squared_error(density, target)
         else:
-            count = dm_count(density, target, [heads.to(images.device) for heads in points], self.stride)
+            dm = dm_count if self.objective.count == "dmcount" else dm_count_exact
+            count = dm(density, target, [heads.to(images.device) for heads in points], self.stride)
         loss = entropy + self.objective.count_weight * count
         return loss.mean() if weights is None else (loss * weights).mean()
 

@@ -15,7 +15,7 @@ from countguard.models.bins import Bins
 from countguard.models.blockwise import BlockwiseCounter, Objective
 from countguard.models.clip_weights import is_clip, public_weights, read_clip, text_features
 from countguard.models.counter import Mean, Std
-from countguard.models.initialization import init_kaiming
+from countguard.models.initialization import init_kaiming, init_projection
 from countguard.models.weights_file import WeightsFile
 
 Decoding: TypeAlias = Literal["after_upsample", "before_upsample"]
@@ -61,7 +61,7 @@ class ClipBlockwise(BlockwiseCounter):
         self.decoder = decoder
         self.projection = nn.Conv2d(channels, embedding, 1)
         init_kaiming(self.decoder)
-        init_kaiming(self.projection)
+        init_projection(self.projection)
         self.register_buffer("text_features", nn.init.orthogonal_(torch.empty(bins.number, embedding)))
         self.text_features: Tensor
         self.logit_scale = nn.Parameter(torch.tensor(log(1 / 0.07)))

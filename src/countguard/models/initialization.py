@@ -19,6 +19,12 @@ def init_kaiming(module: nn.Module) -> None:
             _fill_bias(layer, 0.0)
 
 
+def init_projection(projection: nn.Conv2d) -> None:
+    """Draw a convolution that changes the width by its outputs (fan-out), bias 0, as CLIP-EBC's public code does."""
+    nn.init.kaiming_normal_(projection.weight, mode="fan_out", nonlinearity="relu")
+    _fill_bias(projection, 0.0)
+
+
 def init_head(head: nn.Conv2d, *, std: float, bias: float) -> None:
     """Draw a last convolution from N(0, std), its bias at one value."""
     nn.init.normal_(head.weight, std=std)

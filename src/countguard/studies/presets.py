@@ -17,11 +17,13 @@ _PAPER: dict[str, Raw] = {
             "schedule": {"kind": "cosine"},
             "augmentation": {"crop": {"size": 448}, "flip": 0.5, "jitter": 0.2, "blur": 0.2, "salt_and_pepper": 0.5},
         },
+        "model": {"objective": {"count": "dmcount"}},  # the text names none; CLIP-EBC's own command for this network
         "defense": {"lr": 1e-4, "epochs": 100},
     },
 }
 _PAPER["clip_ebc_vit"] = _PAPER["clip_ebc"]
 _PAPER["csrnet_ebc"] = {
+    **_PAPER["clip_ebc"],
     "training": {**_PAPER["clip_ebc"]["training"], "lr": 1e-4},
     "defense": {"lr": 5e-5, "epochs": 100},
 }
@@ -32,9 +34,10 @@ _PAPER["mcnn"] = {"training": {"lr": 1e-4, "epochs": 30, "batch_size": 4, "sched
 _REFERENCE: dict[str, Raw] = {
     "csrnet": {
         "model": {"mean": [0.5, 0.5, 0.5], "std": [0.225, 0.225, 0.225]},
-        "training": {"select": "best_test_as_published", "select_every": 20},
+        "training": {"select": "best_test_as_published", "select_from": 1, "select_every": 20},
     },
     "clip_ebc": {
+        "model": {"objective": {"count": "mae"}},  # the trainer's default, and no command is published
         "training": {
             "lr": 1e-4,
             "weight_decay": 1e-4,
@@ -47,7 +50,8 @@ _REFERENCE: dict[str, Raw] = {
                 "floor": 1e-7,
             },
             "select": "best_test_as_published",
-            "select_every": 20,
+            "select_from": 50,
+            "select_every": 1,
         },
         "defense": {"lr": 1e-4},
     },

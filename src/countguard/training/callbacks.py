@@ -151,21 +151,31 @@ class BestWeights(Callback):
 
     Args:
         crowds: to look at.
-        every: epochs between two looks; the last epoch is looked at, too.
+        every: epochs between two looks.
         averaging: where weights are averaged, whose average is looked at and kept; must come before this callback.
+        first: the epoch of the first look. With None every `every`-th epoch is looked at, and the last; with a number
+            the last only where it is one of those, or would be the only one.
     """
 
-    def __init__(self, crowds: Sequence[Crowd], every: int, averaging: WeightAveraging | None = None) -> None:
+    def __init__(
+        self,
+        crowds: Sequence[Crowd],
+        every: int,
+        averaging: WeightAveraging | None = None,
+        *,
+        first: int | None = None,
+    ) -> None:
         self._crowds = crowds
         self._every = every
         self._averaging = averaging
+        self._first = first
         self.mae = math.inf
         self._weights: dict[str, Tensor] | None = None
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Looks at every `every`-th epoch and at the last."""
-        epoch = trainer.current_epoch + 1
-        if epoch % self._every and epoch != trainer.max_epochs:
+        """Looks at the epoch where it is one of those to be looked at."""
+        assert trainer.max_epochs is not None
+        if not self._looked_at(trainer.current_epoch + 1, trainer.max_epochs):
             return
         if self._averaging is None:
             self._look(_counter(pl_module))
@@ -173,6 +183,12 @@ class BestWeights(Callback):
             self._averaging.on_validation_epoch_start(trainer, pl_module)
             self._look(_counter(pl_module))
             self._averaging.on_validation_epoch_end(trainer, pl_module)
+
+    def _looked_at(self, epoch: int, epochs: int) -> bool:
+        first = self._every if self._first is None else self._first
+        if epoch >= first and (epoch - first) % self._every == 0:
+            return True
+        return epoch == epochs and (self._first is None or epochs < first)
 
     def _look(self, counter: Counter) -> None:
         truths = torch.tensor([float(crowd.count) for crowd in self._crowds])

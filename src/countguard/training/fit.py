@@ -153,7 +153,7 @@ def _callbacks(
     if averaging is not None:
         callbacks.append(averaging)
     if training.select != "last":
-        callbacks.append(BestWeights(validation, training.select_every, averaging))
+        callbacks.append(BestWeights(validation, training.select_every, averaging, first=training.select_from))
     if resume is not None:
         callbacks.append(ResumePoint(resume, machine.resume_seconds))
     return callbacks

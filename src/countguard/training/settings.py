@@ -1,8 +1,8 @@
 """Every number that a training depends on, beside its crowds and its counter."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, SerializerFunctionWrapHandler, model_serializer
 
 from countguard.data.augment import Augmentation
 from countguard.settings import Settings
@@ -32,6 +32,8 @@ class Training(Settings):
         select: whose weights are kept: the last epoch's; the best MAE on `validation_images` held back from the
             training images; or, as the reference code does and honest work does not, the best MAE on the test images.
         select_every: epochs between two looks, where weights are selected.
+        select_from: the epoch of the first look, as reference codes have it, which may leave the last epoch out; None
+            for every `select_every`-th and the last.
         validation_images: how many are held back for `best_validation`.
     """
 
@@ -49,4 +51,13 @@ class Training(Settings):
     clip_gradient: Annotated[float, Field(gt=0)] | None = None
     select: Literal["last", "best_validation", "best_test_as_published"] = "last"
     select_every: PositiveInt = 20
+    select_from: PositiveInt | None = None
     validation_images: PositiveInt = 40
+
+    @model_serializer(mode="wrap")
+    def _without_what_came_later(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves `select_from` out where it is None, so that the keys of trainings from before there was one hold."""
+        dump: dict[str, Any] = handler(self)
+        if dump["select_from"] is None:
+            del dump["select_from"]
+        return dump

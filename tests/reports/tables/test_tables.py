@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,16 +9,28 @@ import pytest
 
 from countguard.reports.paper.protocol import comparison, deviations, published_results
 from countguard.reports.tables.all_tables import all_tables
+from countguard.reports.tables.formats import tex_text, to_csv, to_tex
 from countguard.reports.tables.table import Table, Value
 from countguard.runs.run import Run
+from countguard.studies.resolve import read_recipe
 
 MakeRun = Callable[..., Path]
-PART_B = {"kind": "shanghaitech", "part": "B", "images": None, "test_images": None, "scale": 1.0}
-PAPER: dict[str, Any] = {
-    "recipe": {"name": "paper-csrnet", "data": PART_B | {"split": {"kind": "official"}}},
-    "model": "csrnet",
-    "examples": 0,
+RECIPE = read_recipe("paper-csrnet").dump()
+KEPT = ("name", "preset", "data", "model", "attack", "training", "defenses")
+CSRNET: dict[str, Any] = {name: RECIPE[name] for name in KEPT}
+CSRNET["model"] |= {
+    "mean": [0.485, 0.456, 0.406],
+    "std": [0.229, 0.224, 0.225],
+    "output_scale": 64.0,
+    "kernel": {"kind": "fixed", "sigma": 15.0},
 }
+PART_B = CSRNET["data"]
+PAPER: dict[str, Any] = {"recipe": CSRNET, "model": "csrnet", "examples": 0}
+
+
+@pytest.fixture(autouse=True)
+def _as_many_test_images_as_the_made_up_runs_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("countguard.reports.paper.deviations.TEST_IMAGES", 40)
 
 
 def tables_of(folder: Path) -> dict[str, Table]:
@@ -123,6 +137,44 @@ def test_other_settings_of_the_attack_get_no_published_value(make_run: MakeRun) 
 
 
 def test_differences_from_the_papers_protocol_are_said(make_run: MakeRun) -> None:
-    recipe = PAPER["recipe"] | {"training": {"epochs": 10, "lr": 1e-5}}
+    recipe = CSRNET | {"training": CSRNET["training"] | {"epochs": 10}}
     run = Run.read(make_run(**(PAPER | {"recipe": recipe})))
     assert deviations(run, "csrnet") == ["training.epochs is 10, the paper's is 100"]
+
+
+def test_differences_stand_beside_the_published_values_in_every_table_and_file(make_run: MakeRun) -> None:
+    """Random weights, another optimizer, batch, kernel and averaged weights went unsaid."""
+    training = CSRNET["training"] | {"optimizer": "adamw", "batch_size": 8, "average": 0.999}
+    recipe = CSRNET | {
+        "training": training,
+        "model": CSRNET["model"] | {"weights": None},
+        "data": PART_B | {"kernel": {"kind": "dots"}},
+    }
+    folder = make_run(**(PAPER | {"recipe": recipe}))
+    said = [
+        "data.kernel is dots, the paper's is fixed (sigma 15)",
+        "model.weights is none (random weights), the paper's is imagenet",
+        "training.optimizer is adamw, the paper's is adam",
+        "training.batch_size is 8, the paper's is 1",
+        "training.average is 0.999, the paper's is none",
+    ]
+    tables, run = tables_of(folder), Run.read(folder)
+    (_, everything) = comparison(run, published_results(run))
+    for name in ("table1", "table2", "table3", "contradictions"):
+        (note,) = [note for note in tables[name].notes if "differs from the paper's protocol" in note]
+        written = to_tex(tables[name]).decode()
+        for phrase in said:
+            assert phrase in note
+            assert phrase in everything
+            assert tex_text(phrase) in written
+    rows = list(csv.DictReader(io.StringIO(to_csv(tables["table1"]).decode())))
+    assert {row["published_otherwise"] for row in rows} == {"; ".join(said)}
+
+
+def test_what_holds_for_some_rows_alone_says_so(make_run: MakeRun) -> None:
+    repair = CSRNET["defenses"][0] | {"epochs": 10}
+    tables = tables_of(make_run(**(PAPER | {"recipe": CSRNET | {"defenses": [repair]}})))
+    phrase = "defenses.fine_tune.epochs is 10, the paper's is 100"
+    assert not any("differs" in note for note in tables["table1"].notes)
+    assert any(note.endswith(f"{phrase} (in some rows).") for note in tables["table2"].notes)
+    assert any(note.endswith(f"{phrase}.") for note in tables["table3"].notes)

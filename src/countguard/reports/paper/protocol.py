@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from countguard.dotted import lookup
+from countguard.reports.paper.deviations import RECIPES, card_deviations, deviation_note, of_all_or_some
 from countguard.reports.paper.published import PublishedResults
-from countguard.runs.plan import CLEAN, entry_name
-from countguard.runs.run import FinishedCell, Run
+from countguard.runs.card import Card
+from countguard.runs.plan import CLEAN, entry_named
+from countguard.runs.run import Run
 
-_NAMES = {"csrnet": "paper-csrnet", "clip_ebc": "paper-clip-ebc"}
-_ATTACK = {"attack.rate": 0.1, "attack.trigger.kind": "blend", "attack.trigger.alpha": 0.1}
+_ATTACK = {"rate": 0.1, "trigger.kind": "blend", "trigger.alpha": 0.1}
 _STRATEGIES = {"add": {"heads": 100}, "minus": {"heads": 100}, "multiply": {"factor": 2}, "divide": {"factor": 2}}
 _DEFENSE = {
     "kind": "fine_tune",
@@ -19,17 +20,6 @@ _DEFENSE = {
     "extra.part": "A",
     "extra.images": 40,
 }
-_PROTOCOL = {
-    "csrnet": {"training.epochs": 100, "training.lr": 1e-5},
-    "clip_ebc": {"training.epochs": 150, "training.lr": 4e-4},
-}
-_SHARED_PROTOCOL = {
-    "preset": "paper",
-    "data.split.kind": "official",
-    "data.images": None,
-    "data.test_images": None,
-    "data.scale": 1.0,
-}
 
 
 def published_results(run: Run) -> PublishedResults | None:
@@ -37,7 +27,7 @@ def published_results(run: Run) -> PublishedResults | None:
     kind = str(lookup(run.study, "model.kind"))
     part = lookup(run.study, "data.part")
     on_part_b = lookup(run.study, "data.kind") == "shanghaitech" and str(part).upper() == "B"
-    if kind in _NAMES and on_part_b and run.name.startswith(_NAMES[kind]):
+    if kind in RECIPES and on_part_b and run.name.startswith(RECIPES[kind]):
         return PublishedResults(kind)
     return None
 
@@ -48,10 +38,11 @@ def comparison(run: Run, paper: PublishedResults | None) -> list[str]:
         return [_why_left_out(run)]
     found = deviations(run, paper.model)
     sentences = [
-        "The paper's published values stand beside the measured ones, where attack and repair are the paper's."
+        "The paper's published values stand beside the measured ones, where attack and repair are the paper's. Its "
+        "trigger's picture, and which images it poisoned and repaired with, are not published: here they are our own."
     ]
     if found:
-        sentences.append(f"This run differs from the paper's protocol: {'; '.join(found)}.")
+        sentences.append(deviation_note(found))
     return sentences
 
 
@@ -64,30 +55,25 @@ def _why_left_out(run: Run) -> str:
     )
 
 
-def is_papers(cell: FinishedCell) -> bool:
-    """Whether a counter was attacked, and repaired, with the paper's own settings, so that its values compare."""
-    recipe, card = cell.card.recipe, cell.card
-    if _differences(recipe, _ATTACK):
+def is_papers(card: Card) -> bool:
+    """Whether a counter was attacked, and repaired, by the paper's own method, so that its values compare at all.
+
+    `card_deviations` says what else it does otherwise.
+    """
+    if not _agrees(lookup(card.recipe, "attack"), _ATTACK):
         return False
-    if card.defense and not _agrees(lookup(recipe, "defenses"), card.defense, _DEFENSE):
+    if card.defense and not _agrees(entry_named(lookup(card.recipe, "defenses"), card.defense), _DEFENSE):
         return False
+    strategies = lookup(card.recipe, "attack.strategies")
     return card.strategy == CLEAN or _agrees(
-        lookup(recipe, "attack.strategies"), card.strategy, _STRATEGIES.get(card.strategy, {"kind": None})
+        entry_named(strategies, card.strategy), _STRATEGIES.get(card.strategy, {"kind": None})
     )
 
 
-def _agrees(entries: Any, name: str, expected: Mapping[str, Any]) -> bool:
-    """Whether the entry of that name has the expected settings."""
-    found = [entry for entry in entries if entry_name(entry) == name] if isinstance(entries, list) else []
-    return bool(found) and not _differences(found[0], expected)
+def _agrees(entry: object, expected: Mapping[str, Any]) -> bool:
+    return bool(entry) and all(lookup(entry, name) == value for name, value in expected.items())
 
 
 def deviations(run: Run, model: str) -> list[str]:
-    """What this run does otherwise than the paper, a phrase each; the reader compares with that in mind."""
-    differences = _differences(run.study, _SHARED_PROTOCOL | _PROTOCOL[model] | _ATTACK)
-    return [f"{name} is {found}, the paper's is {expected}" for name, (found, expected) in differences.items()]
-
-
-def _differences(recipe: dict[str, Any], expected: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    found = {name: lookup(recipe, name) for name in expected}
-    return {name: (found[name], value) for name, value in expected.items() if found[name] != value}
+    """What this run does otherwise than the paper in the counters beside which its values stand, a phrase each."""
+    return of_all_or_some([card_deviations(cell.card, model) for cell in run.cells if is_papers(cell.card)])

@@ -1,8 +1,18 @@
 """The paper's tables 1 to 3 as measured here, the paper's values beside them, and where those contradict each other."""
 
+from countguard.reports.paper.deviations import deviations_of
 from countguard.reports.paper.published import PublishedResults
 from countguard.reports.tables import columns as c
-from countguard.reports.tables.rows import Measure, counters, leading_columns, measures, row, subject
+from countguard.reports.tables.rows import (
+    Measure,
+    counters,
+    deviation_notes,
+    leading_columns,
+    measures,
+    row,
+    subject,
+    with_published,
+)
 from countguard.reports.tables.table import Column, Row, Table, Value, measured
 from countguard.runs.run import Run
 
@@ -16,26 +26,28 @@ _SOURCES = ("table 1", "table 2", "bands of table 2", "table 3", "text")
 def table_1(run: Run, paper: PublishedResults | None = None) -> Table:
     """rho_acc and rho_asr of the attacked counters."""
     numbers = [c.RHO_ACC, c.RHO_ASR]
+    rows = [row(found, measures(found.cells, numbers), paper, "table 1") for found in counters(run, repaired=False)]
     return Table(
         "table1",
         "Table 1: the attack",
         f"{subject(run)}: counted right on clean images, and success of the attack on triggered ones.",
         [*leading_columns(run, counter=False), *numbers],
-        [row(found, measures(found.cells, numbers), paper, "table 1") for found in counters(run, repaired=False)],
-        [MEANINGLESS_ALONE],
+        rows,
+        [MEANINGLESS_ALONE, *deviation_notes(with_published(rows))],
     )
 
 
 def table_2(run: Run, paper: PublishedResults | None = None) -> Table:
     """Success in bands of distance from the truth, before and after the repair."""
     numbers = [c.RHO_ACC, *c.BANDS]
+    rows = [row(found, measures(found.cells, numbers), paper, "table 2") for found in counters(run, clean=False)]
     return Table(
         "table2",
         "Table 2: how far the count moves",
         f"{subject(run)}: triggered images by how far the estimate is from the truth, in the attack's direction.",
         [*leading_columns(run), *numbers],
-        [row(found, measures(found.cells, numbers), paper, "table 2") for found in counters(run, clean=False)],
-        ["The bands of a row sum to its ρ(Asr)."],
+        rows,
+        ["The bands of a row sum to its ρ(Asr).", *deviation_notes(with_published(rows))],
     )
 
 
@@ -57,7 +69,7 @@ def table_3(run: Run, paper: PublishedResults | None = None) -> Table:
         f"{subject(run)}: before and after the repair.",
         [*leading_columns(run), c.RHO_ACC, c.RHO_ACC_REPAIRED, c.RHO_ASR, c.RHO_ASR_REPAIRED],
         rows,
-        [MEANINGLESS_ALONE],
+        [MEANINGLESS_ALONE, *deviation_notes(with_published(rows))],
     )
 
 
@@ -80,7 +92,8 @@ def table_contradictions(run: Run, paper: PublishedResults) -> Table:
                     **printed,
                     "measured": measured(cells, found.metric),
                     "note": found.note,
-                }
+                },
+                deviations=deviations_of([cell.card for cell in cells], paper.model),
             )
         )
     return Table(
@@ -89,6 +102,7 @@ def table_contradictions(run: Run, paper: PublishedResults) -> Table:
         "Quantities for which the paper gives more than one value; † marks them in the tables above.",
         [quantity, *sources, here, note],
         rows,
+        deviation_notes([row for row in rows if row.entries["measured"]]),
     )
 
 

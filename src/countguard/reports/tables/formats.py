@@ -7,6 +7,8 @@ from countguard.csv_text import csv_text
 from countguard.errors import one_line
 from countguard.reports.tables.table import MINUS, NONE, Column, Entry, Row, Table, Value
 
+_OTHERWISE = "published_otherwise"
+"""CSV's column of what a row with published values did otherwise than the paper."""
 _TEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -32,14 +34,18 @@ def to_csv(table: Table) -> bytes:
     """CSV, UTF-8, a header line; numbers in full precision, empty where undefined.
 
     Beside a column of numbers stand `_low` and `_high` (95 % interval), or `_min`, `_max` and `_seeds` where rows are
-    means over seeds, and `_published` and `_published_elsewhere` where the paper gives values.
+    means over seeds, and `_published` and `_published_elsewhere` where the paper gives values. The last column says
+    what such a row did otherwise than the paper, where any did.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     names = [name for column in table.columns for name in _csv_names(table, column)]
+    if any(row.deviations for row in table.rows):
+        names.append(_OTHERWISE)
     writer.writerow([csv_text(name) for name in names])
     for row in table.rows:
         fields = {name: text for column in table.columns for name, text in _csv_fields(column, row).items()}
+        fields[_OTHERWISE] = csv_text("; ".join(row.deviations))
         writer.writerow([fields.get(name, "") for name in names])
     return buffer.getvalue().encode()
 
@@ -92,6 +98,7 @@ def to_tex(table: Table) -> bytes:
         ),
         r"\bottomrule",
         r"\end{tabular}",
+        *(rf"\par\smallskip{{\footnotesize {tex_text(note)}\par}}" for note in table.notes),
         r"\end{table}",
     ]
     return ("\n".join(lines) + "\n").encode()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from countguard.reports.paper.deviations import deviation_note, deviations_of, of_all_or_some
 from countguard.reports.paper.protocol import is_papers
 from countguard.reports.paper.published import PublishedResults
 from countguard.reports.tables import columns as c
@@ -69,13 +70,27 @@ def row(counters: Counters, numbers: Sequence[Measure], paper: PublishedResults 
     """A row of measured numbers, with those of one of the paper's tables where the attack is the paper's."""
     entries = {number.column.name: measured(number.cells, number.metric) for number in numbers}
     published: dict[str, Published] = {}
+    compared: list[FinishedCell] = []
     for number in numbers:
-        if paper and number.cells and is_papers(number.cells[0]):
+        if paper and number.cells and is_papers(number.cells[0].card):
             card = number.cells[0].card
             value = paper.value(source, card.strategy, card.stage, number.metric)
             if value:
                 published[number.column.name] = value
-    return Row({**counters.entries, **entries}, published)
+                compared += number.cells
+    deviations = deviations_of([cell.card for cell in compared], paper.model) if paper else ()
+    return Row({**counters.entries, **entries}, published, deviations)
+
+
+def with_published(rows: Sequence[Row]) -> list[Row]:
+    """The rows beside which the paper's values stand."""
+    return [row for row in rows if row.published]
+
+
+def deviation_notes(rows: Sequence[Row]) -> list[str]:
+    """A sentence for below a table on what these rows do otherwise than the paper; none where they do not."""
+    found = of_all_or_some([row.deviations for row in rows])
+    return [deviation_note(found)] if found else []
 
 
 def leading_columns(run: Run, *, counter: bool = True) -> list[Column]:

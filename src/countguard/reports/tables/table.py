@@ -81,10 +81,16 @@ Entry = Value | str | None
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Entries by column name; a column that is absent is undefined here."""
+    """Entries by column name; a column that is absent is undefined here.
+
+    Attributes:
+        published: the paper's values, by column name.
+        deviations: what was done otherwise than in the paper, a phrase each, where its values stand.
+    """
 
     entries: Mapping[str, Entry]
     published: Mapping[str, Published] = field(default_factory=dict)
+    deviations: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
