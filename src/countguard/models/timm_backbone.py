@@ -1,6 +1,6 @@
 """Any backbone of timm below a light decoder: the counter for real crowds that trains on CPU cores."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, validate_call
@@ -12,6 +12,7 @@ from countguard.models.clip_blockwise import doubled
 from countguard.models.counter import Counter, Mean, OutputScale, Std
 from countguard.models.initialization import init_head, init_kaiming
 from countguard.models.registry import counter
+from countguard.models.steps import State, Step
 from countguard.models.timm_features import feature_recipe, laid_out, public_configuration
 from countguard.models.timm_weights import LITE0, PACKAGED_MEAN, PACKAGED_STD, packaged_lite0, timms_own
 
@@ -107,6 +108,18 @@ class TimmCounter(Counter):
         names = self.backbone.state_dict().keys()
         self.backbone.load_state_dict({name: state[name] for name in names})
 
+    def steps(self) -> list[Step]:
+        """See `Counter.steps`; each module of a backbone that is a list of them is one, any other backbone is one."""
+        backbone, maps = self.backbone, getattr(self.backbone, "return_layers", None)
+        last = Step("decoder", lambda state: (self.decoded(state),))
+        if maps is None or not isinstance(backbone, nn.ModuleDict):
+            return [Step("backbone", lambda state: tuple(backbone(state[0]))), last]
+        steps, found = [], 0
+        for name, module in backbone.items():
+            steps.append(Step(f"backbone.{name}", _behind(module, found)))
+            found += name in maps
+        return [*steps, last]
+
     def explained_layer(self) -> nn.Module:
         """The decoder's first ReLU; at its last one, Grad-CAM is all but the density itself."""
         return self.decoder[1]
@@ -120,3 +133,8 @@ class TimmCounter(Counter):
         self._mean_and_std = (mean, std)
         for buffer, values in ((self.mean, mean), (self.std, std)):
             buffer.copy_(buffer.new_tensor(values).view(3, 1, 1))
+
+
+def _behind(module: nn.Module, found: int) -> Callable[[State], State]:
+    """Keeps the maps that were found before a module, and lets the module take the last one further."""
+    return lambda state: (*state[:found], module(state[-1]))

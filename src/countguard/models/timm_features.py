@@ -1,5 +1,6 @@
 """timm's backbones as feature networks: which maps they have, at which strides, and how far a map cell sees."""
 
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -60,13 +61,14 @@ def public_configuration(backbone: str) -> Any:
     """
     package = timm()
     architecture, _, weights = backbone.partition(".")
-    known = package.get_pretrained_cfg(backbone, allow_unregistered=False) if package.is_model(architecture) else None
-    if known is None:
-        part = (
-            f"{architecture} has no weights {weights!r}" if package.is_model(architecture) else f"has no {backbone!r}"
+    if not package.is_model(architecture):
+        raise InputError(
+            f"model.backbone: timm {package.__version__} has no {architecture!r}; timm.list_models() names what it has"
         )
-        raise InputError(f"model.backbone: timm {package.__version__} {part}; timm.list_models() names what it has")
-    return known
+    with suppress(RuntimeError):
+        if (known := package.get_pretrained_cfg(backbone)) is not None:
+            return known
+    raise InputError(f"model.backbone: timm {package.__version__} knows no weights {weights!r} of {architecture}")
 
 
 def feature_recipe(backbone: str, stride: int) -> Recipe:
