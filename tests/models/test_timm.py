@@ -41,8 +41,8 @@ def test_the_default_keeps_of_its_backbone_what_it_needs(lite0: TimmCounter) -> 
     assert lite0.features.strides == (8, 16)
     assert lite0.features.channels == (40, 112)
     assert [name for name, _ in lite0.backbone.named_children()][-1] == "blocks_4"
-    assert sum(parameter.numel() for parameter in lite0.parameters()) == 949_857
-    assert lite0.explained_layer() is lite0.decoder[1]
+    assert sum(parameter.numel() for parameter in lite0.parameters()) == 950_049
+    assert lite0.explained_layer() is lite0.decoder[2]
     assert lite0.settings()["mean"] == [0.5, 0.5, 0.5]
 
 

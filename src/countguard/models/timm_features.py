@@ -37,7 +37,8 @@ class Recipe:
 
     def build(self, *, pretrained: bool = False) -> nn.Module:
         """The network: images [B, 3, H, W], normalised, to a list of maps."""
-        return _created(self.backbone, self.options, pretrained=pretrained)
+        network: nn.Module = _created(self.backbone, self.options, pretrained=pretrained)
+        return network
 
 
 def timm() -> Any:
