@@ -21,6 +21,7 @@ BENCHMARKS = {
     "exporting": "benchmarks.exporting",
     "evaluation": "benchmarks.evaluation",
     "training": "benchmarks.training",
+    "freezing": "benchmarks.freezing",
     "growth": "benchmarks.growth",
     "precision": "benchmarks.precision",
 }

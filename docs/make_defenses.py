@@ -1,4 +1,4 @@
-"""Fills the tables of docs/defenses.md from the cards in results/, and draws its curves.
+"""Fills the tables of docs/defenses.md and docs/real-crowds.md from the cards in results/, and draws the curves.
 
     python docs/make_defenses.py
 
@@ -18,7 +18,7 @@ from countguard.runs.card import Card
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
-PAGE = ROOT / "docs" / "defenses.md"
+PAGES = (ROOT / "docs" / "defenses.md", ROOT / "docs" / "real-crowds.md")
 IMAGES = ROOT / "docs" / "images"
 STRATEGIES = ("add", "minus", "multiply", "divide")
 REPAIRS = ("random_blend", "fine_tune_augmented", "fine_tune")
@@ -111,6 +111,36 @@ def before_and_after(study: str, *defenses: str) -> Table:
                 ]
             )
     return rows
+
+
+def counters_beside_each_other(**studies: str) -> Table:
+    """One row a study: the clean counter, and each attack's net success, as trained and repaired by random blends."""
+    rows = [["counter", "images", "seeds", "MAE, clean counter", "right, clean", *STRATEGIES, "minutes a training"]]
+    for name, study in studies.items():
+        cards = cards_of(study)
+        clean = select(cards, "clean")
+        if not clean:
+            continue
+        data = clean[0].recipe["data"]
+        seconds = fmean(value for card in cards if not card.defense for value in _values([card], "seconds"))
+        repaired = "random_blend" if any(card.defense == "random_blend" for card in cards) else "fine_tune"
+        rows.append(
+            [
+                f"{name.replace('_', ' ')}, scale {data['scale']:g}",
+                str(clean[0].images),
+                ", ".join(str(card.seed) for card in clean),
+                mean(clean, "mae"),
+                mean(clean, "rho_acc"),
+                *(_before_and_after(cards, strategy, repaired) for strategy in STRATEGIES),
+                f"{seconds / 60:.1f}",
+            ]
+        )
+    return rows
+
+
+def _before_and_after(cards: Sequence[Card], strategy: str, repair: str) -> str:
+    measured = (mean(select(cards, strategy, defense), "net_asr") for defense in ("", repair))
+    return " / ".join(text for text in measured if text)
 
 
 def all_methods(study: str) -> Table:
@@ -268,6 +298,10 @@ TABLES: dict[str, Callable[[], Table]] = {
     "adaptive": lambda: before_and_after("defenses-adaptive-paper", "random_blend"),
     "adaptive-all": lambda: before_and_after("defenses-adaptive-all-paper", "random_blend"),
     "triggers": lambda: against_triggers("triggers-paper", "random_blend"),
+    "real-counters": lambda: counters_beside_each_other(
+        MCNN="real-defenses-mcnn-paper", EfficientNet_Lite0="real-timm-paper"
+    ),
+    "real-timm": lambda: before_and_after("real-timm-paper", "random_blend", "fine_tune"),
     "real-mcnn": lambda: before_and_after("real-defenses-mcnn-paper", "random_blend", "fine_tune"),
 }
 
@@ -285,7 +319,8 @@ def filled(page: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text()))
+    for page in PAGES:
+        page.write_text(filled(page.read_text()))
     with style():
         draw_against_share("defenses-paper", "defenses_share")
         draw_against_setting("defenses-budget-paper", "clean_images", "clean images", "defenses_budget")

@@ -40,8 +40,8 @@ KEPT = (
     "device",
     "seconds",
 )
-ELSEWHERE = ("defenses", "real-defenses", "triggers")
-"""How the names of studies begin whose tables are in docs/defenses.md."""
+ELSEWHERE = ("defenses", "real-defenses", "real-timm", "triggers")
+"""How the names of studies begin whose tables are in docs/defenses.md or docs/real-crowds.md."""
 
 
 def keep(run: Path) -> None:

@@ -3,11 +3,14 @@
 import runpy
 from pathlib import Path
 
+import pytest
+
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-def test_the_page_of_repairs_is_what_the_cards_say() -> None:
-    page = (DOCS / "defenses.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["defenses.md", "real-crowds.md"])
+def test_the_pages_of_repairs_are_what_the_cards_say(name: str) -> None:
+    page = (DOCS / name).read_text(encoding="utf-8")
     assert "<!-- table: " in page
     assert runpy.run_path(str(DOCS / "make_defenses.py"))["filled"](page) == page
 

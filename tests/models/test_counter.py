@@ -122,7 +122,7 @@ def test_a_few_steps_from_random_weights_learn(kind: str) -> None:
 
 
 def test_importing_the_models_imports_no_optional_package() -> None:
-    heavy = ("open_clip", "torchvision", "lightning", "captum", "matplotlib", "pandas", "gradio")
+    heavy = ("open_clip", "timm", "torchvision", "lightning", "captum", "matplotlib", "pandas", "gradio")
     command = f"import sys, countguard.models; sys.exit(', '.join(set({heavy}) & set(sys.modules)) or 0)"
     subprocess.run([sys.executable, "-c", command], check=True)
 

@@ -18,9 +18,16 @@ def test_two_processes_train_what_one_trains() -> None:
     torch.testing.assert_close(two, one, rtol=1e-4, atol=1e-6)
 
 
-def trained(crowds: list[Crowd], training: Training, devices: int) -> Tensor:
+def trained(crowds: list[Crowd], training: Training, devices: int, kind: str = "mcnn") -> Tensor:
     torch.manual_seed(0)
-    counter = build_counter("mcnn", mean=(0.5,) * 3, std=(0.25,) * 3)
+    counter = build_counter(kind, mean=(0.5,) * 3, std=(0.25,) * 3)
     history = fit(counter, crowds, training, seed=0, machine=Machine("cpu", devices=devices))
     assert len(history.rows) == training.epochs
     return torch.cat([parameter.detach().flatten() for parameter in counter.parameters()])
+
+
+def test_two_processes_train_behind_a_frozen_part_what_one_trains() -> None:
+    crowds = list(Synthetic(train=6, height=32, width=48, heads=(4, 40)).crowds("train"))
+    training = Training(lr=1e-4, epochs=2, batch_size=4, freeze="features")  # all of the batch norm is in it
+    one, two = (trained(crowds, training, devices, "lite") for devices in (1, 2))
+    torch.testing.assert_close(two, one, rtol=1e-4, atol=1e-6)

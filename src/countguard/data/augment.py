@@ -74,6 +74,11 @@ class Augmentation(Settings):
     salt_and_pepper: Annotated[float, Field(ge=0, le=1)] = 0.0
     blend: Blending | None = None
 
+    @property
+    def only_mirrors(self) -> bool:
+        """Whether a crowd is left as it is or mirrored, and nothing else."""
+        return self == Augmentation(flip=self.flip)
+
     def __call__(self, crowd: Crowd, generator: torch.Generator, others: Sequence[Crowd] = ()) -> Crowd:
         """A changed copy; every random number comes from the CPU generator. `others` may be cut or mixed in."""
         if self.cutmix is not None:

@@ -2,7 +2,7 @@
 
 from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import overload
 
@@ -63,12 +63,15 @@ class Batch:
         kernels: one an image; None where the data set names none.
         weight: B over the mean number of images that each process got in this step: 1 in a single process. Gradients
             that are averaged over processes then equal those of the whole batch.
+        drawn: the place of each among the training crowds, and whether the augmentation changed it; empty where
+            nobody asks.
     """
 
     images: Tensor
     points: list[Tensor]
     kernels: list[Kernel | None]
     weight: float = 1.0
+    drawn: list[tuple[int, bool]] = field(default_factory=list)
 
 
 class EpochBatches:
@@ -142,16 +145,18 @@ class EpochBatches:
         """This process's share of one step."""
         mine = members[self.rank :: self.world]
         weight = len(mine) * self.world / len(members)
-        crowds = [self._drawn(epoch, index) for index in mine or members[:1]]
+        chosen = mine or members[:1]
+        originals = [self.crowds[index] for index in chosen]
+        crowds = [self._changed(epoch, index, crowd) for index, crowd in zip(chosen, originals, strict=True)]
         return Batch(
             torch.stack([crowd.image for crowd in crowds]),
             [crowd.points for crowd in crowds],
             [crowd.kernel for crowd in crowds],
             weight,
+            [(i, now is not crowd) for i, crowd, now in zip(chosen, originals, crowds, strict=True)],
         )
 
-    def _drawn(self, epoch: int, index: int) -> Crowd:
-        crowd = self.crowds[index]
+    def _changed(self, epoch: int, index: int, crowd: Crowd) -> Crowd:
         if self.augmentation is None:
             return crowd
         return self.augmentation(crowd, generator_for(self.seed, "augment", epoch, index), self.crowds)

@@ -34,6 +34,7 @@ class NeuronPruning(TrainedDefense):
         alpha: weight of the loss without perturbation.
         mask_lr: learning rate of the masks.
         threshold: of pruning.
+        freeze: not for this repair: it trains masks of all channels and none of the weights.
     """
 
     kind: Literal["neuron_pruning"] = "neuron_pruning"
@@ -41,6 +42,7 @@ class NeuronPruning(TrainedDefense):
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.2
     mask_lr: Annotated[float, Field(gt=0)] = 0.2
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.2
+    freeze: None = None
 
     def repair(self, counter: Counter, clean: Sequence[Crowd], **conditions: Unpack[Conditions]) -> History:
         """See `Defense.repair`."""

@@ -47,6 +47,7 @@ class BlockwiseCounter(Counter):
     """
 
     compiled_method = "logits"
+    network = "logits"
 
     @validate_call
     def __init__(

@@ -12,6 +12,7 @@ from torch.nn import functional
 from countguard.data.crowd import Crowd
 from countguard.data.density import density_maps
 from countguard.data.kernels import Fixed, Kernel
+from countguard.models.steps import Step
 from countguard.models.weights_file import WeightsFile
 
 Mean: TypeAlias = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
@@ -45,6 +46,8 @@ class Counter(nn.Module):
     kind: ClassVar[str] = "custom"
     compiled_method: ClassVar[Literal["error", "logits"]] = "error"
     """What a training compiles: the whole error; or the network alone, where the loss needs more than a target."""
+    network: ClassVar[Literal["density", "logits"]] = "density"
+    """The method that is the network alone: from normalised images to its last map."""
     pretrained: ClassVar[tuple[str, ...]] = ()
     """Names of public weights that `load_pretrained` knows."""
     stride: int = 8
@@ -77,6 +80,14 @@ class Counter(nn.Module):
     @abstractmethod
     def density(self, normalised: Tensor) -> Tensor:
         """Normalised images [B, 3, H, W], sides multiples of `align`, to [B, 1, H/stride, W/stride]."""
+
+    def steps(self) -> list[Step]:
+        """What `network` does, as steps in order; empty where it does not part into steps.
+
+        From normalised images [B, 3, H, W] as the first state to a last state that is the last map alone. A training
+        may then freeze the first ones, and keep what they give.
+        """
+        return []
 
     @abstractmethod
     def explained_layer(self) -> nn.Module:

@@ -9,6 +9,7 @@ from countguard.models.fused import in_turn
 from countguard.models.imagenet import vgg_features
 from countguard.models.initialization import init_normal
 from countguard.models.registry import counter
+from countguard.models.steps import Step, layers_of
 
 FRONTEND: tuple[int | None, ...] = (64, 64, None, 128, 128, None, 256, 256, 256, None, 512, 512, 512)
 """VGG-16 up to conv4_3: the width of each convolution, None for a 2x2 max pooling."""
@@ -57,6 +58,10 @@ class CSRNet(Counter):
     def load_pretrained(self, name: str) -> None:
         """See `Counter.load_pretrained`; "imagenet" fills the front end."""
         self.frontend.load_state_dict(vgg_features())
+
+    def steps(self) -> list[Step]:
+        """See `Counter.steps`; each layer is one."""
+        return layers_of(self, "frontend", "backend", "output_layer")
 
     def explained_layer(self) -> nn.Module:
         """The ReLU after conv4_3."""

@@ -15,6 +15,7 @@ from countguard.models.fused import in_turn
 from countguard.models.imagenet import vgg_features
 from countguard.models.initialization import init_normal
 from countguard.models.registry import counter
+from countguard.models.steps import Step, layers_of
 
 CROWDED = 0.05
 """Share of cells with heads that an untrained counter expects: most cells of a picture are empty."""
@@ -64,6 +65,10 @@ class CSRNetEBC(BlockwiseCounter):
     def load_pretrained(self, name: str) -> None:
         """See `Counter.load_pretrained`; "imagenet" fills the front end."""
         self.frontend.load_state_dict(vgg_features())
+
+    def steps(self) -> list[Step]:
+        """See `Counter.steps`; each layer is one."""
+        return layers_of(self, "frontend", "backend", "output_layer")
 
     def explained_layer(self) -> nn.Module:
         """The ReLU after conv4_3."""

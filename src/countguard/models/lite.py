@@ -7,6 +7,7 @@ from countguard.data.kernels import Fixed, Kernel
 from countguard.models.counter import Counter, Mean, OutputScale, Std
 from countguard.models.initialization import init_head, init_kaiming
 from countguard.models.registry import counter
+from countguard.models.steps import Step, layers_of
 
 START = 0.2
 """People per cell before training: of the order of a crowd, so that the first steps do not have to find the scale."""
@@ -50,6 +51,10 @@ class Lite(Counter):
         """See `Counter.density`; people per cell."""
         density: Tensor = self.head(self.features(normalised))
         return density
+
+    def steps(self) -> list[Step]:
+        """See `Counter.steps`; each layer is one."""
+        return layers_of(self, "features", "head")
 
     def explained_layer(self) -> nn.Module:
         """The first ReLU at stride 8; at the last one, Grad-CAM is all but the density itself."""

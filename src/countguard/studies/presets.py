@@ -29,6 +29,10 @@ _PAPER["csrnet_ebc"] = {
 }
 
 _PAPER["lite"] = {"training": {"lr": 2e-3, "epochs": 30, "batch_size": 16, "schedule": {"kind": "cosine"}}}
+_PAPER["timm"] = {
+    "training": {"lr": 1e-3, "epochs": 20, "batch_size": 8, "schedule": {"kind": "cosine"}},
+    "defense": {"lr": 3e-4},
+}
 _PAPER["mcnn"] = {"training": {"lr": 1e-4, "epochs": 30, "batch_size": 4, "schedule": {"kind": "cosine"}}}
 
 _REFERENCE: dict[str, Raw] = {

@@ -27,8 +27,11 @@ from countguard.models.counter import Counter
 from countguard.training.callbacks import BestWeights, Divergence, EpochReport, History, ResumePoint
 from countguard.training.compiling import PAYS, Size, compiled
 from countguard.training.faults import IntoItsFolder, faults_explained
+from countguard.training.freezing import Frozen, frozen
 from countguard.training.module import CounterModule, CrowdData
 from countguard.training.settings import Training
+
+_log = logging.getLogger(__name__)
 
 ModuleFactory = Callable[[Counter, Training, int, int], CounterModule]
 """Makes what is trained of a counter, its settings, the steps an epoch, and the seed."""
@@ -104,12 +107,16 @@ def fit(
         raise InputError(f"training.select: {training.select} needs crowds to select on")
     batches = EpochBatches(crowds, training.batch_size, training.augmentation, seed=seed)
     trained = module(counter.to(memory_format=torch.channels_last), training, len(batches), seed)
+    if training.freeze is not None:
+        trained.frozen = Frozen(counter, training.freeze)
+        trained.keeps_features = _keeps_features(trained, training)
     resume = folder / "resume.ckpt" if folder is not None else None
     with (
         _handover(machine.devices) as handover,
         _quiet(),
         _algorithms_as_they_were(),
         torch.random.fork_rng(),
+        frozen(trained.frozen),
         compiled(counter, _met_often(batches, trained, machine)),
     ):
         history = History(report if handover is None else None, handover)
@@ -159,10 +166,25 @@ def _callbacks(
     return callbacks
 
 
+def _keeps_features(module: CounterModule, training: Training) -> bool:
+    """Whether what the frozen part gives for an image is always the same; otherwise says why it is computed anew."""
+    assert module.frozen is not None
+    if not module.frozen.parts:
+        reason = f"{module.counter.kind} does not part into steps"
+    elif not module.compiles:
+        reason = "this repair looks into the frozen layers"
+    elif not training.augmentation.only_mirrors:
+        reason = "training.augmentation does more than mirror"
+    else:
+        return True
+    _log.warning("training.freeze: %s, so the frozen part runs in every step", reason)
+    return False
+
+
 def _met_often(batches: EpochBatches, module: CounterModule, machine: Machine) -> set[Size]:
     """The sizes of batches for which the network is compiled; none where nothing is."""
     on_gpu = machine.accelerator in ("auto", "gpu", "cuda") and machine.devices == 1 and can_compile_for_gpu()
-    if not (machine.compile and module.compiles and on_gpu):
+    if not (machine.compile and module.compiles and on_gpu) or module.keeps_features:
         return set()
     return {size for size, times in batches.sizes().items() if times * module.epochs >= PAYS}
 

@@ -1,5 +1,6 @@
 """The counter and its crowds as Lightning takes them."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from countguard.data.loading import Batch, Epoch, EpochBatches
 from countguard.models.counter import Counter
 from countguard.seeds import derived_seed
+from countguard.training.freezing import Frozen
 from countguard.training.settings import Training
 
 _OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
@@ -25,11 +27,15 @@ class CounterModule(LightningModule):
         seed: of the random numbers that layers draw (dropout), anew in each epoch.
 
     Attributes:
-        compiles: whether the network may be compiled; not where hooks on its layers, or gradients by its input, are
-            what the training is about.
+        compiles: whether the network may be compiled, and run from kept features; not where hooks on its layers, or
+            gradients by its input, are what the training is about.
+        frozen: the part of the counter that stays as it is; None for none.
+        keeps_features: whether what that part gives is kept.
     """
 
     compiles: ClassVar[bool] = True
+    frozen: Frozen | None = None
+    keeps_features: bool = False
 
     def __init__(self, counter: Counter, training: Training, steps_per_epoch: int, seed: int) -> None:
         super().__init__()
@@ -63,6 +69,8 @@ class CounterModule(LightningModule):
     def on_train_epoch_start(self) -> None:
         """Seeds what layers draw, so that an epoch is the same whether or not the one before it ran in this process."""
         torch.manual_seed(derived_seed(self.seed, "layers", self.current_epoch))
+        if self.frozen is not None:
+            self.frozen.hold()
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Images and points to the device."""
@@ -80,7 +88,11 @@ class CounterModule(LightningModule):
         if balance > 0:
             weights = torch.tensor([(100 / max(1, len(points))) ** balance for points in batch.points])
             weights = weights.to(images.device, non_blocking=True)  # made there, it would be waited for
-        return self.counter.loss(images, batch.points, kernels=batch.kernels, weights=weights) * batch.weight
+        given: AbstractContextManager[None] = nullcontext()
+        if self.frozen is not None and self.keeps_features:
+            given = self.frozen.given(self.frozen.features(batch))
+        with given:
+            return self.counter.loss(images, batch.points, kernels=batch.kernels, weights=weights) * batch.weight
 
 
 class CrowdData(LightningDataModule):

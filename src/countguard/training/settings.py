@@ -29,6 +29,9 @@ class Training(Settings):
         average: decay of an exponential moving average of the weights, which then is the result; None for the last
             weights.
         clip_gradient: greatest norm of the gradient; None for no limit.
+        freeze: the dotted name of a module of the counter, such as `frontend` of a CSRNet: the network up to its end
+            stays as it is, batch norm's statistics included. Where the augmentation does no more than mirror, what
+            that part gives is computed once for each image. None trains everything.
         select: whose weights are kept: the last epoch's; the best MAE on `validation_images` held back from the
             training images; or, as the reference code does and honest work does not, the best MAE on the test images.
         select_every: epochs between two looks, where weights are selected.
@@ -49,6 +52,7 @@ class Training(Settings):
     balance: Annotated[float, Field(ge=0, le=2)] = 0.0
     average: Annotated[float, Field(gt=0, lt=1)] | None = None
     clip_gradient: Annotated[float, Field(gt=0)] | None = None
+    freeze: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     select: Literal["last", "best_validation", "best_test_as_published"] = "last"
     select_every: PositiveInt = 20
     select_from: PositiveInt | None = None
