@@ -138,7 +138,8 @@ def test_the_front_end_of_a_whole_counter_can_be_taken_alone(tmp_path: Path) -> 
     path = tmp_path / "csrnet.safetensors"
     trained = build_counter("csrnet")
     save_file(trained.state_dict(), path)
-    whole = build_counter("csrnet", weights=path)
+    settings = {"mean": (0.5,) * 3, "std": (0.225,) * 3, "output_scale": 1.0}
+    whole = build_counter("csrnet", weights=path, **settings)
     part = build_counter("csrnet", weights=f"{path}#frontend")
     assert whole.output_scale == 1.0
     assert torch.equal(whole.state_dict()["backend.0.weight"], trained.state_dict()["backend.0.weight"])
