@@ -124,9 +124,7 @@ def _read(
 
     left_out = sorted(name for name in file.shapes if not name.startswith(found.prefix))
     if left_out:
-        say(
-            f"{file.path}: {found.prefix}* is read; {len(left_out)} other tensors are not, {left_out[0][:80]} among them"
-        )
+        say(f"{file.path}: {found.prefix}* is read; {len(left_out)} others are not, {left_out[0][:80]} among them")
     if convention is not None:
         return counter_for(named(found.conventions, convention, str(file.path)))
     open_ones = [one for one in found.conventions if not settings.keys() >= one.settings.keys()]
@@ -174,5 +172,5 @@ def _unknown(file: WeightsFile, kind: str, front_end: bool) -> str:
         kinds = " or ".join(f"--model {other}" for found in others for other in found.layout.kinds)
         return f"{line}; it holds {others[0].layout.title} ({held}): {kinds}"
     if "features.16.weight" in file.shapes:
-        return f"{line}; they are those of a VGG-19 (features.16.weight)"
+        return f"{line}; they are those of a VGG-19 (features.16.weight), which dm_count has"
     return f"{line}; it holds {held} and {len(file.shapes) - 1} more"

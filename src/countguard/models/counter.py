@@ -43,7 +43,7 @@ class Counter(nn.Module):
     """
 
     kind: ClassVar[str] = "custom"
-    compiled_method: ClassVar[Literal["error", "logits"]] = "error"
+    compiled_method: ClassVar[Literal["error", "logits", "density"]] = "error"
     """What a training compiles: the whole error; or the network alone, where the loss needs more than a target."""
     pretrained: ClassVar[tuple[str, ...]] = ()
     """Names of public weights that `load_pretrained` knows."""

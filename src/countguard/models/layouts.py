@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from countguard.models import dm_count, sfanet
 from countguard.models import published_clip_ebc as clip_ebc
 from countguard.models.conventions import C3F, CLIP_EBC, CSRNET, Convention
 from countguard.models.counter import IMAGENET_MEAN, IMAGENET_STD, Counter
@@ -122,7 +123,7 @@ _IMAGENET = MappingProxyType({"mean": IMAGENET_MEAN, "std": IMAGENET_STD})
 
 FRONT_ENDS = (
     Layout(
-        ("csrnet", "csrnet_ebc"),
+        ("csrnet", "csrnet_ebc", "can"),
         "the front end of a CSRNet",
         _front_end_of_csrnet,
         ("frontend.0.weight", "frontend.21.weight"),
@@ -130,7 +131,7 @@ FRONT_ENDS = (
         whole=False,
     ),
     Layout(
-        ("csrnet", "csrnet_ebc"),
+        ("csrnet", "csrnet_ebc", "can"),
         "a VGG-16",
         _front_end_of_vgg,
         ("features.0.weight", "features.21.weight"),
@@ -138,8 +139,17 @@ FRONT_ENDS = (
         settings=_IMAGENET,
         whole=False,
     ),
+    Layout(
+        ("dm_count",),
+        "a VGG-19",
+        dm_count.own_name,
+        ("features.0.weight", "features.16.weight", "features.34.weight"),
+        strangers=("features.1.weight", "reg_layer.0.weight"),
+        settings=_IMAGENET,
+        whole=False,
+    ),
 )
-"""VGG-16 to conv4_3: cut out of a CSRNet, or torchvision's."""
+"""What a training starts from: VGG-16 to conv4_3, cut out of a CSRNet or torchvision's, and its VGG-19."""
 
 LAYOUTS = (
     Layout(
@@ -174,6 +184,34 @@ LAYOUTS = (
         must_choose=False,
         finish=clip_ebc.finish_vit,
         finished=("text_features", "prompts"),
+    ),
+    Layout(
+        ("dm_count",),
+        "DM-Count's VGG-19",
+        dm_count.own_name,
+        ("features.0.weight", "features.16.weight", "reg_layer.0.weight", "density_layer.0.weight"),
+        settings=MappingProxyType({**_IMAGENET, "head": "dm_count", "output_scale": 1.0}),
+    ),
+    Layout(
+        ("dm_count",),
+        "Bayesian counting's VGG-19",
+        dm_count.own_name,
+        ("features.0.weight", "features.16.weight", "reg_layer.0.weight", "reg_layer.4.weight"),
+        settings=MappingProxyType({**_IMAGENET, "head": "bayesian", "output_scale": 1.0}),
+    ),
+    Layout(
+        ("can",),
+        "a CAN",
+        _same,
+        ("frontend.0.weight", "context.weight_net.weight", "output_layer.weight"),
+        settings=MappingProxyType({**_IMAGENET, "output_scale": 1.0}),
+    ),
+    Layout(
+        ("sfanet",),
+        "an SFANet",
+        sfanet.own_name,
+        ("vgg.conv1_1.conv.weight", "amp.conv1.conv.weight", "dmp.conv1.conv.weight"),
+        settings=MappingProxyType({**_IMAGENET, "output_scale": 1.0}),
     ),
     *FRONT_ENDS,
 )

@@ -119,9 +119,16 @@ def _entries(group: object) -> list[tuple[object, object]]:
     return list(group.items()) if isinstance(group, Mapping) else []
 
 
-def main(file: Path, out: Path) -> None:
-    """Read one file and write its tensors; ends the process with 2 and a line on stderr where it cannot."""
-    _limit(4 * file.stat().st_size + ROOM)
+def main(file: Path, out: Path, *, limits: bool = True) -> None:
+    """Read one file and write its tensors; ends the process with 2 and a line on stderr where it cannot.
+
+    Args:
+        file: a pickle or an HDF5 file.
+        out: the safetensors file.
+        limits: whether this process may take only so much memory and time; they cannot be lifted again.
+    """
+    if limits:
+        _limit(4 * file.stat().st_size + ROOM)
     try:
         with file.open("rb") as start:
             is_hdf5 = start.read(len(HDF5)) == HDF5
