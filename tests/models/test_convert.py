@@ -1,15 +1,22 @@
+import argparse
 import os
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from countguard.errors import InputError
-from countguard.models import build_counter, convert, load_counter
+from countguard.models import build_counter, convert, load_counter, unpickle
+from countguard.models.hdf5_weights import read_hdf5
 from countguard.models.unpickle import tensors_of
 
 
@@ -116,6 +123,105 @@ def test_another_networks_weights_are_refused(tmp_path: Path) -> None:
         convert.convert(path, "nothing", tmp_path / "out.safetensors")
 
 
+def test_what_stands_beside_the_tensors_is_kept_out(published: dict[str, Tensor], tmp_path: Path) -> None:
+    class Unknown:
+        def __init__(self) -> None:
+            self.lr = 1e-4
+
+    Unknown.__module__, Unknown.__qualname__ = "somebodys_trainer", "Unknown"
+    sys.modules["somebodys_trainer"] = module = ModuleType("somebodys_trainer")
+    module.Unknown = Unknown  # type: ignore[attr-defined]
+    beside = {
+        "best_mae": np.mean([60.0, 70.0]),
+        "history": np.arange(3.0),
+        "args": argparse.Namespace(lr=1e-4, out=Path("runs")),
+        "state": Unknown(),
+    }
+    try:
+        torch.save({"model": published, **beside}, tmp_path / "beside.pth")
+        torch.save({"model": published, **beside}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    finally:
+        del sys.modules["somebodys_trainer"]
+    for name in ("beside.pth", "old.pth"):
+        unpickle.main(tmp_path / name, tmp_path / "bare.safetensors", limits=False)
+        assert set(load_file(tmp_path / "bare.safetensors")) == set(published)
+
+
+def test_a_network_pickled_whole_gives_its_tensors(tmp_path: Path) -> None:
+    torch.save({"net": build_counter("mcnn", mean=(0.5,) * 3)}, tmp_path / "whole.pth")
+    tensors_path = tmp_path / "bare.safetensors"
+    unpickle.main(tmp_path / "whole.pth", tensors_path, limits=False)
+    expected = build_counter("mcnn").state_dict()
+    held = load_file(tensors_path)
+    assert {name: held[name].shape for name in expected} == {name: value.shape for name, value in expected.items()}
+
+
+@pytest.mark.parametrize("name", ["os.system", "builtins.eval", "subprocess.Popen", "shutil.rmtree", "posix.system"])
+def test_functions_of_python_have_no_stand_in(name: str, tmp_path: Path) -> None:
+    module, _, function = name.partition(".")
+    (tmp_path / "evil.pth").write_bytes(f"\x80\x02c{module}\n{function}\nX\x01\x00\x00\x00a\x85R.".encode("latin1"))
+    with pytest.raises(SystemExit):
+        unpickle.main(tmp_path / "evil.pth", tmp_path / "out", limits=False)
+
+
+def test_a_module_that_holds_itself_many_times_is_read_once() -> None:
+    module = unpickle.StandIn()
+    module.state = {"_parameters": {"a": torch.zeros(1)}, "_modules": {}}
+    for _ in range(60):
+        around = unpickle.StandIn()
+        around.state = {"_parameters": {}, "_modules": {"x": module, "y": module, "z": around}}
+        module = around
+    assert len(tensors_of(module)) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(unpickle.PREFIXES), max_size=5))
+def test_prefixes_in_any_order_are_taken_off(prefixes: list[str]) -> None:
+    named = {"".join(prefixes) + name: torch.zeros(1) for name in ("frontend.0.weight", "output_layer.bias")}
+    assert set(tensors_of({"state_dict": named})) == {"frontend.0.weight", "output_layer.bias"}
+
+
+@pytest.mark.parametrize("prefix", ["CCN.", "CCN.module.", "model.module.", "student.net."])
+def test_a_network_inside_another_is_found(prefix: str, published: dict[str, Tensor], tmp_path: Path) -> None:
+    said: list[str] = []
+    tensors = {f"{prefix}{name}": tensor for name, tensor in published.items()} | {"gs.kernel": torch.zeros(1)}
+    save_file(tensors, tmp_path / "inside.safetensors")
+    counter = convert.convert(tmp_path / "inside.safetensors", "mcnn", tmp_path / "out.safetensors", say=said.append)
+    assert torch.equal(counter.state_dict()["fuse.weight"], published["DME.fuse.0.conv.weight"])
+    assert said == [f"{tmp_path / 'inside.safetensors'}: {prefix}* is read; 1 others are not, gs.kernel among them"]
+
+
+def test_mcnns_hdf5_file_is_read(published: dict[str, Tensor], tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "mcnn_shtechA_660.h5"
+    with h5py.File(path, "w") as file:
+        for name, tensor in published.items():
+            file.create_dataset(name, data=tensor.numpy().astype(">f4"))
+    counter = convert.convert(path, "mcnn", tmp_path / "out.safetensors")
+    assert torch.equal(counter.state_dict()["fuse.weight"], published["DME.fuse.0.conv.weight"])
+    (tmp_path / "other").write_bytes(bytes(64))
+    with h5py.File(path, "a") as file:
+        del file["DME.fuse.0.conv.bias"]
+        file.create_dataset("DME.fuse.0.conv.bias", shape=(1,), dtype="f4", external=[(tmp_path / "other", 0, 64)])
+    with pytest.raises(ValueError, match="lies in another file"):
+        read_hdf5(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<!DOCTYPE html><html><head><title>Quota exceeded</title></head></html>", "is a web page"),
+        (b"\n<html>" + bytes(90), "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 65057156\n", "is a Git LFS pointer"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(90), "is an archive"),
+        (b"MATLAB 5.0 MAT-file" + bytes(90), "is a MATLAB file"),
+    ],
+)
+def test_what_is_no_file_of_weights_is_named(content: bytes, words: str, tmp_path: Path) -> None:
+    (tmp_path / "weights.pth").write_bytes(content)
+    assert words in refused(tmp_path / "weights.pth")
+
+
 def front_end(prefix: str) -> dict[str, Tensor]:
     state = build_counter("csrnet").state_dict()
     return {name.replace("frontend.", prefix): value for name, value in state.items() if name.startswith("frontend.")}
@@ -138,7 +244,8 @@ def test_the_front_end_of_a_whole_counter_can_be_taken_alone(tmp_path: Path) -> 
     path = tmp_path / "csrnet.safetensors"
     trained = build_counter("csrnet")
     save_file(trained.state_dict(), path)
-    whole = build_counter("csrnet", weights=path)
+    settings = {"mean": (0.5,) * 3, "std": (0.225,) * 3, "output_scale": 1.0}
+    whole = build_counter("csrnet", weights=path, **settings)
     part = build_counter("csrnet", weights=f"{path}#frontend")
     assert whole.output_scale == 1.0
     assert torch.equal(whole.state_dict()["backend.0.weight"], trained.state_dict()["backend.0.weight"])

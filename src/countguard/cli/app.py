@@ -301,22 +301,45 @@ def check(data: Annotated[Path, typer.Argument(metavar="DATA", help="A data set'
         raise typer.Exit(2)
 
 
-@app.command(epilog="Example: countguard convert mcnn.pth --model mcnn --out mcnn.safetensors")
+@app.command(epilog="Example: countguard convert csrnet.pth --from commissarma --out csrnet.safetensors")
 def convert(
-    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A .safetensors or .pth file of a known layout.")],
-    model: Annotated[str, typer.Option(help="Kind of counter.")],
+    weights: Annotated[
+        Path, typer.Argument(metavar="WEIGHTS", help="A .safetensors, .pth or .h5 file of a known layout.")
+    ],
     out: CounterOut,
+    model: Annotated[
+        str | None, typer.Option(help="Kind of counter, where the names of the tensors do not tell.")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="CODE", help="Whose code trained it, where its names fit several: leeyeehoo, ..."
+        ),
+    ] = None,
+    check: Annotated[
+        str | None,
+        typer.Option("--check", metavar="DATA", help="A few pictures with points, by whose counts it is told."),
+    ] = None,
     mean: Annotated[str | None, typer.Option(help="Three numbers for inputs in 0..1, with commas between.")] = None,
     std: Annotated[str | None, typer.Option(help="Three numbers, with commas between.")] = None,
     output_scale: Annotated[float | None, typer.Option(help="People per cell for one unit of the output.")] = None,
 ) -> None:
     """Make a counter of somebody's weights. A pickle is read in a process of its own and never executed."""
+    from countguard.data.sources import named_source
     from countguard.models.convert import convert as convert_weights
 
-    convert_weights(
-        weights, model, out, mean=_three(mean, "--mean"), std=_three(std, "--std"), output_scale=output_scale
+    counter = convert_weights(
+        weights,
+        model,
+        out,
+        mean=_three(mean, "--mean"),
+        std=_three(std, "--std"),
+        output_scale=output_scale,
+        convention=source,
+        check=None if check is None else named_source(check).load_training(),
+        say=lambda line: typer.echo(f"countguard: {one_line(line)}", err=True),
     )
-    typer.echo(f"counter: {out}")
+    typer.echo(f"counter: {out} ({counter.kind})")
 
 
 def _on(devices: int | None) -> list[str]:

@@ -1,6 +1,17 @@
 """Crowd counters, and how they are built, saved and loaded."""
 
-from countguard.models import clip_ebc, clip_ebc_vit, csrnet, csrnet_ebc, lite, mcnn, timm_backbone  # noqa: F401  each enters itself into COUNTERS
+from countguard.models import (  # noqa: F401  each enters itself into COUNTERS
+    can,
+    clip_ebc,
+    clip_ebc_vit,
+    csrnet,
+    csrnet_ebc,
+    dm_count,
+    lite,
+    mcnn,
+    sfanet,
+    timm_backbone,
+)
 from countguard.models.building import build_counter
 from countguard.models.checkpoint import load_counter, save_counter
 from countguard.models.counter import Counter

@@ -1,6 +1,6 @@
 """CLIP-EBC with CLIP's ViT-B/16, frozen, steered by visual prompts (Ma et al., 2024; Jia et al., ECCV 2022)."""
 
-from math import sqrt
+from math import isqrt, sqrt
 from typing import Annotated, Any
 
 import torch
@@ -24,11 +24,13 @@ WIDTH, LAYERS, PATCH = 768, 12, 16
 class ClipEBCViT(ClipBlockwise):
     """CLIP's ViT-B/16 with trained prompts in front of every layer; the trunk itself stays as it is.
 
-    Made for the weights "openai": with random ones the frozen trunk sees little. Images above 448 pixels are counted
-    in tiles of that side, since attention spans the whole input and was trained on crops.
+    Made for the weights "openai": with random ones the frozen trunk sees little. Larger images than the crops that it
+    is trained on are counted in tiles of their side, since attention spans the whole input.
 
     Args:
         prompts: how many tokens each layer is given.
+        grid: patches on a side of the positional embedding, which is resized to each image: CLIP's own has 14.
+        crop: side of the crops that it is trained on, pixels.
         decoding, mean, std, kernel, bins, objective: see `ClipEBC`.
 
     Raises:
@@ -36,7 +38,6 @@ class ClipEBCViT(ClipBlockwise):
     """
 
     margin = 64  # attention knows no radius: this is context for the tiles' borders
-    tile = 448
     architecture = "ViT-B-16-quickgelu"
     repository = "timm/vit_base_patch16_clip_224.openai"
 
@@ -51,6 +52,8 @@ class ClipEBCViT(ClipBlockwise):
         objective: Objective = Objective(),
         decoding: Decoding = "after_upsample",
         prompts: Annotated[int, Field(ge=1, le=256)] = 32,
+        grid: Annotated[int, Field(ge=1, le=256)] = 14,
+        crop: Annotated[int, Field(ge=PATCH, le=4096, multiple_of=PATCH)] = 448,
     ) -> None:
         open_clip()
         from open_clip.transformer import QuickGELU, VisionTransformer
@@ -67,7 +70,7 @@ class ClipEBCViT(ClipBlockwise):
             objective=objective,
         )
         self.trunk = VisionTransformer(
-            image_size=224,
+            image_size=grid * PATCH,
             patch_size=PATCH,
             width=WIDTH,
             layers=LAYERS,
@@ -80,6 +83,7 @@ class ClipEBCViT(ClipBlockwise):
         bound = sqrt(6 / (3 * PATCH + WIDTH))
         self.prompts = nn.Parameter(torch.empty(LAYERS, prompts, WIDTH).uniform_(-bound, bound))
         self.map = nn.Identity()
+        self.tile = crop
 
     def features(self, normalised: Tensor) -> Tensor:
         """See `ClipBlockwise.features`."""
@@ -98,20 +102,33 @@ class ClipEBCViT(ClipBlockwise):
     def load_trunk(self, visual: nn.Module) -> None:
         """See `ClipBlockwise.load_trunk`; the projection of the class token stays behind."""
         own = self.trunk.state_dict()
-        self.trunk.load_state_dict({name: tensor for name, tensor in visual.state_dict().items() if name in own})
+        taken = {name: tensor for name, tensor in visual.state_dict().items() if name in own}
+        taken["positional_embedding"] = resized(taken["positional_embedding"], self.trunk.grid_size)
+        self.trunk.load_state_dict(taken)
 
     def settings(self) -> dict[str, Any]:
         """See `Counter.settings`."""
-        return super().settings() | {"prompts": self.prompts.shape[1]}
+        return super().settings() | {
+            "prompts": self.prompts.shape[1],
+            "grid": self.trunk.grid_size[0],
+            "crop": self.tile,
+        }
 
     def explained_layer(self) -> nn.Module:
         """The trunk's last features, laid out as a map."""
         return self.map
 
     def _positions(self, rows: int, columns: int) -> Tensor:
-        """Position embeddings [1 + rows * columns, width]: CLIP's 14 x 14, resized to the image."""
-        start, grid = self.trunk.positional_embedding.split([1, len(self.trunk.positional_embedding) - 1])
-        side = self.trunk.grid_size
-        laid_out = grid.T.unflatten(1, side).unsqueeze(0)
-        resized = functional.interpolate(laid_out, size=(rows, columns), mode="bicubic", align_corners=False)
-        return torch.cat([start, resized[0].flatten(1).T])
+        """Position embeddings [1 + rows * columns, width]: the trunk's own, resized to the image."""
+        return resized(self.trunk.positional_embedding, (rows, columns))
+
+
+def resized(positions: Tensor, size: tuple[int, int]) -> Tensor:
+    """Position embeddings [1 + n * n, width] of a class token and of n x n patches, for patches of another size."""
+    start, patches = positions.split([1, len(positions) - 1])
+    side = isqrt(len(patches))
+    if size == (side, side):
+        return positions
+    laid_out = patches.T.unflatten(1, (side, side)).unsqueeze(0)
+    grown = functional.interpolate(laid_out, size=size, mode="bicubic", align_corners=False)
+    return torch.cat([start, grown[0].flatten(1).T])

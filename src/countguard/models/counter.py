@@ -44,7 +44,7 @@ class Counter(nn.Module):
     """
 
     kind: ClassVar[str] = "custom"
-    compiled_method: ClassVar[Literal["error", "logits"]] = "error"
+    compiled_method: ClassVar[Literal["error", "logits", "density"]] = "error"
     """What a training compiles: the whole error; or the network alone, where the loss needs more than a target."""
     network: ClassVar[Literal["density", "logits"]] = "density"
     """The method that is the network alone: from normalised images to its last map."""

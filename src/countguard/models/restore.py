@@ -1,6 +1,6 @@
 """Counters from settings and tensors that come from outside, checked before memory is taken."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ def fill(
     *,
     names: Mapping[str, str] | None = None,
     whole: bool = True,
+    elsewhere: Collection[str] = (),
 ) -> Counter:
     """A counter with the tensors of a file.
 
@@ -43,6 +44,7 @@ def fill(
         settings: arguments of its constructor.
         names: from the file's names to the counter's; None where they are the same.
         whole: the file must hold all of the counter's tensors; otherwise the rest keeps its random start.
+        elsewhere: tensors that the caller fills from something else.
 
     Raises:
         InputError: settings, names, shapes or values do not fit.
@@ -50,14 +52,14 @@ def fill(
     names = names if names is not None else {name: name for name in file.shapes}
     with torch.device("meta"):  # shapes alone: no memory is taken for what a stranger's header asks for
         expected = construct(kind, settings, str(file.path)).state_dict()
-    check_names(file.path, set(names.values()), expected, whole=whole)
+    check_names(file.path, {*names.values(), *elsewhere}, expected, whole=whole)
     tensors = read_tensors(file, names, expected)
     if whole:
         with torch.random.fork_rng(devices=[]):  # the random start is overwritten: it must cost the caller no draws
             counter = construct(kind, settings, str(file.path))
     else:
         counter = construct(kind, settings, str(file.path))
-    counter.load_state_dict(tensors, strict=whole)
+    counter.load_state_dict(tensors, strict=False)  # the names are checked
     return counter
 
 
@@ -71,5 +73,6 @@ def check_names(path: Path, held: set[str], expected: Mapping[str, Tensor], *, w
         raise InputError(
             f"{path}: holds {unknown[0][:80]!r}, which the counter does not have ({len(unknown)} such tensors)"
         )
-    if whole and (missing := sorted(expected.keys() - held)):
+    counters = {name for name in expected if name.endswith("num_batches_tracked")}  # old files have none
+    if whole and (missing := sorted(expected.keys() - held - counters)):
         raise InputError(f"{path}: {missing[0]!r} is missing ({len(missing)} such tensors)")

@@ -1,21 +1,29 @@
-"""Opens a pickle: python -m countguard.models.unpickle PICKLE OUT writes its tensors bare, or says why not.
+"""Opens weights in a process of its own: python -m countguard.models.unpickle FILE OUT writes its tensors bare.
 
 Started by `convert` alone. Nothing that it reads is trusted: `weights_only=True` calls no code of the pickle's
-choosing, and limits on memory and time hold should that fail.
+choosing, and limits on memory and time hold should that fail. HDF5 files are opened here for the same reason.
 """
 
+import json
 import re
 import resource
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "params")
+from countguard.errors import one_line
+from countguard.models.file_kinds import HDF5
+from countguard.models.hdf5_weights import read_hdf5
+
+CONFIG = "config"
+"""Name, in a pickle and in the metadata of what is written, of the settings that a trainer kept beside the weights."""
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "params", "weights", "network", "module", "model_state")
 """Names under which training code keeps the weights beside its other state."""
 PREFIXES = ("module.", "_orig_mod.", "model.")
 """What DataParallel, torch.compile and LightningModule put before every name."""
@@ -23,39 +31,155 @@ ROOM = 1 << 30
 """Bytes that reading takes beside four times the file."""
 SECONDS = 100
 """Of processor time."""
+LONGEST, DEEPEST = 60, 3
+"""Entries of each list, and lists in lists, that are kept of a trainer's settings."""
+MOST_CLASSES = 200
+"""Classes of other projects that one pickle may name."""
+
+HARMLESS = ("argparse.Namespace", "types.SimpleNamespace", "functools.partial", "copyreg._reconstructor")
+"""What of Python's own library checkpoints hold beside tensors; see `StandIn`."""
+HARMLESS_MODULES = ("pathlib", "datetime", "decimal", "fractions", "uuid")
+
+
+class StandIn:
+    """What stands for every object that is no tensor, such as a NumPy scalar or an `argparse.Namespace`.
+
+    It has their names in the pickle and nothing of their code: it takes any arguments and keeps what it is built from.
+    """
+
+    def __new__(cls, *args: object, **kwargs: object) -> "StandIn":
+        """Takes whatever the pickle gives to the class that it names."""
+        return object.__new__(cls)
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        self.state: object = None
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
 
 
 def tensors_of(loaded: object) -> dict[str, Tensor]:
-    """The tensors of a state dict, out of the usual wrappers and prefixes.
+    """The tensors of a state dict, out of the usual wrappers and prefixes, or of a whole network that was pickled.
 
     Raises:
         ValueError: it holds none.
     """
-    for wrapper in WRAPPERS:
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
-            loaded = loaded[wrapper]
+    loaded = _unwrapped(loaded)
+    if isinstance(loaded, StandIn):
+        loaded = _of_network(loaded)
     if not isinstance(loaded, Mapping):
         raise ValueError(f"it holds a {type(loaded).__name__}, not a dict of tensors")
     tensors = {name: value for name, value in loaded.items() if isinstance(name, str) and isinstance(value, Tensor)}
     if not tensors:
-        raise ValueError("it holds no tensors")
-    for prefix in PREFIXES:
-        if all(name.startswith(prefix) for name in tensors):
-            tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-    return tensors
+        held = one_line(", ".join(sorted(map(str, loaded)))[:120])
+        raise ValueError(
+            f"it holds no tensors by name, at the top or under {', '.join(WRAPPERS)}" + (f"; {held}" if held else "")
+        )
+    return without_prefixes(tensors)
 
 
-def main(pickle: Path, out: Path) -> None:
-    """Read one pickle and write its tensors; ends the process with 2 and a line on stderr where it cannot."""
-    _limit(4 * pickle.stat().st_size + ROOM)
+def without_prefixes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same under names without what wrappers put before every one of them, in whatever order they lie."""
+    names = list(tensors)
+    while prefix := next((known for known in PREFIXES if all(name.startswith(known) for name in names)), None):
+        names = [name.removeprefix(prefix) for name in names]
+    return dict(zip(names, tensors.values(), strict=True))
+
+
+def _unwrapped(loaded: object) -> object:
+    while isinstance(loaded, Mapping):
+        inner = next((name for name in WRAPPERS if isinstance(loaded.get(name), Mapping | StandIn)), None)
+        if inner is None:
+            break
+        loaded = loaded[inner]
+    return loaded
+
+
+def _of_network(network: StandIn) -> dict[str, Tensor]:
+    """The state dict of a network that was pickled whole, from the attributes that torch gives every module."""
+    held: dict[str, Tensor] = {}
+    waiting, seen = [("", network)], set()
+    while waiting:
+        prefix, module = waiting.pop()
+        if id(module) in seen or not isinstance(module.state, Mapping):  # a hostile file may hold one many times over
+            continue
+        seen.add(id(module))
+        for group in ("_parameters", "_buffers"):
+            held |= {
+                f"{prefix}{name}": value
+                for name, value in _entries(module.state.get(group))
+                if isinstance(value, Tensor)
+            }
+        parts = _entries(module.state.get("_modules"))
+        waiting += [(f"{prefix}{name}.", part) for name, part in parts if isinstance(part, StandIn)]
+    return held
+
+
+def _entries(group: object) -> list[tuple[object, object]]:
+    return list(group.items()) if isinstance(group, Mapping) else []
+
+
+def main(file: Path, out: Path, *, limits: bool = True) -> None:
+    """Read one file and write its tensors; ends the process with 2 and a line on stderr where it cannot.
+
+    Args:
+        file: a pickle or an HDF5 file.
+        out: the safetensors file.
+        limits: whether this process may take only so much memory and time; they cannot be lifted again.
+    """
+    if limits:
+        _limit(4 * file.stat().st_size + ROOM)
     try:
-        loaded = torch.load(pickle, map_location="cpu", weights_only=True)
+        with file.open("rb") as start:
+            is_hdf5 = start.read(len(HDF5)) == HDF5
+        loaded = read_hdf5(file) if is_hdf5 else _load(file)
         tensors = {name: tensor.detach().clone().contiguous() for name, tensor in tensors_of(loaded).items()}
-        save_file(tensors, out)
+        save_file(tensors, out, metadata=_config(loaded))
     except MemoryError:
         sys.exit(_refuse("it asks for more memory than its size allows"))
     except Exception as error:  # whatever a hostile file provokes, the caller gets one line
         sys.exit(_refuse(_reason(error)))
+
+
+def _load(file: Path) -> object:
+    """What a pickle holds, with a `StandIn` for each object of a class that torch does not know."""
+    stand_ins: list[Any] = []
+    while True:
+        try:
+            with torch.serialization.safe_globals(stand_ins):
+                return torch.load(file, map_location="cpu", weights_only=True)
+        except UnpicklingError as error:
+            unknown = re.search(r"Unsupported global: GLOBAL ([\w.]+)", str(error))
+            known = [name for _, name in stand_ins]
+            if unknown is None or not _may_stand(unknown[1]) or unknown[1] in known or len(known) >= MOST_CLASSES:
+                raise
+            stand_ins.append((StandIn, unknown[1]))
+
+
+def _may_stand(name: str) -> bool:
+    """Whether a stand-in may take a name's place: not for Python's own functions, which only an attack would name."""
+    package = name.partition(".")[0]
+    own = package in sys.stdlib_module_names or "." not in name
+    return not own or name in HARMLESS or package in HARMLESS_MODULES
+
+
+def _config(loaded: object) -> dict[str, str] | None:
+    """The settings that a trainer kept under `CONFIG`, as JSON for the metadata; None where there are none."""
+    settings = loaded.get(CONFIG) if isinstance(loaded, Mapping) else None
+    return {CONFIG: json.dumps(_plain(settings))} if isinstance(settings, Mapping) else None
+
+
+def _plain(value: object, depth: int = 0) -> Any:
+    """Numbers, words, and short lists and mappings of them; None for everything else."""
+    if isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return value[:LONGEST]
+    if depth == DEEPEST or not isinstance(value, list | tuple | Mapping) or len(value) > LONGEST:
+        return None
+    if isinstance(value, Mapping):
+        return {str(name)[:LONGEST]: _plain(part, depth + 1) for name, part in value.items()}
+    return [_plain(part, depth + 1) for part in value]
 
 
 def _limit(memory: int) -> None:

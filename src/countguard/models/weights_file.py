@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from countguard.errors import InputError
+from countguard.models.file_kinds import HDF5, kind_of_file
 
 HEADER_LIMIT = 1 << 20
 """Bytes; the largest kind's header takes 60 KiB."""
@@ -87,28 +88,50 @@ def read_tensors(file: WeightsFile, names: Mapping[str, str], expected: Mapping[
     return tensors
 
 
+def read_tensor(file: WeightsFile, name: str) -> Tensor:
+    """One tensor of a file as it is.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        with safe_open(file.path, framework="pt") as handle:
+            tensor: Tensor = handle.get_tensor(name)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{file.path}: not a whole safetensors file ({_one_line(error)})") from None
+    return tensor
+
+
 def is_pickle(path: Path) -> bool:
     """Whether a file starts as `torch.save` starts one: a zip archive or a bare pickle."""
-    with path.open("rb") as file:
-        start = file.read(16)
+    start = _start(path)
     return start[:4] == b"PK\x03\x04" or (start[:1] == b"\x80" and start[8:9] != b"{")
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether a file starts as HDF5 does."""
+    return _start(path).startswith(HDF5)
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(64)
 
 
 def _check_start(path: Path) -> None:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; weights are a .safetensors file")
+    way = f"convert it with: countguard convert {path} --model KIND --out FILE.safetensors"
     try:
+        start = _start(path)
         if is_pickle(path):
-            raise InputError(
-                f"{path} is a pickle, which can run code when opened; "
-                f"convert it with: countguard convert {path} --model KIND --out FILE.safetensors"
-            )
-        with path.open("rb") as file:
-            start = file.read(8)
+            raise InputError(f"{path} is a pickle, which can run code when opened; {way}")
+        if kind := kind_of_file(start):
+            raise InputError(f"{path} {kind}" + (f"; {way}" if is_hdf5(path) else ""))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     size = path.stat().st_size
-    header = struct.unpack("<Q", start)[0] if len(start) == 8 else size
+    header = struct.unpack("<Q", start[:8])[0] if len(start) >= 8 else size
     if header > size - 8:
         raise InputError(
             f"{path}: not a whole safetensors file (its header asks for more than the {size} bytes there are)"
