@@ -2,7 +2,6 @@
 
 import csv
 import platform
-import shutil
 import time
 from dataclasses import asdict
 from importlib.metadata import version
@@ -31,9 +30,11 @@ from countguard.studies.strength_sweep import success_by_strength
 from countguard.training.callbacks import EpochReport
 from countguard.training.faults import faults_explained
 from countguard.training.fit import fit
-from countguard.writing import sha256_of
+from countguard.writing import copy_file, make_folder, sha256_of
 
 COUNTER = "counter.safetensors"
+LARGEST = 1 << 34
+"""Bytes of a counter's file."""
 
 
 def run_cell(cell: Cell, study: Path, bench: CrowdCache, report: EpochReport | None = None) -> None:
@@ -54,7 +55,7 @@ def run_cell(cell: Cell, study: Path, bench: CrowdCache, report: EpochReport | N
     folder = study / "cells" / cell.name
     if read_card(folder) is not None:
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, study)
     split = bench.split(cell.recipe.data)
     counter = _counter_of(cell, study, split, report)
     with faults_explained("counting", "a smaller data.scale would help, or machine.accelerator: cpu"):
@@ -97,9 +98,7 @@ def _counter_of(cell: Cell, study: Path, split: CrowdSplit, report: EpochReport 
     for twin in sorted((study / "cells").iterdir()):
         if twin != folder and _trained_with(twin) == key:
             for name in ("training.csv", COUNTER):
-                partial = folder / f".{name}.part"
-                shutil.copyfile(twin / name, partial)
-                partial.replace(folder / name)
+                copy_file(twin / name, folder / name, LARGEST, root=study)
             return load_counter(folder / COUNTER)
     counter = _trained(cell, study, split, report)
     save_counter(counter, folder / COUNTER, recipe_hash=key)

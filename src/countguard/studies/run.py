@@ -20,7 +20,7 @@ from countguard.studies.progress import StudyProgress, log, logged_to
 from countguard.studies.recipe import ModelSettings, Recipe
 from countguard.studies.resolve import dump_yaml, read_yaml, variations
 from countguard.training.settings import Training
-from countguard.writing import write_atomically
+from countguard.writing import PARTIAL, make_folder, write_atomically
 
 LEAST_DISK = 64 * 1024 * 1024
 """Bytes that must be free beside the counters before a study starts."""
@@ -52,7 +52,7 @@ def run_study(recipe: Recipe, study: Path, *, executor: Executor = run_locally, 
             _check_disk(study, plan)
             if recipe.machine.threads is not None:
                 torch.set_num_threads(recipe.machine.threads)
-            (study / "cells").mkdir(exist_ok=True)
+            make_folder(study / "cells", study)
             missing = [cell for cell in plan if read_card(study / "cells" / cell.name) is None]
             log.info("%s: %d of %d cells to run", recipe.name, len(missing), len(plan))
             write_results(study, plan)
@@ -158,8 +158,9 @@ def _take_folder(study: Path, recipe: Recipe) -> None:
 
 def _sweep(study: Path) -> None:
     """Removes what a killed run had not written to its end; nobody else writes there while the folder is held."""
-    for partial in study.rglob("*.part"):
-        partial.unlink(missing_ok=True)
+    for partial in study.rglob(f"*{PARTIAL}"):
+        if partial.is_symlink() or partial.is_file():
+            partial.unlink(missing_ok=True)
 
 
 def _first_difference(before: object, now: object, name: str = "") -> str | None:
