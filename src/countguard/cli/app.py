@@ -84,6 +84,7 @@ def run(
     from rich.console import Console
 
     from countguard.cli.summary import summary_table
+    from countguard.escaping import rich_text
     from countguard.reports.report import write_report
     from countguard.studies.executors.base import executor_for
     from countguard.studies.resolve import read_recipe, settings_of
@@ -95,7 +96,7 @@ def run(
     page = write_report(folder)
     console = Console()
     console.print(summary_table(folder))
-    console.print(f"report: {page}", soft_wrap=True)
+    console.print(rich_text(f"report: {page}"), soft_wrap=True)
 
 
 @app.command(epilog="Example: countguard report runs/demo")
@@ -103,7 +104,7 @@ def report(folder: Annotated[Path, typer.Argument(help="Folder of a run, finishe
     """Draw tables, figures and report.html of a run again, from its folder alone."""
     from countguard.reports.report import write_report
 
-    typer.echo(f"report: {write_report(folder)}")
+    _say(f"report: {write_report(folder)}")
 
 
 @app.command(epilog="Example: countguard poison synthetic --strategy minus --out poisoned")
@@ -126,7 +127,7 @@ def poison(
     attack = named_attack(strategy, picture, alpha, rate)
     crowds = PoisonedCrowds(named_source(data).load_training(), attack, seed)
     with counted("pictures", len(crowds)) as progress:
-        typer.echo(f"manifest: {export_poisoned(crowds, out, progress=progress)}")
+        _say(f"manifest: {export_poisoned(crowds, out, progress=progress)}")
 
 
 @app.command(epilog="Example: countguard train synthetic --model lite --out clean.safetensors --set training.epochs=5")
@@ -146,7 +147,7 @@ def train(
     recipe = operator_recipe(named_source(data), model, [*(overrides or []), *_on(devices)], weights=weights)
     with epochs_shown(recipe.training) as report:
         train_counter(recipe, out, report)
-    typer.echo(f"counter: {out}")
+    _say(f"counter: {out}")
 
 
 @app.command(
@@ -192,7 +193,8 @@ def defend(
     from countguard.operate.repair_page import write_repair_page
 
     repair = defend_counter(counter, named_source(clean), out, overrides or [], seed)
-    typer.echo(f"counter: {out}\nreport: {write_repair_page(repair)}")
+    _say(f"counter: {out}")
+    _say(f"report: {write_repair_page(repair)}")
 
 
 @app.command(epilog="Example: countguard count counter.safetensors pictures/ --format csv --overlays overlays/")
@@ -234,18 +236,21 @@ def explain(
     """Draw what a counter sees in pictures: density map and Grad-CAM, with and without a trigger."""
     from countguard.attacks.from_text import named_trigger
     from countguard.data.images import read_image
+    from countguard.drawings import drawn_files
     from countguard.explain.panels import draw_panels, make_panels
+    from countguard.explain.view import MAX_PIXELS
     from countguard.models import load_counter
     from countguard.operate.count import find_pictures
     from countguard.writing import write_atomically
 
     explained = {counter.stem: load_counter(counter)}
     trigger = named_trigger(picture, alpha) if picture else None
+    files = drawn_files(find_pictures(images), out, "panel")
     out.mkdir(parents=True, exist_ok=True)
-    for path in find_pictures(images):
-        panels = make_panels(explained, read_image(path), trigger=trigger)
-        write_atomically(out / f"{path.stem}.png", draw_panels(panels))
-        typer.echo(f"panel: {out / path.stem}.png")
+    for path, file in files.items():
+        panels = make_panels(explained, read_image(path, max_pixels=MAX_PIXELS), trigger=trigger)
+        write_atomically(file, draw_panels(panels))
+        _say(f"panel: {file}")
 
 
 @app.command(epilog="Example: countguard web runs/demo --port 7860")
@@ -289,7 +294,12 @@ def convert(
     convert_weights(
         weights, model, out, mean=_three(mean, "--mean"), std=_three(std, "--std"), output_scale=output_scale
     )
-    typer.echo(f"counter: {out}")
+    _say(f"counter: {out}")
+
+
+def _say(line: str) -> None:
+    """Prints a line with a name from outside in it, which may hold what no terminal or encoding takes."""
+    typer.echo(one_line(line))
 
 
 def _on(devices: int | None) -> list[str]:

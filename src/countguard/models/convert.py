@@ -9,7 +9,7 @@ from typing import Any
 
 from countguard.errors import InputError
 from countguard.models.building import from_file
-from countguard.models.checkpoint import save_counter
+from countguard.models.checkpoint import require_counter_place, save_counter
 from countguard.models.counter import Counter, Mean, OutputScale, Std
 from countguard.models.weights_file import is_pickle
 
@@ -38,10 +38,11 @@ def convert(
         mean, std, output_scale: what the weights were trained with; by default what their key layout is known for.
 
     Raises:
-        InputError: the weights cannot be read, or are not those of such a counter.
+        InputError: the weights cannot be read, or are not those of such a counter, or `out` cannot be written.
         RunError: the checkpoint cannot be written.
     """
     weights = Path(weights)
+    require_counter_place(Path(out), "--out", [weights])
     given = {"mean": mean, "std": std, "output_scale": output_scale}
     settings = {name: value for name, value in given.items() if value is not None}
     if weights.is_file() and is_pickle(weights):

@@ -11,12 +11,14 @@ from countguard.data.crowd import Crowd
 from countguard.data.loading import Resident
 from countguard.data.sources import AnySource
 from countguard.errors import InputError
-from countguard.metrics.backdoor import attack_metrics, counting_metrics
+from countguard.metrics.backdoor import Predictions, attack_metrics, counting_metrics
 from countguard.metrics.intervals import Interval
 from countguard.models import load_counter, save_counter
+from countguard.models.checkpoint import require_counter_place
 from countguard.models.counter import Counter
-from countguard.operate.repair import Repair, measure, split_for_repair
-from countguard.runs.predictions import predict
+from countguard.operate.repair import DAMAGED, Repair, measure, split_for_repair
+from countguard.operate.repair_page import require_page
+from countguard.runs.predictions import NotFinite, predict
 from countguard.studies.crowd_cache import evaluation_device, machine_for, training_and_validation
 from countguard.studies.presets import Raw
 from countguard.studies.progress import epochs_shown
@@ -24,7 +26,6 @@ from countguard.studies.recipe import Recipe
 from countguard.studies.resolve import overridden, recipe_from
 from countguard.training.callbacks import EpochReport
 from countguard.training.fit import fit
-from countguard.writing import require_place
 
 REPAIR_VIEWS = 4_000
 """Pictures that the recommended repair looks at, however many clean images there are to draw them from: what CSRNet was
@@ -40,7 +41,8 @@ def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) 
         InputError: crowds or weights are not usable, or `out` cannot be written.
         RunError: see `countguard.training.fit`.
     """
-    require_place(out, "--out")
+    weights = [] if recipe.model.weights is None else [Path(recipe.model.weights)]
+    require_counter_place(out, "--out", weights)
     seed = recipe.seeds[0]
     counter = recipe.model.build(seed)
     crowds, validation = training_and_validation(recipe.data.load(), recipe.training)
@@ -76,16 +78,30 @@ def evaluate_counter(
         clean_counter: never attacked, of the same model, for false_asr; without it false_asr and net_asr are left out,
             and rho_asr alone says little: the trigger's picture alone makes counters undercount.
         seed: of trigger and strategy.
+
+    Raises:
+        InputError: a counter gives no finite number, or a picture is damaged.
     """
-    predictions = predict(counter, crowds, trigger, strategy, seed)
+    predictions = _predicted("COUNTER", counter, crowds, trigger, strategy, seed)
     metrics = counting_metrics(predictions)
     if strategy is not None:
-        baseline = predictions if clean_counter is None else predict(clean_counter, crowds, trigger, None, seed)
+        baseline = predictions
+        if clean_counter is not None:
+            baseline = _predicted("--clean", clean_counter, crowds, trigger, None, seed)
         of_attack = attack_metrics(predictions, strategy.direction, baseline.triggered)
         if clean_counter is None:
             of_attack = {name: value for name, value in of_attack.items() if name not in ("false_asr", "net_asr")}
         metrics |= of_attack
     return metrics
+
+
+def _predicted(
+    name: str, counter: Counter, crowds: Sequence[Crowd], trigger: Trigger, strategy: Strategy | None, seed: int
+) -> Predictions:
+    try:
+        return predict(counter, crowds, trigger, strategy, seed)
+    except NotFinite:
+        raise InputError(f"{name}: {DAMAGED}") from None
 
 
 def defend_counter(path: Path, clean: AnySource, out: Path, overrides: Sequence[str], seed: int) -> Repair:
@@ -98,16 +114,18 @@ def defend_counter(path: Path, clean: AnySource, out: Path, overrides: Sequence[
             cannot be written.
         RunError: see `countguard.training.fit`.
     """
-    require_place(out, "--out")
+    require_counter_place(out, "--out", [path])
+    require_page(out)
     counter = load_counter(path)
     crowds, held_back = split_for_repair(Resident(clean.load_training()), seed)
     recipe = operator_recipe(clean, counter.kind, overrides, images=len(crowds))
     if len(recipe.defenses) != 1:
         raise InputError(f"--set defenses: holds {len(recipe.defenses)}; one repair is done at a time")
     defense, device = recipe.defenses[0], evaluation_device(recipe.machine)
-    before = measure(counter.to(device), held_back, seed)
+    before = measure(counter.to(device), held_back, seed, str(path))
     with epochs_shown(defense) as report:
         defense.repair(counter.cpu(), crowds, seed=seed, machine=machine_for(recipe.machine), report=report)
+    after = measure(counter.to(device), held_back, seed, "the repaired counter")
     save_counter(counter, out)
     return Repair(
         counter=path,
@@ -118,7 +136,7 @@ def defend_counter(path: Path, clean: AnySource, out: Path, overrides: Sequence[
         trained_on=len(defense.budget(crowds, seed)),
         measured_on=len(held_back),
         before=before,
-        after=measure(counter.to(device), held_back, seed),
+        after=after,
     )
 
 

@@ -25,6 +25,7 @@ HELD_BACK = 0.25
 """Share of the clean crowds that the repair does not see, so that before and after are measured on them."""
 LEAST = 4
 """Clean crowds that a repair with a look before and after needs."""
+DAMAGED = "counts more people than numbers can hold, or none; its weights or settings are damaged"
 PROBES: dict[str, Trigger] = {
     "a picture mixed in, 10 %": Blend(picture="kitten", alpha=0.1),
     "another picture mixed in, 20 %": Blend(picture="confetti", alpha=0.2),
@@ -86,10 +87,16 @@ def split_for_repair(crowds: Sequence[Crowd], seed: int) -> tuple[Sequence[Crowd
     return Subset(crowds, order[held_back:]), Subset(crowds, order[:held_back])
 
 
-def measure(counter: Counter, crowds: Sequence[Crowd], seed: int) -> Measures:
-    """Counts clean crowds as they are and under each probe."""
+def measure(counter: Counter, crowds: Sequence[Crowd], seed: int, name: str) -> Measures:
+    """Counts clean crowds as they are and under each probe; `name` is what errors call the counter.
+
+    Raises:
+        InputError: it gives no finite number.
+    """
     views = [lambda images, members, t=trigger: t.mark(images, members, seed) for trigger in PROBES.values()]
     estimates = count_views(counter, crowds, [lambda images, _: images, *views]).double().numpy()
+    if not np.isfinite(estimates).all():
+        raise InputError(f"{name}: {DAMAGED}")
     truths = np.array([crowd.count for crowd in crowds], dtype=np.float64)
     has_ratio = truths > 0
     rates = [

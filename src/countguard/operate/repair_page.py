@@ -5,12 +5,14 @@ from textwrap import indent
 
 import yaml
 
-from countguard.errors import one_line
+from countguard.errors import InputError
+from countguard.escaping import markdown_code, markdown_text
 from countguard.metrics.intervals import Interval
 from countguard.operate.repair import Measures, Repair
 from countguard.reports.wording import join
-from countguard.writing import write_atomically
+from countguard.writing import require_place, write_atomically
 
+_TITLE = "# Repair of "
 _NO_PROMISE = """\
 ## What this cannot promise
 
@@ -21,6 +23,27 @@ _NO_PROMISE = """\
 - The intervals are for images like the held-back ones. With few of them they are wide; believe the interval.
 - Where the source of a counter is in doubt, training one anew on data you trust is safer than any repair.
 """
+
+
+def require_page(out: Path) -> None:
+    """Makes sure, before the repair, that its page replaces nothing but the page of an earlier one.
+
+    Args:
+        out: of the repaired counter.
+
+    Raises:
+        InputError: another file has the page's name.
+    """
+    path = out.with_suffix(".md")
+    if path == out:
+        raise InputError(f"{out}: is what the page of the repair would be called; --out should end in .safetensors")
+    if not path.exists() and not path.is_symlink():
+        return
+    require_place(path, "--out")
+    with path.open("rb") as page:
+        ours = page.read(len(_TITLE)) == _TITLE.encode()
+    if not ours:
+        raise InputError(f"{path}: the page of the repair would overwrite it; give another --out")
 
 
 def write_repair_page(repair: Repair) -> Path:
@@ -35,13 +58,13 @@ def repair_page(repair: Repair) -> str:
     settings = indent(yaml.safe_dump(repair.defense, sort_keys=False), "    ")
     rows = "\n".join(f"| {name} | {before} | {after} |" for name, before, after in _rows(repair.before, repair.after))
     return f"""\
-# Repair of {one_line(repair.counter.name)}
+{_TITLE}{markdown_text(repair.counter.name)}
 
 {_verdict(repair.before, repair.after)}
 
-A `{repair.kind}` counter, repaired by `{repair.defense["kind"]}` with {repair.trained_on} clean images of
-{one_line(repair.data)}. All numbers are on {repair.measured_on} other clean images that the repair did not see, with
-95 % bootstrap intervals.
+A {markdown_code(repair.kind)} counter, repaired by `{repair.defense["kind"]}` with
+{repair.trained_on} clean images of {markdown_text(repair.data)}. All numbers are on {repair.measured_on} other clean
+images that the repair did not see, with 95 % bootstrap intervals.
 
 | | before | after |
 |---|---|---|
@@ -54,7 +77,7 @@ attack.
 {_NO_PROMISE}
 ## Settings
 
-Repaired counter: `{one_line(repair.out.name)}`
+Repaired counter: {markdown_code(repair.out.name)}
 
 {settings}
 """

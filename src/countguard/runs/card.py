@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from countguard.csv_text import armed
 from countguard.errors import InputError
 from countguard.metrics.backdoor import Predictions
 from countguard.metrics.ratios import Direction
@@ -149,7 +150,7 @@ def _read_predictions(path: Path) -> Predictions:
         if not rows:
             raise ValueError("no image")
         return Predictions(
-            ids=tuple(row["image_id"] for row in rows),
+            ids=tuple(armed(row["image_id"]) for row in rows),
             truths=_numbers(row["count"] for row in rows),
             targets=_numbers(row["target_count"] or row["count"] for row in rows),
             clean=_numbers(row["predicted_clean"] for row in rows),

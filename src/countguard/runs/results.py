@@ -1,12 +1,11 @@
 """Cards and results.csv: what a finished cell says of itself, and the table of all of them."""
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from countguard.csv_text import Field, Number, csv_lines
 from countguard.writing import write_atomically
 from countguard.studies.cells import Cell
 
@@ -44,25 +43,23 @@ def read_card(folder: Path) -> dict[str, Any] | None:
 def write_results(study: Path, cells: Sequence[Cell]) -> None:
     """Writes results.csv from the cards of the cells that are finished, in the order of the study."""
     varied = list(dict.fromkeys(name for cell in cells for name in cell.varied))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*COLUMNS, *varied])
+    rows: list[list[Field]] = [[*COLUMNS, *varied]]
     for cell in cells:
         card = read_card(study / "cells" / cell.name)
         if card is not None:
-            writer.writerow([*_row(card), *(_written(card["varied"].get(name)) for name in varied)])
-    write_atomically(study / "results.csv", text.getvalue())
+            rows.append([*_row(card), *(_written(card["varied"].get(name)) for name in varied)])
+    write_atomically(study / "results.csv", csv_lines(rows))
 
 
-def _row(card: dict[str, Any]) -> list[str]:
+def _row(card: dict[str, Any]) -> list[Field]:
     fields = {**card, **{name: metric["value"] for name, metric in card["metrics"].items()}}
     fields["seconds"] = round(sum(card["seconds"].values()), 2)
     return [_written(fields.get(name)) for name in COLUMNS]
 
 
-def _written(value: Any) -> str:
-    if value is None:
-        return ""
+def _written(value: Any) -> Field:
+    if value is None or isinstance(value, str | int):
+        return value
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return Number(f"{value:.6g}")
     return json.dumps(value) if isinstance(value, dict | list) else str(value)

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from countguard.csv_text import csv_text
 from countguard.errors import one_line
 from countguard.reports.tables.all_tables import all_tables
-from countguard.reports.tables.formats import csv_text, tex_text, to_csv, to_tex
+from countguard.reports.tables.formats import tex_text, to_csv, to_tex
 from countguard.reports.tables.table import Column, Published, Row, Table, Value
 from countguard.runs.run import Run
 

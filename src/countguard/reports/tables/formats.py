@@ -1,12 +1,9 @@
 """A table as CSV for programs and as LaTeX for papers."""
 
-import csv
-import io
-
+from countguard.csv_text import Field, csv_lines
 from countguard.errors import one_line
 from countguard.reports.tables.table import MINUS, NONE, Column, Entry, Row, Table, Value
 
-_FORMULA = ("=", "+", "-", "@")
 _TEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -34,20 +31,12 @@ def to_csv(table: Table) -> bytes:
     Beside a column of numbers stand `_low` and `_high` (95 % interval), or `_min`, `_max` and `_seeds` where rows are
     means over seeds, and `_published` and `_published_elsewhere` where the paper gives values.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
     names = [name for column in table.columns for name in _csv_names(table, column)]
-    writer.writerow([csv_text(name) for name in names])
+    rows: list[list[Field]] = [[one_line(name) for name in names]]
     for row in table.rows:
-        fields = {name: text for column in table.columns for name, text in _csv_fields(column, row).items()}
-        writer.writerow([fields.get(name, "") for name in names])
-    return buffer.getvalue().encode()
-
-
-def csv_text(text: str) -> str:
-    """A text on one line that no spreadsheet takes for a formula: one that begins like it gets an apostrophe."""
-    line = one_line(text)
-    return f"'{line}" if line.startswith(_FORMULA) else line
+        fields = {name: field for column in table.columns for name, field in _csv_fields(column, row).items()}
+        rows.append([fields.get(name) for name in names])
+    return csv_lines(rows).encode()
 
 
 def _csv_names(table: Table, column: Column) -> list[str]:
@@ -60,19 +49,19 @@ def _csv_names(table: Table, column: Column) -> list[str]:
     return names
 
 
-def _csv_fields(column: Column, row: Row) -> dict[str, str]:
+def _csv_fields(column: Column, row: Row) -> dict[str, Field]:
     entry, name = row.entries.get(column.name), column.name
-    fields = {name: repr(entry.value) if isinstance(entry, Value) else csv_text(entry or "")}
+    fields: dict[str, Field] = {name: entry.value if isinstance(entry, Value) else one_line(entry or "")}
     if isinstance(entry, Value) and entry.low is not None:
         low, high = ("min", "max") if entry.seeds > 1 else ("low", "high")
         fields |= {
-            f"{name}_{low}": repr(entry.low),
-            f"{name}_{high}": repr(entry.high),
-            f"{name}_seeds": str(entry.seeds),
+            f"{name}_{low}": entry.low,
+            f"{name}_{high}": entry.high,
+            f"{name}_seeds": entry.seeds,
         }
     published = row.published.get(name)
     if published:
-        fields[f"{name}_published"] = repr(published.value)
+        fields[f"{name}_published"] = published.value
         fields[f"{name}_published_elsewhere"] = " ".join(map(repr, published.others))
     return fields
 
