@@ -1,36 +1,149 @@
-"""Files that are whole or not there."""
+"""Writing files: whole or not there, under the name that was given, and nowhere else.
+
+Everything that countguard writes goes through here. Its outputs lie beside files of others: in folders that many may
+write to, and in the folders of runs that a stranger made. So nothing is written under a name that can be foreseen, no
+link is followed, and only a plain file is replaced.
+"""
 
 import hashlib
 import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-from countguard.errors import InputError
+from countguard.errors import InputError, RunError
+from countguard.reading import open_file, opened_folder
+from countguard.signals import tidy_when_terminated
+
+PARTIAL = ".part"
+"""What the names of unfinished files and folders end with."""
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_IN_PLACE = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes a file under a temporary name in its folder, flushes it to disk, and renames it: whole, or not there.
+def write_atomically(path: Path, content: str | bytes, *, root: Path | None = None) -> None:
+    """Writes a file that is whole or not there; see `whole_file`."""
+    with whole_file(path, root=root) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def whole_file(path: Path, *, root: Path | None = None) -> Iterator[BinaryIO]:
+    """A file to write to. It lies under a random name beside `path`, and gets that name once it is on the disk.
+
+    Its permissions are those of the file that it replaces, or what a new file gets.
+
+    Args:
+        path: of the file.
+        root: a folder around it that a stranger may have filled: none of the folders between the two may be a link.
 
     Raises:
+        InputError: what is there under its name is no plain file, or there is a link below `root`.
         OSError: with the file's name, also where the system gives none, as when the disk is full.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with partial.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        with tidy_when_terminated(), opened_folder(path.parent, root) as folder:
+            there = _replaceable(path, folder)
+            partial = _random_name()
+            try:
+                with os.fdopen(os.open(partial, _NEW, 0o666, dir_fd=folder), "wb") as file:
+                    if there is not None and stat.S_IMODE(os.fstat(file.fileno()).st_mode) != there:
+                        os.fchmod(file.fileno(), there)
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(partial, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(partial, dir_fd=folder)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
-def require_place(path: Path, option: str) -> None:
-    """Makes sure that a file can be written under a name, before the work whose result it is to hold.
+def copy_file(source: Path, target: Path, max_bytes: int, *, root: Path) -> None:
+    """Copies a plain file within a folder that a stranger may have filled; see `open_file` and `whole_file`."""
+    with open_file(source, max_bytes, root=root) as file, whole_file(target, root=root) as copy:
+        shutil.copyfileobj(file, copy)
+
+
+def open_in_place(path: Path, *, root: Path | None = None) -> BinaryIO:
+    """A file to read, and to append to, that may be there already: a lock, a log. Nothing in it is cut off.
 
     Raises:
-        InputError: a folder has that name, or the folder around it is missing or read-only; names the option.
+        InputError: what is there is no plain file, or has another name, too: both may lead to a file of somebody's.
+        OSError: with the file's name.
+    """
+    try:
+        with opened_folder(path.parent, root) as folder:
+            _replaceable(path, folder)
+            descriptor = os.open(path.name, _IN_PLACE, 0o666, dir_fd=folder)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(descriptor)
+        raise InputError(f"{path}: is a link; delete it")
+    return os.fdopen(descriptor, "rb+")
+
+
+def make_folder(folder: Path, root: Path) -> Path:
+    """A folder below `root`, made where it is missing, with those between the two; returns it.
+
+    Raises:
+        InputError: it, or one between, is a link or no folder.
+        OSError: the system refuses.
+    """
+    with opened_folder(folder, root, make=True):
+        return folder
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A folder under a random name that gets its own when all is well, and is removed otherwise.
+
+    Raises:
+        InputError: something is there under its own name.
+        RunError: the disk is full or the folder cannot be written to.
+    """
+    try:
+        if target.is_symlink():
+            raise InputError(f"{target}: is a link; name a folder that is new")
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise InputError(f"{target}: is there and not empty; name a folder that is new")
+        whole = target.resolve()
+        partial = whole.with_name(_random_name())
+        made = [folder for folder in whole.parents if not folder.exists()]
+        with tidy_when_terminated():
+            try:
+                partial.parent.mkdir(parents=True, exist_ok=True)
+                partial.mkdir()
+                yield partial
+                partial.replace(whole)
+                made = []
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+                for folder in made:
+                    with suppress(OSError):
+                        folder.rmdir()
+    except OSError as error:
+        raise RunError(f"{target}: cannot be written ({error.strerror or error}); nothing was left there") from error
+
+
+def require_place(path: Path, option: str, *, inputs: Iterable[Path] = ()) -> None:
+    """Makes sure that a file can be written under a name, before the work whose result it is to hold.
+
+    Args:
+        path: of the file.
+        option: by which it was named.
+        inputs: files that the work reads, and that it may therefore not replace.
+
+    Raises:
+        InputError: what is there is no plain file or one of the inputs, or its folder is missing or read-only.
     """
     if path.is_dir():
         raise InputError(f"{path}: is a folder; {option} should name a file in it")
@@ -38,9 +151,32 @@ def require_place(path: Path, option: str) -> None:
         raise InputError(f"{path}: there is no folder {path.parent}; make it, or name another {option}")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"{path}: {path.parent} may not be written to; name another {option}")
+    with opened_folder(path.parent) as folder:
+        _replaceable(path, folder)
+    for given in inputs:
+        if path.exists() and given.exists() and path.samefile(given):
+            raise InputError(f"{path}: is what is read; {option} should name another file")
 
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, as hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _replaceable(path: Path, folder: int) -> int | None:
+    """The permissions of the plain file that is there under a path's name; None where there is nothing."""
+    try:
+        mode = os.stat(path.name, dir_fd=folder, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISLNK(mode):
+        raise InputError(f"{path}: is a link; name the file itself, or delete the link")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path}: is no plain file, and is not replaced")
+    return mode & 0o777
+
+
+def _random_name() -> str:
+    """A name that nobody can foresee, and so nobody can have taken."""
+    return f".{secrets.token_hex(16)}{PARTIAL}"

@@ -93,6 +93,30 @@ def _jpeg_scans(scans: int) -> bytes:
     return content[:-2] + last * scans + content[-2:]
 
 
+def _jpeg_baseline_scans(scans: int, hidden_by: bytes = b"") -> bytes:
+    """A picture that is not progressive, its colours in scans of their own, over and over.
+
+    Args:
+        scans: how many.
+        hidden_by: a marker without a length before them: taken for one, it hides what follows.
+    """
+    buffer = io.BytesIO()
+    Image.new("RGB", (2000, 2000), (128, 128, 128)).save(buffer, "JPEG", quality=10, subsampling=0)
+    head = buffer.getvalue()[: buffer.getvalue().index(b"\xff\xda")]
+    each = [
+        b"\xff\xda" + struct.pack(">H6B", 8, 1, colour, 0 if colour == 1 else 0x11, 0, 63, 0) + b"\0"
+        for colour in (1, 2, 3)
+    ]
+    return head + hidden_by + b"".join(each * (scans // 3)) + b"\xff\xd9"
+
+
+def _jpeg_tables(tables: int) -> bytes:
+    """Tables between two scans, each of which a decoder reads."""
+    content = _jpeg_baseline_scans(6)
+    place = content.rindex(b"\xff\xda")
+    return content[:place] + (b"\xff\xdb\0\x43\0" + bytes([1] * 64)) * tables + content[place:]
+
+
 def _directory(root: Path) -> Path:
     (root / "crowd.jpg").mkdir()
     return root / "crowd.jpg"
@@ -129,6 +153,10 @@ _MAKERS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "bomb_text_chunk": (_file("crowd.png", png(64, 48, *[_TEXT_BOMB] * 200)), "damaged"),
     "bomb_exif": (_changed("crowd.jpg", _jpeg_exif), "bytes of EXIF"),
     "bomb_scans": (_file("crowd.jpg", lambda: _jpeg_scans(5000)), "scans"),
+    "bomb_scans_not_progressive": (_file("crowd.jpg", lambda: _jpeg_baseline_scans(20_000)), "scans"),
+    "bomb_scans_behind_a_restart": (_file("crowd.jpg", lambda: _jpeg_baseline_scans(6000, b"\xff\xd0")), "scans"),
+    "bomb_scans_behind_a_marker": (_file("crowd.jpg", lambda: _jpeg_baseline_scans(6000, b"\xff\x01")), "scans"),
+    "bomb_tables": (_file("crowd.jpg", lambda: _jpeg_tables(20_000)), "more than 10,000 segments"),
     "bomb_file": (_sparse, "1,073,741,824 bytes"),
     "truncated_jpeg": (_changed("crowd.jpg", lambda content: content[: len(content) // 2]), "truncated"),
     "truncated_jpeg_header": (_changed("crowd.jpg", lambda content: content[:100]), "truncated"),

@@ -1,11 +1,14 @@
 """Data sets whose files are good and whose layout is not."""
 
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from corpus.case import Case, folder, mat, picture, shanghaitech
+from corpus.image_cases import png_chunk
 from countguard.data.check import check_data, open_source
 from countguard.data.folder import Folder
 from countguard.data.shanghaitech import ShanghaiTech
@@ -104,6 +107,25 @@ def _file(root: Path) -> Path:
     return picture(root / "crowd.jpg")
 
 
+def _palettes(root: Path) -> Path:
+    """Pictures of 4 kB, which take half a gigabyte each where several are decoded at once; none has a head."""
+    side = 5600
+    rows = (b"\0" + bytes(side // 8)) * side
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", side, side, 1, 3, 0, 0, 0),
+        b"PLTE": bytes(6),
+        b"tRNS": b"\x80\x80",
+        b"IDAT": zlib.compress(rows, 9),
+        b"IEND": b"",
+    }
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(kind, body) for kind, body in chunks.items())
+    names = [f"{number}.png" for number in range(6)]
+    for name in names:
+        (root / name).write_bytes(content)
+    (root / "points.csv").write_text("image,x,y\n" + "".join(f"{name},,\n" for name in names))
+    return root
+
+
 def _all_bad(root: Path) -> Path:
     shanghaitech(root)
     for path in (root / TRAIN / "images").iterdir():
@@ -119,6 +141,10 @@ def _strange_pictures(root: Path) -> Path:
 
 def _skipping(root: Path) -> object:
     return ShanghaiTech(root=root, skip_bad=True).crowds("train")
+
+
+def _skipping_folder(root: Path) -> object:
+    return Folder(root=root, skip_bad=True).crowds("train")
 
 
 def _held_back(root: Path) -> object:
@@ -145,6 +171,7 @@ _CASES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object], str]] 
     "mat_linked_out": (_linked("ground-truth/GT_IMG_1.mat"), _part_b, "is a link out of"),
     "part_linked_out": (_linked_folder, _part_b, "is a link out of"),
     "all_bad_and_skipped": (_all_bad, _skipping, "not one good image is left of 2; the first one: "),
+    "pictures_decoded_at_once": (_palettes, _skipping_folder, "not one head in its 6 images"),
     "nothing_left_to_train": (shanghaitech, _held_back, "leaves no image to train on"),
     "more_than_there_are": (
         shanghaitech,

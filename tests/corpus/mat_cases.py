@@ -124,6 +124,14 @@ _MAKERS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "opaque": (_bytes(_HEADER + matrix(_OPAQUE, (1, 1), b"image_info", b"")), "should be a cell"),
     "lying_shape": (_bytes(_HEADER + _truth((2**29, 2), _ONE)), "heads; at most 1,000,000"),
     "short_numbers": (_bytes(_HEADER + _truth((50, 2), _ONE)), "is damaged"),
+    "many_dimensions": (
+        _bytes(_HEADER + _compressed(matrix(_CELL, (2**31 - 1,) * 200_000, b"image_info", b""))),
+        "more than 32 dimensions",
+    ),
+    "many_dimensions_of_one": (
+        _bytes(_HEADER + _compressed(matrix(_CELL, (1,) * 200_000, b"image_info", b""))),
+        "more than 32 dimensions",
+    ),
     "negative_shape": (_bytes(_HEADER + _truth((-2, 2), _ONE)), "is damaged"),
     "billion_cells": (_bytes(_HEADER + matrix(_CELL, (2**15, 2**15), b"image_info", b"")), "should be a cell"),
     "nested_deep": (_bytes(lambda: _HEADER + _nested(200_000)), "should be a cell"),

@@ -109,6 +109,10 @@ _MAKERS: dict[str, tuple[Callable[[Path], Path], str]] = {
         _table("points.json", lambda: b'{"a.jpg": [' + b"[1,1]," * 1_100_000 + b"[1,1]]}"),
         "more than 1,000,000 heads",
     ),
+    "json_many_images": (
+        _table("points.json", lambda: json.dumps({f"{number}": [] for number in range(200_100)}).encode()),
+        "more than 200,000 images",
+    ),
     "json_empty_lists": (
         _table("points.json", lambda: b'{"a.jpg": [' + b"[]," * 2_700_000 + b"[]]}"),
         "should be {",

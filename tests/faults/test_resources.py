@@ -74,11 +74,11 @@ class Failing:
     def __init__(self, call: Callable[..., object], error: int, at: int) -> None:
         self.call, self.error, self.at, self.calls = call, error, at, 0
 
-    def __call__(self, *arguments: object) -> object:
+    def __call__(self, *arguments: object, **options: object) -> object:
         self.calls += 1
         if self.calls == self.at:
             raise OSError(self.error, os.strerror(self.error))
-        return self.call(*arguments)
+        return self.call(*arguments, **options)
 
 
 @pytest.mark.usefixtures("_no_training")

@@ -1,6 +1,8 @@
 """Bootstrap intervals: around their value, reproducible, wide where little is known."""
 
+import math
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -8,8 +10,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from countguard.metrics import intervals
 from countguard.metrics.counting import mean_absolute_error, ratio_rate, root_mean_squared_error
 from countguard.metrics.intervals import Interval, bootstrap_interval
+from countguard.metrics.ratios import Floats
 
 
 @given(
@@ -56,3 +60,25 @@ def test_it_covers_the_truth_about_as_often_as_it_says() -> None:
 def test_images_are_drawn_with_all_their_values() -> None:
     estimates = np.array([10.0, 1000.0, 20.0, 5.0])
     assert bootstrap_interval(mean_absolute_error, [estimates, estimates]) == Interval(0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("statistic", [mean_absolute_error, root_mean_squared_error, ratio_rate])
+@pytest.mark.parametrize("at_once", [1, 1000, 7001])
+def test_blocks_change_no_bit(statistic: Callable[..., Floats], at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = list(np.random.default_rng(0).uniform(1, 100, (2, 333)))
+    whole = bootstrap_interval(statistic, columns)
+    monkeypatch.setattr(intervals, "_AT_ONCE", at_once)
+    assert bootstrap_interval(statistic, columns) == whole
+
+
+def test_a_set_of_any_size_takes_bounded_memory_and_work() -> None:
+    drawn: list[tuple[int, ...]] = []
+
+    def mean(values: Floats, axis: int) -> Floats:
+        drawn.append(values.shape)
+        return np.asarray(values.mean(axis=axis))
+
+    interval = bootstrap_interval(mean, [np.random.default_rng(0).normal(10, 3, 300_000)])
+    assert 9.9 < interval.low < interval.value < interval.high < 10.1
+    assert max(map(math.prod, drawn)) < 3_000_000
+    assert sum(map(math.prod, drawn)) < 32_000_000

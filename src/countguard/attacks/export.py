@@ -11,7 +11,8 @@ from typing import IO, Any, overload
 from countguard import __version__
 from countguard.attacks.poisoning import PoisonedCrowds
 from countguard.data.crowd import Crowd
-from countguard.data.writing import whole_folder, write_shanghaitech
+from countguard.data.writing import write_shanghaitech
+from countguard.writing import whole_folder
 
 
 def export_poisoned(crowds: PoisonedCrowds, out: Path, *, progress: Callable[[int], None] | None = None) -> Path:

@@ -94,6 +94,7 @@ def run(
     from rich.console import Console
 
     from countguard.cli.summary import summary_table
+    from countguard.escaping import rich_text
     from countguard.reports.report import write_report
     from countguard.studies.executors.base import executor_for
     from countguard.studies.resolve import read_recipe, settings_of
@@ -105,7 +106,7 @@ def run(
     page = write_report(folder)
     console = Console()
     console.print(summary_table(folder))
-    console.print(f"report: {page}", soft_wrap=True)
+    console.print(rich_text(f"report: {page}"), soft_wrap=True)
 
 
 @app.command(epilog="Example: countguard report runs/demo")
@@ -113,7 +114,7 @@ def report(folder: Annotated[Path, typer.Argument(help="Folder of a run, finishe
     """Draw tables, figures and report.html of a run again, from its folder alone."""
     from countguard.reports.report import write_report
 
-    typer.echo(f"report: {write_report(folder)}")
+    _say(f"report: {write_report(folder)}")
 
 
 @app.command(epilog="Example: countguard poison synthetic --strategy minus --out poisoned")
@@ -137,7 +138,8 @@ def poison(
     crowds = PoisonedCrowds(clean, attack, seed)
     with counted("pictures", len(crowds)) as progress:
         manifest = export_poisoned(crowds, out, progress=progress)
-    typer.echo(f"{len(clean)} training images, {len(crowds.indices)} of them poisoned.\nmanifest: {manifest}")
+    typer.echo(f"{len(clean)} training images, {len(crowds.indices)} of them poisoned.")
+    _say(f"manifest: {manifest}")
 
 
 @app.command(epilog="Example: countguard train synthetic --model lite --out clean.safetensors --set training.epochs=5")
@@ -158,7 +160,8 @@ def train(
     recipe = operator_recipe(named_source(data), model, [*(overrides or []), *_on(devices)], weights=weights)
     with epochs_shown(recipe.training) as report:
         images = train_counter(recipe, out, report)
-    typer.echo(f"Trained on {images} images.\ncounter: {out}")
+    typer.echo(f"Trained on {images} images.")
+    _say(f"counter: {out}")
 
 
 @app.command(
@@ -211,12 +214,12 @@ def defend(
     page = write_repair_page(repair)
     typer.echo(f"{repair.trained_on} clean images for the repair, {repair.measured_on} others to measure it.")
     typer.echo(repair.verdict)
-    typer.echo(f"report: {page}")
+    _say(f"report: {page}")
     if not repair.written:
         raise RunError(
             f"{out}: was not written, since the repair makes clean counts worse; --force writes it all the same"
         )
-    typer.echo(f"counter: {out}")
+    _say(f"counter: {out}")
 
 
 @app.command(epilog="Example: countguard count counter.safetensors pictures/ --format csv --overlays overlays/")
@@ -261,18 +264,21 @@ def explain(
     """Draw what a counter sees in pictures: density map and Grad-CAM, with and without a trigger."""
     from countguard.attacks.from_text import named_trigger
     from countguard.data.images import read_image
+    from countguard.drawings import drawn_files
     from countguard.explain.panels import draw_panels, make_panels
+    from countguard.explain.view import MAX_PIXELS
     from countguard.models import load_counter
     from countguard.operate.count import find_pictures
     from countguard.writing import write_atomically
 
     explained = {counter.stem: load_counter(counter)}
     mark = named_trigger(trigger) if trigger else None
+    files = drawn_files(find_pictures(images), out, "panel")
     out.mkdir(parents=True, exist_ok=True)
-    for path in find_pictures(images):
-        panels = make_panels(explained, read_image(path), trigger=mark)
-        write_atomically(out / f"{path.stem}.png", draw_panels(panels))
-        typer.echo(f"panel: {out / path.stem}.png")
+    for path, file in files.items():
+        panels = make_panels(explained, read_image(path, max_pixels=MAX_PIXELS), trigger=mark)
+        write_atomically(file, draw_panels(panels))
+        _say(f"panel: {file}")
 
 
 @app.command(epilog="Example: countguard web runs/demo --port 7860")
@@ -339,7 +345,12 @@ def convert(
         check=None if check is None else named_source(check).load_training(),
         say=lambda line: typer.echo(f"countguard: {one_line(line)}", err=True),
     )
-    typer.echo(f"counter: {out} ({counter.kind})")
+    _say(f"counter: {out} ({counter.kind})")
+
+
+def _say(line: str) -> None:
+    """Prints a line with a name from outside in it, which may hold what no terminal or encoding takes."""
+    typer.echo(one_line(line))
 
 
 def _on(devices: int | None) -> list[str]:

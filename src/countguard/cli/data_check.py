@@ -1,16 +1,16 @@
 """What `countguard check` says of a data set."""
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from countguard.data.check import DataReport
+from countguard.escaping import rich_text
 
 
 def show_data_report(report: DataReport) -> None:
     """Prints what is there, then a line for each bad file."""
     console = Console()
-    table = Table(title=escape(report.name))
+    table = Table(title=rich_text(report.name))
     table.add_column("")
     for part in report.parts:
         table.add_column(part.part, justify="right")
@@ -27,6 +27,6 @@ def show_data_report(report: DataReport) -> None:
         table.add_row(heading, *values)
     console.print(table)
     for problem in report.problems:
-        console.print(problem, markup=False, highlight=False, soft_wrap=True)
+        console.print(rich_text(problem), soft_wrap=True)
     if report.problems:
         console.print(f"{len(report.problems)} problems", highlight=False)

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from rich.markup import escape
 from rich.table import Table as Grid
 
-from countguard.errors import one_line
+from countguard.escaping import rich_text
 from countguard.reports.tables import columns as c
 from countguard.reports.tables.rows import counters, leading_columns, measures, row
 from countguard.reports.tables.table import NONE, Column, Entry, Value
@@ -32,22 +31,17 @@ def summary_table(folder: Path) -> Grid:
     caption = "false_asr: the clean counter's rate on the same triggered images; net_asr: beyond it"
     if run.missing:
         caption = f"{plural(len(run.missing), 'counter')} not finished; {caption}"
-    grid = Grid(title=_text(run.name), caption=caption)
+    grid = Grid(title=rich_text(run.name), caption=caption)
     for column in leading_columns(run):
-        grid.add_column(_text(column.heading), overflow="fold")
+        grid.add_column(rich_text(column.heading), overflow="fold")
     for heading in _NUMBERS.values():
         grid.add_column(heading, justify="right", no_wrap=True)
     for found in counters(run):
         entries = row(found, measures(found.cells, list(_NUMBERS))).entries
-        leading = [_text(str(entries[column.name])) for column in leading_columns(run)]
+        leading = [rich_text(str(entries[column.name])) for column in leading_columns(run)]
         grid.add_row(*leading, *(_number(entries[column.name], column) for column in _NUMBERS))
     return grid
 
 
 def _number(entry: Entry, column: Column) -> str:
     return entry.text(column.digits, signed=column.signed) if isinstance(entry, Value) else NONE
-
-
-def _text(text: str) -> str:
-    """A stranger's text, without markup or terminal codes."""
-    return escape(one_line(text))

@@ -165,7 +165,12 @@ class FileSource(Source):
             return image
 
         with ThreadPoolExecutor() as pool:
-            return list(pool.map(check, labels))
+            outcomes: list[AnnotatedImage | InputError] = []
+            for outcome in pool.map(check, labels):
+                outcomes.append(outcome)
+                if isinstance(outcome, InputError) and not self.skip_bad:
+                    break  # one line is said of the first; the rest need not be read for it
+            return outcomes
 
 
 def pictures(folder: Path) -> list[Path]:

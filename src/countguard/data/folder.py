@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from countguard.csv_text import armed
 from countguard.data.annotated import Annotation, FileSource, pictures
 from countguard.data.point_tables import PointTable, read_points_csv, read_points_json
 from countguard.data.source import SOURCES
@@ -46,6 +47,8 @@ class Folder(FileSource):
         images = folder / "images" if (folder / "images").is_dir() else folder
         listed = pictures(images)
         names = {image.name for image in listed}
+        # our own tables disarm names; an honest name that looks disarmed is one of the pictures
+        points = {name if name in names else armed(name): heads for name, heads in points.items()}
         listed += [
             images / name for name in points if name not in names
         ]  # reading these will say that they are missing

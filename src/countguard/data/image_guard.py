@@ -1,5 +1,6 @@
 """What is checked of a picture before a decoder sees it: limits that the decoders do not keep themselves."""
 
+import re
 import struct
 from typing import BinaryIO
 
@@ -8,9 +9,15 @@ from countguard.errors import InputError
 MAX_EXIF_BYTES = 65_536
 """What one JPEG segment holds. Pillow copies what each EXIF entry points at: 4 MB of them would take gigabytes."""
 MAX_SCANS = 64
-"""Progressive JPEGs have about ten scans; each one costs a pass over all pixels, however few bytes it has."""
+"""A JPEG has one scan, a progressive one about ten; each costs a pass over all pixels, however few bytes it has."""
 
 _SEGMENTS = 10_000
+_SCAN, _END = 0xDA, 0xD9
+_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+"""Markers that no length follows. Taking one for a length would pass over what a decoder reads."""
+_BLOCK = 1 << 16
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
+"""Among pixels, 0xFF stands before 0 where it is one of theirs; restarts (0xD0 to 0xD7) part them and begin nothing."""
 _ORIENTATION = 0x0112
 _SHORT = 3
 
@@ -36,13 +43,13 @@ def image_format(stream: BinaryIO, name: str) -> str:
 
 
 def check_jpeg(stream: BinaryIO, name: str) -> None:
-    """Walks the segments of a JPEG up to its first scan, and counts the scans of a progressive one.
+    """Walks the segments of a JPEG up to its first scan, and counts the scans, of which any kind may have many.
 
     Raises:
         InputError: the segments are damaged, or there is more EXIF or there are more scans than an honest file has.
     """
     stream.seek(2)
-    exif, progressive = 0, False
+    exif = 0
     for _ in range(_SEGMENTS):
         lead, marker = stream.read(1), stream.read(1)
         while marker == b"\xff" and lead == b"\xff":  # padding
@@ -50,18 +57,47 @@ def check_jpeg(stream: BinaryIO, name: str) -> None:
         if lead != b"\xff" or not marker:
             break
         if marker == b"\xda":
-            if progressive and stream.read().count(b"\xff\xda") >= MAX_SCANS:
-                raise InputError(f"{name}: has more than {MAX_SCANS} scans; save the picture anew")
+            _check_scans(stream, name)
             stream.seek(0)
             return
+        if marker[0] in _ALONE:
+            continue
         size = int.from_bytes(stream.read(2), "big") - 2
         content = stream.read(max(0, size))
-        progressive |= marker == b"\xc2"
         if marker == b"\xe1" and content.startswith(b"Exif"):
             exif += len(content)
         if exif > MAX_EXIF_BYTES:
             raise InputError(f"{name}: holds more than {MAX_EXIF_BYTES:,} bytes of EXIF; save the picture without it")
     raise InputError(f"{name}: is a damaged or truncated JPEG")
+
+
+def _check_scans(stream: BinaryIO, name: str) -> None:
+    """Looks at each marker from the first scan to the end of the picture; what cameras append behind that is not read.
+
+    A decoder passes over the pixels once a scan, and reads tables anew as often as they come.
+    """
+    scans = 1
+    for _ in range(_SEGMENTS):
+        marker = _next_marker(stream)
+        if marker in (None, _END):
+            return
+        scans += marker == _SCAN
+        if scans > MAX_SCANS:
+            raise InputError(f"{name}: has more than {MAX_SCANS} scans; save the picture anew")
+        if marker not in _ALONE:
+            stream.seek(max(0, int.from_bytes(stream.read(2), "big") - 2), 1)
+    raise InputError(f"{name}: is a damaged JPEG: it holds more than {_SEGMENTS:,} segments")
+
+
+def _next_marker(stream: BinaryIO) -> int | None:
+    """Reads past pixels to the next marker, and past that; None where there is none."""
+    while block := stream.read(_BLOCK):
+        if found := _MARKER.search(block):
+            stream.seek(found.end() - len(block), 1)
+            return block[found.end() - 1]
+        if block[-1] == 0xFF and len(block) > 1:  # its second byte is in the next block
+            stream.seek(-1, 1)
+    return None
 
 
 def looks_cut_off(stream: BinaryIO, kind: str) -> bool:

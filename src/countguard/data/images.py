@@ -16,6 +16,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from torch import Tensor
 
 from countguard.data.image_guard import check_jpeg, exif_orientation, image_format, looks_cut_off
+from countguard.data.in_flight import PICTURES
 from countguard.errors import InputError
 from countguard.reading import open_file
 
@@ -29,6 +30,11 @@ MIN_SIDE = 8
 
 _READERS: dict[str, type[ImageFile]] = {"JPEG": JpegImageFile, "PNG": PngImageFile, "WEBP": WebPImageFile}
 """Named one by one: `Image.open` would try some forty formats, and warn of large pictures in lines of its own."""
+_BAND = 256
+"""Rows."""
+_BLOCK = 1 << 26
+"""Bytes that Pillow takes at a time. Of its usual 16 MiB, glibc keeps what is freed for the thread that freed it: over
+a few threads that is gigabytes. What is larger than 32 MiB goes back to the system."""
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -111,7 +117,9 @@ def _opened(file: str | Path | BinaryIO, name: str | None, max_pixels: int) -> I
                 raise InputError(f"{name}: {width} x {height} pixels; at most {max_pixels:,} are read")
             if min(width, height) < MIN_SIDE:
                 raise InputError(f"{name}: {width} x {height} pixels; both sides need at least {MIN_SIDE}")
-            yield picture, cut_off, exif_orientation(picture.info.get("exif") or b"")
+            Image.core.set_block_size(_BLOCK)  # type: ignore[attr-defined]
+            with PICTURES.holding(width * height):
+                yield picture, cut_off, exif_orientation(picture.info.get("exif") or b"")
     except InputError:
         raise
     except Exception as error:  # decoders raise whatever comes to their mind when a file is damaged
@@ -125,11 +133,17 @@ def _to_rgb(picture: ImageFile) -> Image.Image:
     if picture.mode.startswith("I"):  # only 16-bit grayscale PNGs are read into such a mode
         return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8)).convert("RGB")
     if picture.has_transparency_data:
-        canvas = Image.new("RGB", picture.size, "white")
-        layer = picture.convert("RGBA")
-        canvas.paste(layer, mask=layer)
-        return canvas
+        return _over_white(picture)
     return picture.convert("RGB")
+
+
+def _over_white(picture: ImageFile) -> Image.Image:
+    """In bands: four bytes a pixel, and not eight, beside what the file's own mode takes."""
+    canvas = Image.new("RGB", picture.size, "white")
+    for top in range(0, picture.height, _BAND):
+        band = picture.crop((0, top, picture.width, min(top + _BAND, picture.height))).convert("RGBA")
+        canvas.paste(band, (0, top), mask=band)
+    return canvas
 
 
 def _reason(error: Exception) -> str:

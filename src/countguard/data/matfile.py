@@ -28,7 +28,7 @@ _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f
 _CELL, _STRUCT, _SPARSE = 1, 2, 5
 _NUMERIC = range(6, 16)
 _COMPLEX = 0x0800
-_VARIABLES, _FIELDS, _NAME_BYTES = 1000, 64, 64
+_VARIABLES, _FIELDS, _NAME_BYTES, _DIMENSIONS = 1000, 64, 64, 32
 """More of these in a file are not looked at."""
 
 
@@ -108,6 +108,8 @@ class _Array:
         (word,) = struct.unpack_from(f"{order}I", flags)
         self.kind, self.complex = word & 0xFF, bool(word & _COMPLEX)
         dimensions = self._next()
+        if len(dimensions) > 4 * _DIMENSIONS:  # multiplying them out would take minutes
+            raise _Broken(f"holds an array of more than {_DIMENSIONS} dimensions")
         self.shape = struct.unpack(f"{order}{len(dimensions) // 4}i", dimensions[: len(dimensions) // 4 * 4])
         self.name = bytes(self._next())
 

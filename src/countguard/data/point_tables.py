@@ -92,6 +92,8 @@ def read_points_json(path: Path) -> PointTable:
         raise InputError(f"{path}: is not JSON ({error})") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: {_SHAPE}")
+    if len(content) > MAX_IMAGES:
+        raise InputError(f"{path}: names more than {MAX_IMAGES:,} images")
     table: PointTable = {}
     for image, heads in content.items():
         require_plain_name(image, path)

@@ -1,12 +1,9 @@
 """Crowds to files that any other code base can read: losslessly, whole or not at all, at any size of set."""
 
-import csv
 import os
-import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Literal, TypeVar
@@ -16,8 +13,11 @@ import scipy.io
 from PIL import Image
 from torch import Tensor
 
+from countguard.csv_text import csv_lines
 from countguard.data.crowd import Crowd
-from countguard.errors import InputError, RunError
+from countguard.data.in_flight import PICTURES
+from countguard.errors import InputError
+from countguard.writing import whole_folder
 
 Progress = Callable[[int], None]
 """Hears how many images are written."""
@@ -85,10 +85,9 @@ def write_folder(crowds: Sequence[Crowd], root: Path, *, progress: Progress | No
 
         written = []
         with (folder / "points.csv").open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(("image", "x", "y"))
+            file.write(csv_lines([("image", "x", "y")]))
             for name, points in _in_threads(write, len(crowds), progress):
-                table.writerows((f"{name}.png", *head) for head in points.tolist() or [("", "")])
+                file.write(csv_lines((f"{name}.png", *head) for head in points.tolist() or [(None, None)]))
                 written.append(name)
         return written
 
@@ -131,8 +130,9 @@ def _in_threads(write: Callable[[int], Written], length: int, progress: Progress
 
 
 def _write_png(image: Tensor, path: Path) -> None:
-    picture = Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy()))
-    picture.save(path, compress_level=1)  # a tenth larger than at the default level, in a quarter of its time
+    with PICTURES.holding(image.shape[-2] * image.shape[-1]):
+        picture = Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy()))
+        picture.save(path, compress_level=1)  # a tenth larger than at the default level, in a quarter of its time
 
 
 def _write_mat(points: Tensor, path: Path) -> None:
@@ -141,25 +141,3 @@ def _write_mat(points: Tensor, path: Path) -> None:
     cell = np.empty((1, 1), dtype=object)
     cell[0, 0] = record
     scipy.io.savemat(path, {"image_info": cell})
-
-
-@contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
-    """A folder under another name that gets its own when all is well, and is removed otherwise.
-
-    Raises:
-        InputError: something is there under its own name.
-        RunError: the disk is full or the folder cannot be written to.
-    """
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{target}: is there and not empty; name a folder that is new")
-    whole = target.resolve()
-    partial = whole.with_name(f".{whole.name}.{os.getpid()}.part")
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        partial.replace(whole)
-    except OSError as error:
-        raise RunError(f"{target}: cannot be written ({error.strerror or error}); nothing was left there") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

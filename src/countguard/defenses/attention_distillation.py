@@ -21,6 +21,7 @@ from countguard.training.callbacks import History
 from countguard.training.fit import Conditions, fit
 from countguard.training.module import CounterModule
 from countguard.training.settings import Training
+from countguard.writing import make_folder
 
 
 @DEFENSES.register()
@@ -47,7 +48,7 @@ class AttentionDistillation(TrainedDefense):
         if folder is None or not (folder / "resume.ckpt").exists():  # a resume point holds the teacher, too
             teachers = folder / "teacher" if folder is not None else None
             if teachers is not None:
-                teachers.mkdir(exist_ok=True)
+                make_folder(teachers, teachers.parent)
             settings = self.model_copy(update={"epochs": self.teacher_epochs, "steps": None, "select": "last"})
             alone: Conditions = {**conditions, "folder": teachers, "validation": None, "report": None}
             fit(teacher, crowds, settings, **alone)

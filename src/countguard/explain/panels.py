@@ -11,6 +11,7 @@ from matplotlib.image import AxesImage
 from torch import Tensor
 
 from countguard.attacks.triggers import Trigger
+from countguard.drawings import SOFTWARE
 from countguard.errors import one_line
 from countguard.explain.cam_on_trigger import cam_on_trigger
 from countguard.explain.view import View, look_at
@@ -96,7 +97,7 @@ def draw_panels(panels: list[Panel], *, truth: int | None = None) -> bytes:
         bar.set_label(words, fontsize=8)
         bar.ax.tick_params(labelsize=8)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=150, metadata=SOFTWARE)
     return buffer.getvalue()
 
 

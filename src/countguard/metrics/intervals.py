@@ -9,6 +9,12 @@ from scipy.stats import bootstrap
 from countguard.metrics.ratios import Floats
 
 RESAMPLES = 2000
+DRAWS = 20_000_000
+"""Images drawn for one interval, over all resamples: from 10,000 images on, there are fewer of these."""
+LEAST = 100
+"""Resamples of the largest sets, whose intervals are narrow."""
+_AT_ONCE = 1 << 21
+"""Draws held in memory at a time, a few dozen bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +34,24 @@ class Interval:
 def bootstrap_interval(statistic: Callable[..., Floats], columns: Sequence[Floats], seed: int = 0) -> Interval:
     """The statistic of some images with its percentile bootstrap over images (Efron, 1979).
 
+    Takes 2000 resamples up to 10,000 images, fewer above, so that time is bounded; in blocks, so that memory is.
+
     Args:
         statistic: takes the columns, each [..., images], and an `axis`, and reduces that axis.
         columns: one value an image, all of one length; an image is drawn with all its values.
         seed: of the resampling.
     """
     value = float(statistic(*columns, axis=-1))
-    if len(columns[0]) < 2:
+    images = len(columns[0])
+    if images < 2:
         return Interval(value, value, value)
     result = bootstrap(
         tuple(columns),
         statistic,
         paired=True,
         vectorized=True,
-        n_resamples=RESAMPLES,
+        n_resamples=max(LEAST, min(RESAMPLES, DRAWS // images)),
+        batch=max(1, _AT_ONCE // images),
         method="percentile",
         rng=np.random.default_rng(seed),
     )

@@ -1,5 +1,6 @@
 """Counters on disk: one safetensors file that says which counter it holds and how it was built."""
 
+from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,7 @@ from countguard.models.registry import COUNTERS, kind_of
 from countguard.models.restore import fill
 from countguard.models.weights_file import WeightsFile, open_weights
 from countguard.settings import Settings, first_error
-from countguard.writing import write_atomically
+from countguard.writing import require_place, write_atomically
 
 KEY = "countguard"
 """Where the header lies in a file's metadata: one entry, for safetensors writes several in a random order."""
@@ -56,6 +57,21 @@ def save_counter(counter: Counter, path: str | PathLike[str], recipe_hash: str |
         write_atomically(path, save(tensors, metadata={KEY: header.model_dump_json()}))
     except OSError as error:
         raise RunError(f"{path}: the counter could not be saved ({error.strerror}); nothing was written") from None
+
+
+def require_counter_place(path: Path, option: str, inputs: Iterable[Path] = ()) -> None:
+    """Makes sure, before the work whose result it is to hold, that a counter can be written under a name.
+
+    Raises:
+        InputError: see `require_place`; or what is there is no counter, and so something that nobody meant to lose.
+    """
+    require_place(path, option, inputs=inputs)
+    if not path.exists():
+        return
+    try:
+        open_weights(path)
+    except InputError:
+        raise InputError(f"{path}: is there and holds no counter; {option} should name another file") from None
 
 
 def load_counter(path: str | PathLike[str], device: str | torch.device = "cpu") -> Counter:

@@ -125,10 +125,10 @@ class ClipEBCViT(ClipBlockwise):
 
 def resized(positions: Tensor, size: tuple[int, int]) -> Tensor:
     """Position embeddings [1 + n * n, width] of a class token and of n x n patches, for patches of another size."""
-    start, patches = positions.split([1, len(positions) - 1])
+    start, patches = positions[:1], positions[1:]
     side = isqrt(len(patches))
     if size == (side, side):
         return positions
-    laid_out = patches.T.unflatten(1, (side, side)).unsqueeze(0)
+    laid_out = patches.T.reshape(1, -1, side, side)
     grown = functional.interpolate(laid_out, size=size, mode="bicubic", align_corners=False)
     return torch.cat([start, grown[0].flatten(1).T])

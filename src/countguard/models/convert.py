@@ -12,7 +12,7 @@ from pathlib import Path
 from countguard.data.crowd import Crowd
 from countguard.errors import InputError
 from countguard.models.building import from_file
-from countguard.models.checkpoint import save_counter
+from countguard.models.checkpoint import require_counter_place, save_counter
 from countguard.models.counter import Counter, Mean, OutputScale, Std
 from countguard.models.layouts import find_kinds
 from countguard.models.trial import decide_by_counts
@@ -55,6 +55,7 @@ def convert(
         RunError: the checkpoint cannot be written.
     """
     weights = Path(weights)
+    require_counter_place(Path(out), "--out", [weights])
     given = {"mean": mean, "std": std, "output_scale": output_scale}
     settings = {name: value for name, value in given.items() if value is not None}
     with tempfile.TemporaryDirectory() as folder:

@@ -120,7 +120,7 @@ def _text_features(counter: Counter, file: WeightsFile, prefix: str, expected: T
     with torch.random.fork_rng(devices=[]):  # the random start is overwritten: it must cost the caller no draws
         tower = _text_tower(file, shapes, expected.shape[1])
     tower.load_state_dict(tensors)
-    tokens = open_clip().get_tokenizer("RN50")(prompts(counter.bins))  # type: ignore[attr-defined]
+    tokens = open_clip().get_tokenizer("RN50")(prompts(counter.bins))  # type: ignore[arg-type]
     with torch.no_grad():
         features: Tensor = functional.normalize(tower.eval()(tokens), dim=1)
     return features

@@ -1,7 +1,5 @@
 """What `countguard count` does and prints: the number of people in each picture."""
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -11,9 +9,11 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from countguard.csv_text import csv_text
+from countguard.csv_text import Field, Number, csv_lines
 from countguard.data.images import list_images, read_image
+from countguard.drawings import drawn_files
 from countguard.errors import InputError, RunError, one_line
+from countguard.escaping import rich_text
 from countguard.explain.density import people_per_cell
 from countguard.models.counter import Counter
 from countguard.operate.overlay import draw_overlay
@@ -70,10 +70,10 @@ def count_pictures(
 
     Raises:
         InputError: a picture cannot be read and `skip_bad` is not asked for, the counter gives no finite number, or
-            an overlay would overwrite one of the pictures.
+            an overlay would overwrite a picture.
         RunError: an overlay cannot be written.
     """
-    targets = _overlay_files(pictures, overlays) if overlays else {}
+    targets = drawn_files(pictures, overlays, "overlay", "-density") if overlays else {}
     for picture in pictures:
         try:
             image = read_image(picture)
@@ -101,19 +101,17 @@ def counts_table(counts: Sequence[PictureCount]) -> Table:
     table.add_column("people", footer=f"{sum(counted):.1f}", justify="right")
     for row in counts:
         people = Text("skipped", style="yellow") if row.count is None else Text(f"{row.count:.1f}")
-        table.add_row(Text(one_line(str(row.file))), people)
+        table.add_row(rich_text(str(row.file)), people)
     return table
 
 
 def counts_csv(counts: Sequence[PictureCount]) -> str:
     """The counts as CSV: file, count (empty where skipped), problem. A quote goes before what a sheet would compute."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["file", "count", "problem"])
+    rows: list[list[Field]] = [["file", "count", "problem"]]
     for row in counts:
-        count = "" if row.count is None else f"{row.count:.3f}"
-        writer.writerow([csv_text(str(row.file)), count, csv_text(row.problem)])
-    return buffer.getvalue()
+        count = None if row.count is None else Number(f"{row.count:.3f}")
+        rows.append([one_line(str(row.file)), count, one_line(row.problem)])
+    return csv_lines(rows)
 
 
 def counts_json(counts: Sequence[PictureCount]) -> str:
@@ -124,23 +122,6 @@ def counts_json(counts: Sequence[PictureCount]) -> str:
     skipped = [{"file": one_line(str(row.file)), "problem": row.problem} for row in counts if row.count is None]
     total = round(sum(row.count for row in counts if row.count is not None), 3)
     return json.dumps({"images": images, "total": total, "skipped": skipped}, indent=2, ensure_ascii=False)
-
-
-def _overlay_files(pictures: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """A file for each picture's overlay; that of a second IMG_1, from another folder, is IMG_1-2-density.png."""
-    files: dict[Path, Path] = {}
-    taken: set[str] = set()
-    given = {picture.resolve() for picture in pictures}
-    for picture in pictures:
-        name, number = picture.stem, 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{picture.stem}-{number}"
-        taken.add(name.casefold())
-        files[picture] = folder / f"{name}-density.png"
-        if files[picture].resolve() in given:
-            raise InputError(f"{folder}: the overlay of {picture.name} would overwrite a picture; give another folder")
-    return files
 
 
 def _write_overlay(path: Path, png: bytes) -> None:

@@ -8,11 +8,12 @@ from countguard.data.loading import Resident
 from countguard.data.source import Source
 from countguard.errors import InputError
 from countguard.models import load_counter, save_counter
+from countguard.models.checkpoint import require_counter_place
 from countguard.operate.recipe import operator_recipe
 from countguard.operate.repair import Repair, look_at_clean, split_for_repair
+from countguard.operate.repair_page import require_page
 from countguard.studies.machine import evaluation_device, machine_for
 from countguard.studies.progress import epochs_shown
-from countguard.writing import require_place
 
 
 def defend_counter(
@@ -28,11 +29,8 @@ def defend_counter(
             effect, or `out` cannot be written.
         RunError: see `countguard.training.fit`; or a counter gives no finite number.
     """
-    require_place(out, "--out")
-    if out.suffix != ".safetensors":
-        raise InputError(f"{out}: --out should end in .safetensors")
-    if out.exists() and out.samefile(path):
-        raise InputError(f"{out}: --out is the counter that is repaired; name another file")
+    require_counter_place(out, "--out", [path])
+    require_page(out)
     counter = load_counter(path)
     recipe = operator_recipe(clean, counter.kind, overrides, verb="defend")
     crowds, held_back = split_for_repair(Resident(recipe.data.load_training()), seed)
@@ -40,7 +38,7 @@ def defend_counter(
     if len(recipe.defenses) != 1:
         raise InputError(f"--set defenses: holds {len(recipe.defenses)}; one repair is done at a time")
     defense, device = recipe.defenses[0], evaluation_device(recipe.machine)
-    before = look_at_clean(counter.to(device), held_back, seed)
+    before = look_at_clean(counter.to(device), held_back, seed, str(path))
     with epochs_shown(defense) as report:
         defense.repair(counter.cpu(), crowds, seed=seed, machine=machine_for(recipe.machine), report=report)
     repair = Repair(
@@ -52,7 +50,7 @@ def defend_counter(
         trained_on=len(defense.budget(crowds, seed)),
         measured_on=len(held_back),
         before=before,
-        after=look_at_clean(counter.to(device), held_back, seed),
+        after=look_at_clean(counter.to(device), held_back, seed, "the repaired counter"),
     )
     if repair.worse and not force:
         return replace(repair, written=False)

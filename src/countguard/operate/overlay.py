@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms.v2 import functional as transforms
 
+from countguard.drawings import png_info
+
 COLOURS = "inferno"
 LARGEST, SMALLEST = 2048, 512
 """Pictures whose longer side is outside are shrunk or enlarged: an overlay is to be looked at, not measured."""
@@ -38,7 +40,7 @@ def draw_overlay(image: Tensor, density: Tensor, stride: int) -> bytes:
     people, peak = float(density.sum()), float(density.max())
     _write(drawn, f"{people:.1f} people, at most {peak:.2f} in {stride} x {stride} pixels")
     buffer = io.BytesIO()
-    drawn.save(buffer, format="PNG")
+    drawn.save(buffer, format="PNG", pnginfo=png_info())
     return buffer.getvalue()
 
 

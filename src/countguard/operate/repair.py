@@ -15,7 +15,7 @@ from countguard.attacks.trigger import Trigger
 from countguard.attacks.weather import Rain
 from countguard.data.crowd import Crowd
 from countguard.data.source import Subset
-from countguard.errors import InputError, RunError
+from countguard.errors import InputError
 from countguard.metrics.counting import mean_absolute_error, ratio_rate
 from countguard.metrics.intervals import Interval, bootstrap_interval
 from countguard.metrics.paired import error_change, rate_change
@@ -29,6 +29,7 @@ HELD_BACK = 0.25
 """Fraction of the clean crowds that the repair does not see, so that before and after are measured on them."""
 LEAST = 4
 """Clean crowds that a repair with a look before and after needs."""
+DAMAGED = "counts more people than numbers can hold, or none; its weights or settings are damaged"
 PROBES: dict[str, Trigger] = {
     "a picture mixed in, 10 %": Blend(picture="kitten", alpha=0.1),
     "another picture mixed in, 20 %": Blend(picture="confetti", alpha=0.2),
@@ -160,15 +161,15 @@ def split_for_repair(crowds: Sequence[Crowd], seed: int) -> tuple[Sequence[Crowd
     return Subset(crowds, order[held_back:]), Subset(crowds, order[:held_back])
 
 
-def look_at_clean(counter: Counter, crowds: Sequence[Crowd], seed: int) -> Measures:
-    """Counts clean crowds as they are and under each probe.
+def look_at_clean(counter: Counter, crowds: Sequence[Crowd], seed: int, name: str) -> Measures:
+    """Counts clean crowds as they are and under each probe; `name` is what errors call the counter.
 
     Raises:
-        RunError: an estimate is not finite.
+        InputError: it gives no finite number.
     """
     views = [lambda images, members, t=trigger: t.mark(images, members, seed) for trigger in PROBES.values()]
     estimates = count_views(counter, crowds, [lambda images, _: images, *views]).double().numpy()
     if not np.isfinite(estimates).all():
-        raise RunError("the counter counts more than numbers can hold, or none; its weights are damaged or diverged")
+        raise InputError(f"{name}: {DAMAGED}")
     truths = np.array([crowd.count for crowd in crowds], dtype=np.float64)
     return Measures(truths, estimates[0], dict(zip(PROBES, estimates[1:], strict=True)))

@@ -5,10 +5,11 @@ from textwrap import indent
 
 import yaml
 
-from countguard.errors import InputError, one_line
+from countguard.errors import InputError
+from countguard.escaping import markdown_code, markdown_text
 from countguard.metrics.intervals import Interval
 from countguard.operate.repair import PROBES, Repair
-from countguard.writing import write_atomically
+from countguard.writing import require_place, write_atomically
 
 _TITLE = "# Repair of "
 _NO_PROMISE = """\
@@ -23,15 +24,35 @@ _NO_PROMISE = """\
 """
 
 
-def write_repair_page(repair: Repair) -> Path:
-    """Writes the page in Markdown beside the repaired counter, as `NAME-repair.md`; returns its path.
+def page_of(out: Path) -> Path:
+    """The page that lies beside a repaired counter."""
+    return out.with_name(f"{out.stem}-repair.md")
+
+
+def require_page(out: Path) -> None:
+    """Makes sure, before the repair, that its page replaces nothing but the page of an earlier one.
+
+    Args:
+        out: of the repaired counter.
 
     Raises:
-        InputError: a file of that name is there, and no such page.
+        InputError: another file has the page's name, or the counter does not have its own ending.
     """
-    path = repair.out.with_name(f"{repair.out.stem}-repair.md")
-    if path.exists() and not path.read_bytes().startswith(_TITLE.encode()):
-        raise InputError(f"{path}: is there, and no page about a repair; name another --out")
+    if out.suffix != ".safetensors":
+        raise InputError(f"{out}: --out should end in .safetensors")
+    path = page_of(out)
+    if not path.exists() and not path.is_symlink():
+        return
+    require_place(path, "--out")
+    with path.open("rb") as page:
+        ours = page.read(len(_TITLE)) == _TITLE.encode()
+    if not ours:
+        raise InputError(f"{path}: the page of the repair would overwrite it; give another --out")
+
+
+def write_repair_page(repair: Repair) -> Path:
+    """Writes the page in Markdown beside the repaired counter, as `NAME-repair.md`; returns its path."""
+    path = page_of(repair.out)
     write_atomically(path, repair_page(repair))
     return path
 
@@ -44,13 +65,13 @@ def repair_page(repair: Repair) -> str:
         "" if repair.written else "\n\n**The repaired counter was not written;** `--force` writes it all the same."
     )
     return f"""\
-{_TITLE}{one_line(repair.counter.name)}
+{_TITLE}{markdown_text(repair.counter.name)}
 
 {repair.verdict}{unwritten}
 
-A `{repair.kind}` counter, repaired by `{repair.defense["kind"]}` with {repair.trained_on} clean images of
-{one_line(repair.data)}. All numbers are on {repair.measured_on} other clean images that the repair did not see, with
-95 % bootstrap intervals.
+A {markdown_code(repair.kind)} counter, repaired by `{repair.defense["kind"]}` with
+{repair.trained_on} clean images of {markdown_text(repair.data)}. All numbers are on {repair.measured_on} other clean
+images that the repair did not see, with 95 % bootstrap intervals.
 
 | | before | after | change, images paired |
 |---|---|---|---|
@@ -63,7 +84,7 @@ attack.
 {_NO_PROMISE}
 ## Settings
 
-Repaired counter: `{one_line(repair.out.name)}`
+Repaired counter: {markdown_code(repair.out.name)}
 
 {settings}
 """

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from countguard.data.source import CrowdSplit
 from countguard.models import save_counter
+from countguard.models.checkpoint import require_counter_place
 from countguard.studies.crowd_cache import training_and_validation
 from countguard.studies.machine import machine_for
 from countguard.studies.recipe import Recipe
 from countguard.training.callbacks import EpochReport
 from countguard.training.fit import fit
-from countguard.writing import require_place
 
 
 def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) -> int:
@@ -22,7 +22,8 @@ def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) 
         InputError: crowds or weights are not usable, or `out` cannot be written.
         RunError: see `countguard.training.fit`.
     """
-    require_place(out, "--out")
+    weights = [] if recipe.model.weights is None else [Path(recipe.model.weights)]
+    require_counter_place(out, "--out", weights)
     seed = recipe.seeds[0]
     counter = recipe.model.build(seed)
     crowds, validation = training_and_validation(_split(recipe), recipe.training)

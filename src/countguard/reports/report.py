@@ -15,7 +15,7 @@ from countguard.reports.tables.hardest import hardest_tables, pictures_of
 from countguard.reports.tables.table import Table
 from countguard.runs.plan import variant_text
 from countguard.runs.run import Run
-from countguard.writing import write_atomically
+from countguard.writing import make_folder, write_atomically
 
 
 def write_report(folder: Path) -> Path:
@@ -28,7 +28,7 @@ def write_report(folder: Path) -> Path:
         folder: of a run, as `countguard run` writes it (docs/reference/run-folder.md).
 
     Raises:
-        InputError: the folder is no run, or a file in it is unusable.
+        InputError: the folder is no run, a file in it is unusable, or what is to be written is a link there.
         RunError: the folder cannot be written to.
     """
     run = Run.read(folder)
@@ -65,20 +65,20 @@ def write_report(folder: Path) -> Path:
 
 
 def _write_tables(folder: Path, tables: list[Table]) -> None:
-    (folder / "tables").mkdir(exist_ok=True)
+    place = make_folder(folder / "tables", folder)
     for table in tables:
-        write_atomically(folder / "tables" / f"{table.name}.csv", to_csv(table))
-        write_atomically(folder / "tables" / f"{table.name}.tex", to_tex(table))
+        write_atomically(place / f"{table.name}.csv", to_csv(table), root=folder)
+        write_atomically(place / f"{table.name}.tex", to_tex(table), root=folder)
 
 
 def _write_figures(folder: Path, run: Run) -> tuple[list[Picture], list[str]]:
-    (folder / "figures").mkdir(exist_ok=True)
+    place = make_folder(folder / "figures", folder)
     pictures = []
     with style():
         figures, not_drawn = all_figures(run)
         for drawn in figures:
             png, svg = drawn.png(), drawn.svg()
-            write_atomically(folder / "figures" / f"{drawn.name}.png", png)
-            write_atomically(folder / "figures" / f"{drawn.name}.svg", svg)
+            write_atomically(place / f"{drawn.name}.png", png, root=folder)
+            write_atomically(place / f"{drawn.name}.svg", svg, root=folder)
             pictures.append(picture(drawn, png, svg))
     return pictures, not_drawn

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from countguard.errors import RunError
+from countguard.writing import open_in_place
 
 
 @contextmanager
@@ -15,18 +16,18 @@ def held(folder: Path) -> Iterator[None]:
     """Holds a run's folder. The system lets go when the process dies, however it dies, so that no lock outlives it.
 
     Raises:
+        InputError: the lock is a link or no plain file.
         RunError: another process holds it; says which.
     """
-    path = folder / ".lock"
-    with path.open("a+", encoding="utf-8") as file:
+    with open_in_place(folder / ".lock", root=folder) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            holder = file.read(200).strip() or "another process"
+            holder = file.read(200).decode(errors="replace").strip() or "another process"
             raise RunError(f"{folder}: is held by {holder}; wait for it, or use another --out") from None
         file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         file.flush()
         yield
         file.truncate(0)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from countguard.attacks.strategies import Strategy
 from countguard.attacks.triggers import Trigger
+from countguard.csv_text import Field, Number, armed, csv_lines
 from countguard.data.crowd import Crowd
 from countguard.errors import InputError, RunError
 from countguard.writing import write_atomically
@@ -27,6 +28,10 @@ MAX_IMAGES = 50_000
 COLUMNS = ("image_id", "count", "target_count", "predicted_clean", "predicted_triggered")
 
 
+class NotFinite(RunError):
+    """A counter gave NaN or infinity."""
+
+
 def predict(
     counter: Counter, crowds: Sequence[Crowd], trigger: Trigger, strategy: Strategy | None, seed: int
 ) -> Predictions:
@@ -40,7 +45,7 @@ def predict(
         seed: of trigger and strategy; the same one marks the same images alike for every counter.
 
     Raises:
-        RunError: an estimate is not finite.
+        NotFinite: an estimate is not finite.
     """
     ids: list[str] = []
     truths: list[int] = []
@@ -72,20 +77,18 @@ def triggered_counts(counter: Counter, crowds: Sequence[Crowd], triggers: Sequen
 
 def write_predictions(predictions: Predictions, path: Path) -> None:
     """Writes predictions.csv, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows: list[Sequence[Field]] = [COLUMNS]
     for index, name in enumerate(predictions.ids):
-        writer.writerow(
+        rows.append(
             [
                 name,
-                f"{predictions.truths[index]:.0f}",
-                f"{predictions.targets[index]:.0f}",
-                f"{predictions.clean[index]:.4f}",
-                f"{predictions.triggered[index]:.4f}",
+                Number(f"{predictions.truths[index]:.0f}"),
+                Number(f"{predictions.targets[index]:.0f}"),
+                Number(f"{predictions.clean[index]:.4f}"),
+                Number(f"{predictions.triggered[index]:.4f}"),
             ]
         )
-    write_atomically(path, text.getvalue())
+    write_atomically(path, csv_lines(rows))
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -104,7 +107,7 @@ def read_predictions(path: Path) -> Predictions:
         columns = [np.array([float(row[name]) for row in rows]) for name in COLUMNS[1:]]
         if not all(np.isfinite(column).all() for column in columns):
             raise ValueError("a number is not finite")
-        ids = tuple(row["image_id"] for row in rows)
+        ids = tuple(armed(row["image_id"]) for row in rows)
         if len(set(ids)) < len(ids):
             raise ValueError("an image stands twice")
     except (KeyError, TypeError, ValueError, csv.Error) as error:
@@ -126,7 +129,7 @@ def _target(crowd: Crowd, strategy: Strategy, seed: int) -> int:
 def _as_written(counts: Tensor) -> Floats:
     """Estimates as predictions.csv holds them, so that the file gives the same metrics again, to the last digit."""
     if not counts.isfinite().all():
-        raise RunError(
+        raise NotFinite(
             "the counter counts more than numbers can hold, or none: its training has diverged; a lower training.lr or "
             "training.clip_gradient would help"
         )

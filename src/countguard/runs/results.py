@@ -1,12 +1,11 @@
 """results.csv: a row for each finished counter of a study, in the order of the study."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from countguard.csv_text import Field, Number, csv_lines
 from countguard.metrics import METRICS
 from countguard.runs.card import Card
 from countguard.writing import write_atomically
@@ -28,20 +27,18 @@ def write_results(path: Path, cards: Iterable[Card], varied: Sequence[str]) -> N
         varied: dotted names of the settings that the study varies; they are the last columns.
     """
     names = columns()
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*names, *varied])
+    rows: list[Sequence[Field]] = [[*names, *varied]]
     for card in cards:
         fields: dict[str, Any] = {name: getattr(card, name) for name in COUNTER_COLUMNS}
         fields |= {name: interval.value for name, interval in card.metrics.items()}
         fields["seconds"] = round(sum(card.seconds.values()), 2)
-        writer.writerow([*(_written(fields.get(name)) for name in names), *(_written(card.varied.get(n)) for n in varied)])
-    write_atomically(path, text.getvalue())
+        rows.append([*(_written(fields.get(name)) for name in names), *(_written(card.varied.get(n)) for n in varied)])
+    write_atomically(path, csv_lines(rows))
 
 
-def _written(value: Any) -> str:
-    if value is None:
-        return ""
+def _written(value: Any) -> Field:
+    if value is None or isinstance(value, str | int):
+        return value
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return Number(f"{value:.6g}")
     return json.dumps(value) if isinstance(value, dict | list) else str(value)

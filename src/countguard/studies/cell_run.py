@@ -19,7 +19,6 @@ from countguard.metrics.ratios import Direction
 from countguard.models import load_counter, save_counter
 from countguard.models.checkpoint import recipe_hash_of
 from countguard.models.counter import Counter
-from countguard.reading import read_file
 from countguard.runs.card import Card, Poisoned, read_finished
 from countguard.runs.examples import example_indices, write_examples
 from countguard.runs.folder import CellFolder, RunFolder
@@ -32,9 +31,9 @@ from countguard.studies.strength_sweep import success_by_strength
 from countguard.training.callbacks import EpochReport
 from countguard.training.faults import faults_explained
 from countguard.training.fit import fit
-from countguard.writing import sha256_of, write_atomically
+from countguard.writing import copy_file, make_folder, sha256_of
 
-LARGEST_COUNTER = 8 << 30
+LARGEST_COUNTER = 1 << 34
 """Bytes of a counter that a twin takes over."""
 
 
@@ -57,7 +56,7 @@ def run_cell(cell: Cell, study: Path, crowds: CrowdCache, report: EpochReport | 
     folder = run.cell(cell.name)
     if read_finished(folder.card) is not None:
         return
-    folder.path.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.path, study)
     split = crowds.split(cell.recipe.data)
     counter = _counter_of(cell, run, split, report)
     with faults_explained("counting", "a smaller data.scale would help, or machine.accelerator: cpu"):
@@ -126,8 +125,8 @@ def _counter_of(cell: Cell, run: RunFolder, split: CrowdSplit, report: EpochRepo
         return load_counter(folder.counter)
     for twin in map(CellFolder, sorted(run.cells.iterdir())):
         if twin != folder and _trained_with(twin) == key:
-            write_atomically(folder.training, read_file(twin.training, LARGEST_COUNTER))
-            write_atomically(folder.counter, read_file(twin.counter, LARGEST_COUNTER))
+            for mine, theirs in ((folder.training, twin.training), (folder.counter, twin.counter)):
+                copy_file(theirs, mine, LARGEST_COUNTER, root=run.path)
             return load_counter(folder.counter)
     counter = _trained(cell, run, split, report)
     save_counter(counter, folder.counter, recipe_hash=key)

@@ -1,5 +1,6 @@
 """What a run shows while it works: one bar with the time left, and a log with times."""
 
+import io
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from countguard.defenses.defense import Defense
 from countguard.studies.cells import Cell
 from countguard.training.callbacks import EpochReport
 from countguard.training.settings import Training
+from countguard.writing import open_in_place
 
 log = logging.getLogger("countguard")
 
@@ -68,8 +70,9 @@ def epochs_shown(training: Training | Defense) -> Iterator[EpochReport]:
 
 @contextmanager
 def logged_to(path: Path) -> Iterator[None]:
-    """Appends countguard's log, with times, to a file."""
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    """Appends countguard's log, with times, to a file; raises as `open_in_place`."""
+    file = io.TextIOWrapper(open_in_place(path), encoding="utf-8", errors="backslashreplace")
+    handler = logging.StreamHandler(file)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     level = log.level
     log.addHandler(handler)
@@ -80,6 +83,7 @@ def logged_to(path: Path) -> Iterator[None]:
         log.removeHandler(handler)
         log.setLevel(level)
         handler.close()
+        file.close()
 
 
 def _bar(console: Console, unit: str) -> Progress:

@@ -18,7 +18,7 @@ from countguard.studies.executors.local import run_locally
 from countguard.studies.prepare import Prepared, prepare
 from countguard.studies.progress import StudyProgress, log, logged_to
 from countguard.studies.recipe import Recipe
-from countguard.writing import write_atomically
+from countguard.writing import PARTIAL, make_folder, write_atomically
 from countguard.yaml_text import dump_yaml, read_yaml
 
 LEAST_DISK = 64 * 1024 * 1024
@@ -50,7 +50,7 @@ def run_study(recipe: Recipe, study: Path, *, executor: Executor = run_locally, 
             _check_disk(study, prepared)
             if recipe.machine.threads is not None:
                 torch.set_num_threads(recipe.machine.threads)
-            run.cells.mkdir(exist_ok=True)
+            make_folder(run.cells, study)
             _run_missing(prepared, run, crowds, executor, console or Console(stderr=True))
     except OSError as error:
         raise RunError(f"{error.filename or study}: {error.strerror or error}; finished cells are kept") from error
@@ -105,8 +105,9 @@ def _take_folder(run: RunFolder, recipe: Recipe) -> None:
 
 def _sweep(study: Path) -> None:
     """Removes what a killed run had not written to its end; nobody else writes there while the folder is held."""
-    for partial in study.rglob("*.part"):
-        partial.unlink(missing_ok=True)
+    for partial in study.rglob(f"*{PARTIAL}"):
+        if partial.is_symlink() or partial.is_file():
+            partial.unlink(missing_ok=True)
 
 
 def _first_difference(before: object, now: object, name: str = "") -> str | None:

@@ -12,6 +12,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
+from countguard.csv_text import Number, csv_lines
 from countguard.data.crowd import Crowd
 from countguard.errors import RunError
 from countguard.models.counter import Counter
@@ -110,11 +111,9 @@ class History(Callback):
 
     def write(self, path: Path) -> None:
         """Writes training.csv: epoch, loss, learning_rate, seconds."""
-        lines = ["epoch,loss,learning_rate,seconds"]
-        lines += [
-            f"{row['epoch']:.0f},{row['loss']:.6g},{row['learning_rate']:.6g},{row['seconds']:.3f}" for row in self.rows
-        ]
-        write_atomically(path, "\n".join(lines) + "\n")
+        digits = {"epoch": ".0f", "loss": ".6g", "learning_rate": ".6g", "seconds": ".3f"}
+        rows = [[Number(f"{row[name]:{form}}") for name, form in digits.items()] for row in self.rows]
+        write_atomically(path, csv_lines([list(digits), *rows]))
 
 
 class ResumePoint(Callback):
@@ -135,14 +134,10 @@ class ResumePoint(Callback):
         """Saves if it is time."""
         if time.monotonic() - self._saved < self._seconds:
             return
-        partial = self.path.with_suffix(".part")
         try:
-            trainer.save_checkpoint(partial)
+            trainer.save_checkpoint(self.path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise RunError(f"{self.path}: cannot be saved ({error.strerror}); finished cells are kept") from error
-        if trainer.is_global_zero:
-            partial.replace(self.path)
         self._saved = time.monotonic()
 
 

@@ -1,6 +1,5 @@
 """What a machine does to a training, in a sentence: memory that runs out, a device that is lost, a full disk."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 from lightning.pytorch.plugins import TorchCheckpointIO
 
 from countguard.errors import RunError
+from countguard.writing import whole_file
 
 
 @contextmanager
@@ -51,12 +51,10 @@ class IntoItsFolder(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Raises OSError, with the file's name, where the disk gives out."""
+        """Whole or not at all; raises OSError, with the file's name, where the disk gives out."""
         try:
-            with Path(path).open("wb") as file:
+            with whole_file(Path(path)) as file:
                 torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
         except RuntimeError as error:  # torch's own words say nothing of the disk
             if isinstance(error.__context__, OSError):
                 raise OSError(error.__context__.errno, error.__context__.strerror, str(path)) from error

@@ -1,9 +1,6 @@
 """A table as CSV for programs and as LaTeX for papers."""
 
-import csv
-import io
-
-from countguard.csv_text import csv_text
+from countguard.csv_text import Field, csv_lines
 from countguard.errors import one_line
 from countguard.reports.tables.table import MINUS, NONE, Column, Entry, Row, Table, Value
 
@@ -37,17 +34,15 @@ def to_csv(table: Table) -> bytes:
     means over seeds, and `_published` and `_published_elsewhere` where the paper gives values. The last column says
     what such a row did otherwise than the paper, where any did.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
     names = [name for column in table.columns for name in _csv_names(table, column)]
     if any(row.deviations for row in table.rows):
         names.append(_OTHERWISE)
-    writer.writerow([csv_text(name) for name in names])
+    rows: list[list[Field]] = [[one_line(name) for name in names]]
     for row in table.rows:
-        fields = {name: text for column in table.columns for name, text in _csv_fields(column, row).items()}
-        fields[_OTHERWISE] = csv_text("; ".join(row.deviations))
-        writer.writerow([fields.get(name, "") for name in names])
-    return buffer.getvalue().encode()
+        fields = {name: field for column in table.columns for name, field in _csv_fields(column, row).items()}
+        fields[_OTHERWISE] = one_line("; ".join(row.deviations))
+        rows.append([fields.get(name) for name in names])
+    return csv_lines(rows).encode()
 
 
 def _csv_names(table: Table, column: Column) -> list[str]:
@@ -60,19 +55,19 @@ def _csv_names(table: Table, column: Column) -> list[str]:
     return names
 
 
-def _csv_fields(column: Column, row: Row) -> dict[str, str]:
+def _csv_fields(column: Column, row: Row) -> dict[str, Field]:
     entry, name = row.entries.get(column.name), column.name
-    fields = {name: repr(entry.value) if isinstance(entry, Value) else csv_text(entry or "")}
+    fields: dict[str, Field] = {name: entry.value if isinstance(entry, Value) else one_line(entry or "")}
     if isinstance(entry, Value) and entry.low is not None:
         low, high = ("min", "max") if entry.seeds > 1 else ("low", "high")
         fields |= {
-            f"{name}_{low}": repr(entry.low),
-            f"{name}_{high}": repr(entry.high),
-            f"{name}_seeds": str(entry.seeds),
+            f"{name}_{low}": entry.low,
+            f"{name}_{high}": entry.high,
+            f"{name}_seeds": entry.seeds,
         }
     published = row.published.get(name)
     if published:
-        fields[f"{name}_published"] = repr(published.value)
+        fields[f"{name}_published"] = published.value
         fields[f"{name}_published_elsewhere"] = " ".join(map(repr, published.others))
     return fields
 
