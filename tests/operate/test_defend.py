@@ -157,7 +157,10 @@ def test_settings_of_the_data_are_used(suspect: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("rep.md", "should end in .safetensors"), ("suspect.safetensors", "is the counter that is repaired")],
+    [
+        ("rep.md", "should end in .safetensors"),
+        ("suspect.safetensors", "is what is read; --out should name another file"),
+    ],
 )
 def test_the_output_is_no_input_and_has_its_ending(name: str, says: str, suspect: Path, tmp_path: Path) -> None:
     given = suspect.read_bytes()
@@ -168,9 +171,9 @@ def test_the_output_is_no_input_and_has_its_ending(name: str, says: str, suspect
 
 def test_a_file_that_is_no_page_about_a_repair_is_left_alone(suspect: Path, tmp_path: Path) -> None:
     (tmp_path / "repaired-repair.md").write_text("# My notes")
-    repair = defend_counter(suspect, DATA, tmp_path / "repaired.safetensors", SHORT, seed=0)
-    with pytest.raises(InputError, match=r"repaired-repair\.md: is there"):
-        write_repair_page(repair)
+    with pytest.raises(InputError, match=r"repaired-repair\.md: the page of the repair would overwrite it"):
+        defend_counter(suspect, DATA, tmp_path / "repaired.safetensors", SHORT, seed=0)
+    assert not (tmp_path / "repaired.safetensors").exists()
     assert (tmp_path / "repaired-repair.md").read_text() == "# My notes"
 
 

@@ -69,7 +69,7 @@ def test_settings_of_the_data_change_it_and_others_are_refused() -> None:
     assert adjusted(source, ["data.test=5"], scale=0.5) == source.model_copy(update={"test": 5, "scale": 0.5})
     assert adjusted(Folder(root="here"), [], skip_bad=True).skip_bad  # type: ignore[attr-defined, arg-type]
     assert adjusted(source, [], skip_bad=True) == source
-    with pytest.raises(InputError, match="training.epochs=3: has no effect here"):
+    with pytest.raises(InputError, match=r"training\.epochs=3: has no effect here"):
         adjusted(source, ["training.epochs=3"])
     with pytest.raises(InputError, match="--set data: scale: "):
         adjusted(source, [], scale=9)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from countguard.cli.summary import summary_table
-from countguard.errors import InputError, RunError
+from countguard.errors import InputError
 from countguard.reports.report import write_report
 
 MakeRun = Callable[..., Path]
@@ -131,7 +131,7 @@ def test_folder_that_is_no_run_gets_nothing(tmp_path: Path) -> None:
 def test_folder_that_cannot_be_written_to_ends_in_a_sentence(make_run: MakeRun) -> None:
     folder = make_run(strategies=(), defenses=(), examples=0)
     (folder / "tables").write_text("a file where a folder should be")
-    with pytest.raises(RunError, match="cannot be written"):
+    with pytest.raises(InputError, match="tables: is not a folder"):
         write_report(folder)
 
 
