@@ -1,0 +1,90 @@
+"""What `countguard scan` does: opens what it was given, scans, and leaves scan.json and scan.html."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.table import Table
+
+from countguard.data.crowd import Crowd
+from countguard.data.source import Official, Subset
+from countguard.data.sources import AnySource
+from countguard.errors import InputError, RunError
+from countguard.models import load_counter
+from countguard.operate.scan_page import scan_page
+from countguard.scan.effects import MOST, plan_for
+from countguard.scan.report import ScanReport
+from countguard.scan.scan import SAID, pictures_of, require_crowds, scan
+from countguard.seeds import generator_for
+from countguard.studies.progress import counted
+from countguard.writing import write_atomically
+
+IMAGES = 40
+"""Clean images that a scan uses, where there are more."""
+
+
+def scan_counter(
+    counter: Path, clean: AnySource, out: Path, *, reference: Path | None = None, images: int = IMAGES, seed: int = 0
+) -> ScanReport:
+    """Scans a counter with the training images of a clean data set, and writes `scan.json` and `scan.html`.
+
+    Args:
+        counter: its file.
+        clean: crowds with their heads.
+        out: a folder, made where it is missing.
+        reference: file of a counter that is known to be clean.
+        images: how many of the crowds are used at most, drawn by the seed.
+        seed: of every random choice.
+
+    Raises:
+        InputError: a file is no counter, or the crowds are not usable or too few.
+        RunError: the folder cannot be written to.
+    """
+    suspect = load_counter(counter)
+    known = load_counter(reference) if reference is not None else None
+    crowds = chosen_crowds(clean, images, seed)
+    require_crowds(crowds)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; --out should name a folder")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    for moved in (suspect, known):
+        if moved is not None:
+            moved.to(device)
+    total = pictures_of(plan_for(suspect, crowds), len(crowds)) * (1 if known is None else 2)
+    with counted("pictures", total) as progress:
+        report = scan(suspect, crowds, reference=known, seed=seed, data=clean.name, progress=progress)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(out / "scan.json", report.model_dump_json(indent=2) + "\n")
+        write_atomically(out / "scan.html", scan_page(report, counter.name, clean.name, crowds))
+    except OSError as error:
+        raise RunError(f"{error.filename or out}: cannot be written ({error.strerror}); give another --out") from error
+    return report
+
+
+def chosen_crowds(clean: AnySource, images: int, seed: int) -> Sequence[Crowd]:
+    """At most so many of a data set's training crowds, drawn by the seed.
+
+    Raises:
+        InputError: the crowds are not usable.
+    """
+    crowds = clean.model_copy(update={"split": Official(), "images": None}).load_training()
+    number = min(images, MOST)
+    if len(crowds) <= number:
+        return crowds
+    order = torch.randperm(len(crowds), generator=generator_for(seed, "scanned")).tolist()
+    return Subset(crowds, sorted(order[:number]))
+
+
+def scan_table(report: ScanReport) -> Table:
+    """The groups of probes for a terminal, most telling first."""
+    table = Table()
+    table.add_column("under")
+    for heading in ("count", "expected", "deviations"):
+        table.add_column(heading, justify="right")
+    for group in report.groups:
+        row = [SAID[group.group], f"{group.shift:+.2f}"]
+        if group.expected is not None and group.deviations is not None:
+            row += [f"{group.expected:+.2f}", f"{group.deviations:+.1f}"]
+        table.add_row(*row)
+    return table
