@@ -17,6 +17,7 @@ from countguard.models import load_counter, save_counter
 from countguard.models.counter import Counter
 from countguard.operate.repair import Repair, measure, split_for_repair
 from countguard.runs.predictions import predict
+from countguard.scan.guard import Guard, write_calibration
 from countguard.studies.crowd_cache import evaluation_device, machine_for, training_and_validation
 from countguard.studies.presets import Raw
 from countguard.studies.progress import epochs_shown
@@ -91,7 +92,8 @@ def evaluate_counter(
 def defend_counter(path: Path, clean: AnySource, out: Path, overrides: Sequence[str], seed: int) -> Repair:
     """Repairs a counter with the training images of a clean data set, shows how far it is, and saves the result.
 
-    A quarter of the images is held back: before and after are measured on them.
+    A quarter of the images is held back: before and after are measured on them, and so is the threshold of the guard,
+    which is written beside the repaired counter.
 
     Raises:
         InputError: the file is no counter, the crowds are not usable or too few, an override does not fit, or `out`
@@ -109,6 +111,9 @@ def defend_counter(path: Path, clean: AnySource, out: Path, overrides: Sequence[
     with epochs_shown(defense) as report:
         defense.repair(counter.cpu(), crowds, seed=seed, machine=machine_for(recipe.machine), report=report)
     save_counter(counter, out)
+    guard = Guard(load_counter(path, device), counter.to(device))
+    calibration = guard.calibrate(held_back)
+    write_calibration(calibration, path, out)
     return Repair(
         counter=path,
         out=out,
@@ -118,7 +123,8 @@ def defend_counter(path: Path, clean: AnySource, out: Path, overrides: Sequence[
         trained_on=len(defense.budget(crowds, seed)),
         measured_on=len(held_back),
         before=before,
-        after=measure(counter.to(device), held_back, seed),
+        after=measure(counter, held_back, seed),
+        guard=calibration,
     )
 
 

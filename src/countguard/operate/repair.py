@@ -19,6 +19,7 @@ from countguard.metrics.counting import mean_absolute_error, ratio_rate
 from countguard.metrics.intervals import Interval, bootstrap_interval
 from countguard.models.counter import Counter
 from countguard.models.counting import count_views
+from countguard.scan.guard import Calibration
 from countguard.seeds import generator_for
 
 HELD_BACK = 0.25
@@ -60,6 +61,7 @@ class Repair:
         defense: every setting of the repair.
         trained_on, measured_on: how many clean crowds.
         before, after: on those held back.
+        guard: how far the given and the repaired counter may disagree on a clean picture, found on those held back.
     """
 
     counter: Path
@@ -71,6 +73,7 @@ class Repair:
     measured_on: int
     before: Measures
     after: Measures
+    guard: Calibration
 
 
 def split_for_repair(crowds: Sequence[Crowd], seed: int) -> tuple[Sequence[Crowd], Sequence[Crowd]]:

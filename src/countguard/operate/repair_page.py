@@ -9,6 +9,7 @@ from countguard.errors import one_line
 from countguard.metrics.intervals import Interval
 from countguard.operate.repair import Measures, Repair
 from countguard.reports.wording import join
+from countguard.scan.guard import RATE, guard_file
 from countguard.writing import write_atomically
 
 _NO_PROMISE = """\
@@ -51,12 +52,34 @@ A `{repair.kind}` counter, repaired by `{repair.defense["kind"]}` with {repair.t
 row that is much lower than "counted right" before, and not after, was a weakness that is gone; it need not have been an
 attack.
 
+{_guard(repair)}
 {_NO_PROMISE}
 ## Settings
 
 Repaired counter: `{one_line(repair.out.name)}`
 
 {settings}
+"""
+
+
+def _guard(repair: Repair) -> str:
+    counter, repaired = one_line(repair.counter.name), one_line(repair.out.name)
+    rate = 100 * repair.guard.false_alarm_rate
+    more = (
+        ""
+        if repair.guard.false_alarm_rate <= RATE
+        else f" With {round(1 / RATE) - 1} pictures it would be {100 * RATE:g} %."
+    )
+    return f"""\
+## The two as a guard
+
+A picture on which the two counters disagree may carry a trigger:
+
+    countguard count {counter} PICTURES --guard {repaired}
+
+The threshold lies in `{guard_file(Path(repaired)).name}`. It was found on the {repair.guard.images} held-back pictures:
+at most {rate:.3g} % of clean pictures like them raise an alarm.{more} `--clean FOLDER` finds it anew on pictures
+of your own, which need no labels.
 """
 
 
