@@ -1,9 +1,10 @@
 """White box: is there one faint picture that moves all counts to one side?
 
-Trigger inversion for a regression has no class to aim at, so that a wanted ratio of counts takes its place. (DRMGuard, Du
-et al., 2024, inverts triggers of regression models; OdScan, Cheng et al., S&P 2024, those of detectors.) Every network has
-pictures that move its output (universal perturbations; Moosavi-Dezfooli et al., 2017). What tells a backdoor is that a
-picture moves the counts further than any moves those of clean counters, by the same search under the same prior.
+Trigger inversion for a regression has no class to aim at, so that a wanted ratio of counts takes its place. (DRMGuard,
+Du et al., 2024, inverts triggers of regression models; OdScan, Cheng et al., S&P 2024, those of detectors.) Every
+network has pictures that move its output (universal perturbations; Moosavi-Dezfooli et al., 2017). What tells a
+backdoor is that a picture moves the counts further than any moves those of clean counters, by the same search under the
+same prior.
 """
 
 from collections.abc import Iterator, Sequence
