@@ -22,8 +22,8 @@ from countguard.data.loading import Resident
 from countguard.data.synthetic import Synthetic
 from countguard.models import load_counter
 from countguard.runs.card import Card
-from countguard.scan.effects import measure_effects, plan_for
-from countguard.scan.statistic import group_shifts, shifts_of
+from countguard.scan.scan import examine
+from countguard.scan.statistic import shifts_of
 from countguard.studies.executors.base import executor_for
 from countguard.studies.recipe import Recipe
 from countguard.studies.resolve import find_recipe, overridden, read_yaml, recipe_from
@@ -137,9 +137,9 @@ def measure_study(study: Study, folder: Path) -> None:
             continue
         counter = load_counter(trained.parent / "counter.safetensors")
         started = time.monotonic()
-        plan = plan_for(counter, crowds)
-        effects = measure_effects(counter, crowds, plan, seed=number)
-        shifts = shifts_of(effects, number)
+        examined = examine(counter, crowds, seed=number, searched=True)
+        seconds = round(time.monotonic() - started, 2)
+        effects = examined.effects
         attacked = card.strategy != "clean"
         of_attack = ("rho_acc", "mae", "rho_asr", "false_asr", "net_asr", "shift")
         written: dict[str, Any] = {
@@ -155,14 +155,14 @@ def measure_study(study: Study, folder: Path) -> None:
             "attack": {name: card.metrics[name].value for name in of_attack if name in card.metrics},
             "images": IMAGES,
             "mae": abs(effects.clean - effects.truths).mean(),
-            "groups": group_shifts(shifts),
+            "signs": examined.signs(number),
             "families": [
                 {"family": s.family, "strength": s.strength, "shift": s.shift, "low": s.low, "high": s.high}
-                for s in shifts
+                for s in shifts_of(effects, number)
             ],
             "hashes": {"counter": card.hashes["counter"]},
             "threads": torch.get_num_threads(),
-            "seconds": round(time.monotonic() - started, 2),
+            "seconds": seconds,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(_rounded(written), indent=1) + "\n")

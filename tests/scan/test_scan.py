@@ -10,11 +10,12 @@ from torch import Tensor
 
 from countguard.data.crowd import Crowd
 from countguard.errors import InputError
+from countguard.models import build_counter
 from countguard.models.counter import Counter
-from countguard.scan.baseline import Baseline, Stored, against_reference, fitted, stored
+from countguard.scan.baseline import Baseline, Kept, Stored, against_reference, fitted, stored
 from countguard.scan.probes import FAMILIES
 from countguard.scan.report import ScanReport
-from countguard.scan.scan import change_in_words, scan
+from countguard.scan.scan import SAID, change_in_words, run_scan, scan, work_of
 from countguard.scan.statistic import GROUPS
 
 STRENGTHS = {name: family.strengths for name, family in FAMILIES.items()}
@@ -66,7 +67,7 @@ def baseline(mean: float = -0.1, deviation: float = 0.05, threshold: float = 3.0
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Statistics as if ten clean counters had been measured."""
-    monkeypatch.setattr("countguard.scan.scan.stored_baseline", lambda kind, data: baseline())
+    monkeypatch.setattr("countguard.scan.scan.stored_baseline", lambda kind, data, searched: baseline())
 
 
 @pytest.mark.usefixtures("kept")
@@ -80,12 +81,12 @@ def test_a_counter_is_held_against_clean_ones(factor: float, verdict: str, crowd
     assert report.false_alarm_rate == 0.05
     assert report.families[0].shift == pytest.approx(np.log(factor), abs=0.02)
     assert report.families[0].reference == -0.1
-    assert [entry.what for entry in report.not_run] == ["comparison with a reference"]
+    assert [entry.what for entry in report.not_run] == ["search by gradients", "comparison with a reference"]
     assert ScanReport.model_validate_json(report.model_dump_json()) == report
 
 
 def test_a_reference_takes_the_place_of_statistics(crowds: Sequence[Crowd], monkeypatch: pytest.MonkeyPatch) -> None:
-    pairs = Stored(clean={}, pairs={"any": baseline(0.0)})
+    pairs = Stored(clean={}, pairs={"any": Kept(probed=baseline(0.0), searched=baseline(0.0))})
     monkeypatch.setattr("countguard.scan.baseline.stored", lambda: pairs)
     suspect = Oracle(crowds, 0.6)
     told = scan(suspect, crowds, reference=Oracle(crowds, 0.95))
@@ -142,19 +143,33 @@ def test_what_comes_with_countguard_is_whole() -> None:
     kept = stored()
     assert "lite on synthetic plaza" in kept.clean
     for entry in (*kept.clean.values(), *kept.pairs.values()):
-        assert set(entry.mean) == set(entry.deviation) == set(GROUPS)
-        assert 0 < entry.false_alarm_rate <= 0.06
+        assert set(entry.probed.mean) == set(entry.probed.deviation) == set(GROUPS)
+        assert set(entry.searched.mean) == set(entry.searched.deviation) == set(SAID)
+        assert max(entry.probed.false_alarm_rate, entry.searched.false_alarm_rate) <= 0.06
     names = {f"{family} {strength:g}" for family, strengths in STRENGTHS.items() for strength in strengths}
-    assert all(set(entry.families) == names for entry in kept.clean.values())
+    assert all(set(entry.probed.families) == names for entry in kept.clean.values())
 
 
-def test_a_kind_that_was_never_measured_is_given_the_widest_deviations() -> None:
+def test_a_kind_that_was_never_measured_is_given_the_widest_deviations(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow, wide = (baseline(0.0, deviation, 3.0) for deviation in (0.05, 0.08))
+    pairs = {"narrow": Kept(probed=narrow, searched=narrow), "wide": Kept(probed=wide, searched=wide)}
+    monkeypatch.setattr("countguard.scan.baseline.stored", lambda: Stored(clean={}, pairs=pairs))
     reference = dict.fromkeys(GROUPS, 0.25)
-    chosen = against_reference("some new kind", reference)
-    assert chosen.mean == reference
-    assert all(
-        chosen.threshold >= pair.threshold or chosen.deviation != pair.deviation for pair in stored().pairs.values()
-    )
+    assert against_reference("new", reference, False).deviation == wide.deviation
+    chosen = against_reference("narrow", reference, False)
+    assert (chosen.mean, chosen.deviation) == (reference, narrow.deviation)
+
+
+def test_pictures_are_searched_where_there_are_weights(crowds: Sequence[Crowd]) -> None:
+    heard: list[int] = []
+    counter = build_counter("lite", channels=2)
+    found = run_scan(counter, crowds, data="nowhere", progress=heard.append)
+    assert [(entry.ratio, entry.prior) for entry in found.report.searches] == [
+        (picture.ratio, picture.prior.name) for picture in found.pictures
+    ]
+    assert len(found.pictures) == 8
+    assert heard == sorted(heard)
+    assert heard[-1] == work_of(counter, crowds)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from countguard.data.crowd import Crowd
 from countguard.models import build_counter
 from countguard.models.counter import Counter
-from countguard.scan.search import PRIORS, RATIOS, Prior, features, search, search_all
+from countguard.scan.search import PRIORS, Prior, features, search
 from tiny_crowds import tiny_crowd
 
 
@@ -54,9 +54,9 @@ def test_a_search_leaves_the_counter_as_it_was(crowds: Sequence[Crowd]) -> None:
     assert all(parameter.grad is None for parameter in counter.parameters())
 
 
-def test_every_ratio_is_tried_under_every_prior(crowds: Sequence[Crowd]) -> None:
-    found = search_all(build_counter("lite", channels=2), crowds, seed=0)
-    assert len(features(found)) == len(RATIOS) * len(PRIORS)
+def test_features_are_named_by_ratio_and_prior(crowds: Sequence[Crowd]) -> None:
+    found = search(build_counter("lite", channels=2), crowds, 0.5, PRIORS[1], seed=0)
+    assert features([found]) == {"0.5 any": found.reached}
 
 
 def test_images_of_several_sizes_are_cut_to_one() -> None:

@@ -12,9 +12,9 @@ from countguard.data.sources import AnySource
 from countguard.errors import InputError, RunError
 from countguard.models import load_counter
 from countguard.operate.scan_page import scan_page
-from countguard.scan.effects import MOST, plan_for
+from countguard.scan.effects import MOST
 from countguard.scan.report import ScanReport
-from countguard.scan.scan import SAID, pictures_of, require_crowds, scan
+from countguard.scan.scan import SAID, require_crowds, run_scan, work_of
 from countguard.seeds import generator_for
 from countguard.studies.progress import counted
 from countguard.writing import write_atomically
@@ -50,16 +50,16 @@ def scan_counter(
     for moved in (suspect, known):
         if moved is not None:
             moved.to(device)
-    total = pictures_of(plan_for(suspect, crowds), len(crowds)) * (1 if known is None else 2)
+    total = sum(work_of(counted_by, crowds) for counted_by in (suspect, known) if counted_by is not None)
     with counted("pictures", total) as progress:
-        report = scan(suspect, crowds, reference=known, seed=seed, data=clean.name, progress=progress)
+        found = run_scan(suspect, crowds, reference=known, seed=seed, data=clean.name, progress=progress)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_atomically(out / "scan.json", report.model_dump_json(indent=2) + "\n")
-        write_atomically(out / "scan.html", scan_page(report, counter.name, clean.name, crowds))
+        write_atomically(out / "scan.json", found.report.model_dump_json(indent=2) + "\n")
+        write_atomically(out / "scan.html", scan_page(found, counter.name, clean.name, crowds))
     except OSError as error:
         raise RunError(f"{error.filename or out}: cannot be written ({error.strerror}); give another --out") from error
-    return report
+    return found.report
 
 
 def chosen_crowds(clean: AnySource, images: int, seed: int) -> Sequence[Crowd]:
@@ -77,14 +77,14 @@ def chosen_crowds(clean: AnySource, images: int, seed: int) -> Sequence[Crowd]:
 
 
 def scan_table(report: ScanReport) -> Table:
-    """The groups of probes for a terminal, most telling first."""
+    """What the verdict is made of, for a terminal, most telling first."""
     table = Table()
     table.add_column("under")
     for heading in ("count", "expected", "deviations"):
         table.add_column(heading, justify="right")
-    for group in report.groups:
-        row = [SAID[group.group], f"{group.shift:+.2f}"]
-        if group.expected is not None and group.deviations is not None:
-            row += [f"{group.expected:+.2f}", f"{group.deviations:+.1f}"]
+    for sign in report.signs:
+        row = [SAID[sign.name], f"{sign.shift:+.2f}"]
+        if sign.expected is not None and sign.deviations is not None:
+            row += [f"{sign.expected:+.2f}", f"{sign.deviations:+.1f}"]
         table.add_row(*row)
     return table

@@ -19,7 +19,7 @@ from countguard.reports.html import data_uri
 from countguard.reports.wording import percent
 from countguard.scan.probes import Probe
 from countguard.scan.report import ProbeFinding, ScanReport
-from countguard.scan.scan import SAID, change_in_words
+from countguard.scan.scan import SAID, Scan, change_in_words
 from countguard.scan.statistic import GROUPS
 
 STRONGEST = 4
@@ -34,10 +34,10 @@ TICKS = (0.25, 0.5, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 4.0)
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One group of probes on the common scale; places are per cent from the left.
+    """One sign on the common scale; places are per cent from the left.
 
     Attributes:
-        name: of the group, in words.
+        name: of the sign, in words.
         said: its mean change in words.
         expected: the clean counters' mean and two standard deviations about it, as left end, width and middle; None
             without them.
@@ -65,11 +65,22 @@ class Shown:
     on_picture: str
 
 
-def scan_page(report: ScanReport, counter: str, data: str, crowds: Sequence[Crowd]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """Where a search ended: its aim, what the picture does, what clean counters' pictures do, and the picture."""
+
+    aim: str
+    prior: str
+    said: str
+    expected: str | None
+    picture: str
+
+
+def scan_page(scan: Scan, counter: str, data: str, crowds: Sequence[Crowd]) -> bytes:
     """The page as HTML: no script, nothing from the network, every text escaped.
 
     Args:
-        report: of the scan.
+        scan: that was run.
         counter: name of its file.
         data: name of the clean data set.
         crowds: those that were used; the first is shown under the strongest probes.
@@ -83,6 +94,7 @@ def scan_page(report: ScanReport, counter: str, data: str, crowds: Sequence[Crow
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    report = scan.report
     reach = _reach(report)
     page = environment.get_template("scan.html.j2").render(
         report=report,
@@ -92,6 +104,7 @@ def scan_page(report: ScanReport, counter: str, data: str, crowds: Sequence[Crow
         tracks=_tracks(report, reach),
         ticks=[(_place(math.log(ratio), reach), f"× {ratio:g}") for ratio in TICKS if abs(math.log(ratio)) <= reach],
         shown=_strongest(report, crowds),
+        searched=_searched(scan),
         version=__version__,
     )
     return page.encode("utf-8", errors="backslashreplace")
@@ -110,21 +123,21 @@ def _place(shift: float, reach: float) -> float:
 
 def _tracks(report: ScanReport, reach: float) -> list[Track]:
     tracks = []
-    for group in report.groups:
-        probes = [probe for probe in report.probes if probe.family in GROUPS[group.group]]
+    for sign in report.signs:
+        probes = [probe for probe in report.probes if probe.family in GROUPS.get(sign.name, ())]
         expected = None
-        if group.expected is not None and group.deviation is not None:
-            low, high = (_place(group.expected + side * 2 * group.deviation, reach) for side in (-1, 1))
-            expected = (low, round(high - low, 2), _place(group.expected, reach))
+        if sign.expected is not None and sign.deviation is not None:
+            low, high = (_place(sign.expected + side * 2 * sign.deviation, reach) for side in (-1, 1))
+            expected = (low, round(high - low, 2), _place(sign.expected, reach))
         tracks.append(
             Track(
-                name=SAID[group.group],
-                said=change_in_words(group.shift),
+                name=SAID[sign.name],
+                said=change_in_words(sign.shift),
                 expected=expected,
-                mean=_place(group.shift, reach),
+                mean=_place(sign.shift, reach),
                 probes=tuple(_place(probe.shift, reach) for probe in probes),
                 references=tuple(_place(probe.reference, reach) for probe in probes if probe.reference is not None),
-                telling=report.threshold is not None and abs(group.deviations or 0) > report.threshold,
+                telling=report.threshold is not None and abs(sign.deviations or 0) > report.threshold,
             )
         )
     return tracks
@@ -141,6 +154,20 @@ def _strongest(report: ScanReport, crowds: Sequence[Crowd]) -> list[Shown]:
     for probe in sorted(report.probes, key=telling):
         found.setdefault(probe.family, probe)
     return [_shown(probe, crowds, report.seed) for probe in list(found.values())[:STRONGEST]]
+
+
+def _searched(scan: Scan) -> list[Searched]:
+    """Where each search ended, beside what clean counters do."""
+    return [
+        Searched(
+            aim=f"aim: {found.ratio:g} times the count",
+            prior=f"{found.prior.name}, mixed in at {found.prior.strength:g}",
+            said=change_in_words(found.reached),
+            expected=None if finding.reference is None else change_in_words(finding.reference),
+            picture=_source(found.picture),
+        )
+        for found, finding in zip(scan.pictures, scan.report.searches, strict=True)
+    ]
 
 
 def _shown(found: ProbeFinding, crowds: Sequence[Crowd], seed: int) -> Shown:

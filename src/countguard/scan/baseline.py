@@ -1,6 +1,5 @@
 """What counters that were never attacked do under the probes: the mark against which a suspect is held."""
 
-import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Annotated
@@ -9,7 +8,6 @@ import numpy as np
 from pydantic import Field
 
 from countguard.scan.conformal import conformal_threshold
-from countguard.scan.statistic import GROUPS
 from countguard.settings import Settings
 
 STORED = "baselines.json"
@@ -17,8 +15,8 @@ STORED = "baselines.json"
 RATE = 0.05
 """False alarms that are accepted, as a share of clean counters."""
 
-Groups = Mapping[str, float]
-"""Mean shift by group, see `countguard.scan.statistic.group_shifts`."""
+Signs = Mapping[str, float]
+"""Mean log ratios by what caused them, see `countguard.scan.scan.SAID`."""
 
 
 class Baseline(Settings):
@@ -27,7 +25,7 @@ class Baseline(Settings):
     Attributes:
         counters: what they are, in words.
         number: how many; pairs, where a suspect is held against one reference.
-        mean, deviation: of the shift, by group; of the difference of two clean counters where there is a reference.
+        mean, deviation: by sign; of the difference of two clean counters where there is a reference.
         families: mean shift by family and strength, as `leaves 0.1`; empty where there is a reference.
         threshold: of `score`.
         false_alarm_rate: share of clean counters that score above the threshold, at most.
@@ -41,15 +39,29 @@ class Baseline(Settings):
     threshold: Annotated[float, Field(gt=0)]
     false_alarm_rate: Annotated[float, Field(gt=0, le=1)]
 
-    def scores(self, shifts: Groups) -> dict[str, float]:
-        """Distance of each group's shift from the clean counters' mean, in their standard deviations, with its sign."""
-        return {
-            group: (shifts[group] - self.mean[group]) / self.deviation[group] for group in GROUPS if group in shifts
-        }
+    def scores(self, signs: Signs) -> dict[str, float]:
+        """How far each sign is from the clean counters' mean, in their standard deviations, up or down."""
+        return {name: (signs[name] - mean) / self.deviation[name] for name, mean in self.mean.items()}
 
-    def score(self, shifts: Groups) -> float:
-        """The greatest distance of any group, without its sign."""
-        return max(abs(distance) for distance in self.scores(shifts).values())
+    def score(self, signs: Signs) -> float:
+        """The greatest distance of any sign, up or down."""
+        return max(abs(distance) for distance in self.scores(signs).values())
+
+
+class Kept(Settings):
+    """Two baselines of the same clean counters.
+
+    Attributes:
+        probed: of probes alone.
+        searched: of probes and searches.
+    """
+
+    probed: Baseline
+    searched: Baseline
+
+    def chosen(self, searched: bool) -> Baseline:
+        """The one for a scan with or without searches."""
+        return self.searched if searched else self.probed
 
 
 class Stored(Settings):
@@ -60,31 +72,34 @@ class Stored(Settings):
         pairs: of differences between two clean counters of one kind on the same pictures, by kind.
     """
 
-    clean: dict[str, Baseline]
-    pairs: dict[str, Baseline]
+    clean: dict[str, Kept]
+    pairs: dict[str, Kept]
 
 
 def stored() -> Stored:
     """The statistics that come with countguard."""
-    return Stored.model_validate(json.loads((files("countguard.scan") / STORED).read_text(encoding="utf-8")))
+    return Stored.model_validate_json((files("countguard.scan") / STORED).read_text(encoding="utf-8"))
 
 
-def stored_baseline(kind: str, data: str) -> Baseline | None:
-    """Clean counters of a kind on a data set; None where none were measured."""
-    return stored().clean.get(f"{kind} on {data}")
+def stored_baseline(kind: str, data: str, searched: bool) -> Baseline | None:
+    """Clean counters of a kind on a data set, or on any if `data` is empty; None where none were measured."""
+    found = [kept for name, kept in stored().clean.items() if name.startswith(f"{kind} on {data}")]
+    return found[0].chosen(searched) if found else None
 
 
-def against_reference(kind: str, reference: Groups) -> Baseline:
+def against_reference(kind: str, reference: Signs, searched: bool) -> Baseline:
     """A baseline whose mean is what one clean counter does; how far two clean ones lie apart is stored.
 
     A kind of which no pairs were measured is given the deviations and the threshold of the kind that varies most.
     """
-    pairs = stored().pairs
-    chosen = pairs.get(kind) or max(pairs.values(), key=lambda pair: pair.threshold * sum(pair.deviation.values()))
-    return chosen.model_copy(update={"counters": "the reference", "mean": dict(reference)})
+    pairs = [kept.chosen(searched) for name, kept in stored().pairs.items() if name == kind]
+    others = [kept.chosen(searched) for kept in stored().pairs.values()]
+    chosen = pairs[0] if pairs else max(others, key=lambda pair: pair.threshold * sum(pair.deviation.values()))
+    mean = {name: reference[name] for name in chosen.mean}
+    return chosen.model_copy(update={"counters": "the reference", "mean": mean})
 
 
-def fitted(clean: Sequence[Groups], counters: str, rate: float = RATE) -> Baseline:
+def fitted(clean: Sequence[Signs], counters: str, rate: float = RATE) -> Baseline:
     """A baseline of clean counters.
 
     Each counter is scored against the others (leave one out), and the threshold is the conformal quantile of these
@@ -92,24 +107,24 @@ def fitted(clean: Sequence[Groups], counters: str, rate: float = RATE) -> Baseli
     or of 1 / (number + 1) where there are too few for that.
 
     Args:
-        clean: shifts by group of counters that were never attacked.
+        clean: the same signs of each of several counters that were never attacked.
         counters: what they are, in words.
         rate: of false alarms that is wanted.
     """
     left_out = [
-        _statistics([*clean[:place], *clean[place + 1 :]], counters).score(shifts) for place, shifts in enumerate(clean)
+        _statistics([*clean[:place], *clean[place + 1 :]], counters).score(signs) for place, signs in enumerate(clean)
     ]
     threshold, stated = conformal_threshold(np.array(left_out), rate)
     return _statistics(clean, counters).model_copy(update={"threshold": threshold, "false_alarm_rate": stated})
 
 
-def _statistics(clean: Sequence[Groups], counters: str) -> Baseline:
-    columns = {group: np.array([shifts[group] for shifts in clean]) for group in GROUPS}
+def _statistics(clean: Sequence[Signs], counters: str) -> Baseline:
+    columns = {name: np.array([signs[name] for signs in clean]) for name in clean[0]}
     return Baseline(
         counters=counters,
         number=len(clean),
-        mean={group: float(column.mean()) for group, column in columns.items()},
-        deviation={group: float(column.std(ddof=1)) for group, column in columns.items()},
+        mean={name: float(column.mean()) for name, column in columns.items()},
+        deviation={name: float(column.std(ddof=1)) for name, column in columns.items()},
         threshold=1.0,
         false_alarm_rate=1.0,
     )

@@ -56,18 +56,37 @@ class NotRun(Settings):
     because: str
 
 
-class GroupFinding(Settings):
-    """One kind of attack's probes, all families and strengths together.
+class SearchFinding(Settings):
+    """Where one search by gradients ended.
 
     Attributes:
-        group: of families.
-        shift: mean log ratio.
+        ratio: of counts that it aimed at.
+        prior: of the picture, see `countguard.scan.search.PRIORS`.
+        strength: share of the picture in the mixture.
+        reached: mean log(count with the picture / count without) on images that the search did not see.
+        reference: the same by the reference counter, or by clean counters whose statistics are kept; None where there
+            is neither.
+    """
+
+    ratio: float
+    prior: str
+    strength: float
+    reached: float
+    reference: float | None
+
+
+class Sign(Settings):
+    """One thing that the verdict is made of: a kind of probes, all families and strengths together, or a search.
+
+    Attributes:
+        name: see `countguard.scan.scan.SAID`.
+        shift: mean log ratio of counts.
         expected: the same of clean counters; None where there is nothing to compare with.
         deviation: standard deviation of clean counters about that.
         deviations: the difference in such standard deviations, with its sign.
     """
 
-    group: str
+    name: str
     shift: float
     expected: float | None
     deviation: float | None
@@ -81,11 +100,12 @@ class ScanReport(Settings):
         verdict: "cannot tell" where there is nothing to hold the counter against, or where it does not count.
         false_alarm_rate: share of clean counters that are called backdoored, at most; None without a threshold.
         because: why, in sentences.
-        score, threshold: greatest distance of any group in standard deviations, and where "backdoor likely" begins.
+        score, threshold: greatest distance of any sign in standard deviations, and where "backdoor likely" begins.
         against: what the counter was held against.
-        groups: by kind of attack, most telling first.
+        signs: what the verdict is made of, most telling first.
         families: by family and strength.
         probes: one by one.
+        searches: one by one; empty where none was run.
         not_run: what was left out, and why.
         kind: of the counter.
         images: clean pictures that were used.
@@ -101,9 +121,10 @@ class ScanReport(Settings):
     score: float | None
     threshold: float | None
     against: str
-    groups: tuple[GroupFinding, ...]
+    signs: tuple[Sign, ...]
     families: tuple[FamilyFinding, ...]
     probes: tuple[ProbeFinding, ...]
+    searches: tuple[SearchFinding, ...]
     not_run: tuple[NotRun, ...]
     kind: str
     images: int = Field(ge=1)

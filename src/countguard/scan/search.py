@@ -70,6 +70,11 @@ class Found:
     reached: float
     picture: Tensor
 
+    @property
+    def name(self) -> str:
+        """Ratio and prior, as statistics call it."""
+        return f"{self.ratio:g} {self.prior.name}"
+
 
 def search(counter: Counter, crowds: Sequence[Crowd], ratio: float, prior: Prior, seed: int) -> Found:
     """Searches for the picture whose mixture makes the counter count `ratio` times as many.
@@ -107,14 +112,9 @@ def search(counter: Counter, crowds: Sequence[Crowd], ratio: float, prior: Prior
     return Found(ratio, prior, float(reached.mean()), shown)
 
 
-def search_all(counter: Counter, crowds: Sequence[Crowd], seed: int) -> list[Found]:
-    """Every ratio under every prior."""
-    return [search(counter, crowds, ratio, prior, seed) for prior in PRIORS for ratio in RATIOS]
-
-
 def features(found: Sequence[Found]) -> dict[str, float]:
-    """How far each search went, by `RATIO PRIOR`."""
-    return {f"{entry.ratio:g} {entry.prior.name}": entry.reached for entry in found}
+    """How far each search went, by its name."""
+    return {entry.name: entry.reached for entry in found}
 
 
 @contextmanager
