@@ -1,7 +1,8 @@
 """The benchmark of `countguard scan`: trains a population of counters, scans each, and keeps a card of each.
 
     python scripts/scan_benchmark.py train runs/scan-benchmark             # or with names of studies; resumable
-    python scripts/scan_benchmark.py measure runs/scan-benchmark           # cards in results/scan/
+    python scripts/scan_benchmark.py measure runs/scan-benchmark           # cards in results/scan/population
+    python scripts/scan_benchmark.py guard runs/scan-benchmark             # twins, and cards in results/scan/guard
     python docs/make_scan.py                                               # thresholds, and docs/scan.md
 
 Studies with an even number choose the thresholds, the others are reported on: no crowd, seed or counter is in both.
@@ -12,28 +13,52 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from countguard.attacks.triggers import Trigger
+from countguard.data.crowd import Crowd
 from countguard.data.loading import Resident
 from countguard.data.synthetic import Synthetic
-from countguard.models import load_counter
+from countguard.defenses.defense import Defense
+from countguard.defenses.fine_tune import FineTune
+from countguard.defenses.random_blend import RandomBlend
+from countguard.models import Counter, load_counter, save_counter
+from countguard.models.counting import count_views
 from countguard.runs.card import Card
+from countguard.scan.conformal import conformal_threshold
+from countguard.scan.guard import RATE, disagreement
+from countguard.scan.purification import PURIFICATIONS, Purified
 from countguard.scan.scan import examine
 from countguard.scan.statistic import shifts_of
 from countguard.studies.executors.base import executor_for
 from countguard.studies.recipe import Recipe
 from countguard.studies.resolve import find_recipe, overridden, read_yaml, recipe_from
 from countguard.studies.run import run_study
+from countguard.training.fit import Machine
 from countguard.writing import write_atomically
 
 RESULTS = Path(__file__).parents[1] / "results" / "scan"
 IMAGES = 40
 """Clean images of each scan, drawn from a seed that no counter was trained on."""
 BASE = "scan-benchmark"
+REPAIRED_WITH = 40
+"""Clean images that a twin is repaired with."""
+GUARDED = 200
+"""Clean images that a guard's threshold is found on, and as many others to measure it on."""
+_REPAIR: dict[str, Any] = {
+    "epochs": 150,
+    "batch_size": 16,
+    "lr": 3e-3,
+    "average": 0.98,
+    "schedule": {"kind": "cosine"},
+}
+REPAIRS: dict[str, Defense] = {"random_blend": RandomBlend(**_REPAIR), "fine_tune": FineTune(**_REPAIR)}
 
 
 @dataclass(frozen=True)
@@ -100,6 +125,10 @@ POPULATION: tuple[Study, ...] = (
     ),
     *_studies("clean", *[""] * 8),
 )
+
+
+GUARD_STUDIES = tuple(study.name for study in POPULATION if study.trigger and study.name.endswith("-1"))
+"""Studies of the reported half whose counters get twins: one of each trigger."""
 
 
 def recipe_of(study: Study) -> Recipe:
@@ -169,6 +198,78 @@ def measure_study(study: Study, folder: Path) -> None:
         print(path.name, flush=True)
 
 
+def guard_study(study: Study, folder: Path) -> None:
+    """Repairs the counters of a study in two ways, and measures the guard of each with its twin, or a purification.
+
+    The threshold is found on one set of clean images, false alarms on another, and alarms on the second set triggered.
+    """
+    number = POPULATION.index(study)
+    source = Synthetic(look=study.look, train=REPAIRED_WITH, test=2 * GUARDED, seed=3000 + number)
+    clean, others = Resident(source.crowds("train")), Resident(source.crowds("test"))
+    trigger = recipe_of(study).attack.trigger
+    for trained in sorted((folder / study.name / "cells").glob("*/card.json")):
+        card = Card.model_validate_json(trained.read_text(encoding="utf-8"))
+        counter = load_counter(trained.parent / "counter.safetensors")
+        for name in (*REPAIRS, *PURIFICATIONS):
+            path = RESULTS / "guard" / f"{study.name}-{card.strategy}-{name}.json"
+            if path.exists():
+                continue
+            twin = _twin(counter, name, folder / study.name / "twins" / f"{card.strategy}-{name}.safetensors", clean)
+            written = {
+                "study": study.name,
+                "strategy": card.strategy,
+                "trigger": trigger.model_dump(mode="json"),
+                "cover_samples": study.augmentation == COVER,
+                "twin": name,
+                "repaired_with": REPAIRED_WITH if name in REPAIRS else 0,
+                **_guarded(counter, twin, others, trigger),
+            }
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, json.dumps(_rounded(written), indent=1) + "\n")
+            print(path.name, flush=True)
+
+
+def _twin(counter: Counter, name: str, path: Path, clean: Sequence[Crowd]) -> Counter:
+    """The repaired counter, from its file or newly repaired; or the counter behind a purification."""
+    if name in PURIFICATIONS:
+        return Purified(counter, PURIFICATIONS[name])
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        twin = deepcopy(counter)
+        REPAIRS[name].repair(twin, clean, seed=0, machine=Machine(accelerator="cpu"))
+        save_counter(twin, path)
+    return load_counter(path)
+
+
+def _guarded(counter: Counter, twin: Counter, crowds: Sequence[Crowd], trigger: Trigger) -> dict[str, Any]:
+    """Threshold from the first half of the crowds, alarms on the second, clean and triggered."""
+    views = [lambda images, members: images, lambda images, members: trigger.mark(images, members, 0)]
+    (clean, triggered), (twin_clean, twin_triggered) = (
+        count_views(counted_by, crowds, views).double().numpy() for counted_by in (counter, twin)
+    )
+    known, new = slice(None, GUARDED), slice(GUARDED, None)
+    threshold, rate = conformal_threshold(disagreement(clean[known], twin_clean[known]), RATE)
+    apart, apart_triggered = (
+        disagreement(clean[new], twin_clean[new]),
+        disagreement(triggered[new], twin_triggered[new]),
+    )
+    truths = np.array([crowd.count for crowd in crowds[new]], dtype=np.float64)
+    return {
+        "images": GUARDED,
+        "threshold": threshold,
+        "false_alarm_rate": rate,
+        "auc": float((apart_triggered[:, None] > apart).mean() + 0.5 * (apart_triggered[:, None] == apart).mean()),
+        "alarms": float((apart_triggered > threshold).mean()),
+        "false_alarms": float((apart > threshold).mean()),
+        "mae": {
+            "counter": float(np.abs(clean[new] - truths).mean()),
+            "twin": float(np.abs(twin_clean[new] - truths).mean()),
+            "counter_triggered": float(np.abs(triggered[new] - truths).mean()),
+            "twin_triggered": float(np.abs(twin_triggered[new] - truths).mean()),
+        },
+    }
+
+
 def _rounded(value: Any) -> Any:
     """Five digits of each number: a card is read by people, too."""
     if isinstance(value, dict):
@@ -179,9 +280,9 @@ def _rounded(value: Any) -> Any:
 
 
 def main() -> None:
-    """The two verbs."""
+    """The three verbs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("verb", choices=["train", "measure"])
+    parser.add_argument("verb", choices=["train", "measure", "guard"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*", help="studies; all by default")
     parser.add_argument("--executor", default="local", help="of the training, as `countguard run` takes it")
@@ -189,8 +290,10 @@ def main() -> None:
     for study in chosen(arguments.names):
         if arguments.verb == "train":
             run_study(recipe_of(study), arguments.folder / study.name, executor=executor_for(arguments.executor))
-        else:
+        elif arguments.verb == "measure":
             measure_study(study, arguments.folder)
+        elif arguments.names or study.name in GUARD_STUDIES:
+            guard_study(study, arguments.folder)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from countguard.writing import sha256_of, write_atomically
 
 RATE = 0.01
 """Share of clean pictures that may raise an alarm."""
-FEW = 10.0
+FEW = 3.0
 """People added to both counts: a twin that sees one person more where there are two is no attack."""
 LARGEST_FILE = 1 << 16
 """Bytes of a guard's file."""
