@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 import torch
 
+from countguard.models import load_counter, save_counter
 from countguard.models.lite import START, Lite
 
 
@@ -31,3 +34,10 @@ def test_counting_leaves_the_statistics_of_batch_norm_alone() -> None:
     assert counter.training
     for name, value in counter.named_buffers():
         assert torch.equal(value, before[name]), name
+
+
+def test_a_narrow_one_comes_back_from_its_file(tmp_path: Path) -> None:
+    save_counter(Lite(channels=4), tmp_path / "narrow.safetensors")
+    counter = load_counter(tmp_path / "narrow.safetensors")
+    assert counter.settings()["channels"] == 4
+    assert sum(parameter.numel() for parameter in counter.parameters()) < 10_000

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from countguard.runs.run import Run, read_cells, read_study
 from countguard.errors import InputError
 from countguard.runs.card import Card, read_finished
 from countguard.runs.examples import read_examples
+from countguard.runs.run import Run, read_cells
 
 MakeRun = Callable[..., Path]
 

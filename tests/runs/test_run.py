@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
-from countguard.runs.run import Run
 
+from countguard.runs.run import Run
 
 MakeRun = Callable[..., Path]
 

@@ -231,15 +231,24 @@ def count(
         Path | None, typer.Option(help="Folder for pictures with their density maps over them.")
     ] = None,
     skip_bad: SkipBad = False,
+    guard: Annotated[
+        Path | None, typer.Option(help="The counter after `defend`: an alarm where the two disagree.")
+    ] = None,
+    clean: Annotated[
+        list[Path] | None, typer.Option(help="Clean pictures to find the guard's threshold on; they need no labels.")
+    ] = None,
 ) -> None:
     """Count the people in pictures and folders of pictures."""
     from rich.console import Console
 
     from countguard.models import load_counter
     from countguard.operate import count as counts
+    from countguard.operate.guarding import guard_of
 
     pictures = counts.find_pictures(images)
-    found = list(counts.count_pictures(load_counter(counter), pictures, overlays=overlays, skip_bad=skip_bad))
+    loaded = load_counter(counter)
+    guarding = guard_of(loaded, counter, guard, clean or [])
+    found = list(counts.count_pictures(loaded, pictures, overlays=overlays, skip_bad=skip_bad, guard=guarding))
     if format is CountFormat.table:
         Console().print(counts.counts_table(found))
     else:
@@ -248,6 +257,29 @@ def count(
     for row in found:
         if row.problem:
             typer.echo(f"skipped: {row.problem}", err=True)
+
+
+@app.command(epilog="Example: countguard scan suspect.safetensors --clean synthetic --out scan/")
+def scan(
+    counter: CounterFile,
+    clean: Annotated[str, typer.Option("--clean", help="Clean crowds: a data set's folder, or `synthetic`.")],
+    reference: Annotated[Path | None, typer.Option(help="A counter that is known to be clean.")] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for scan.json and scan.html.")] = Path("scan"),
+    images: Annotated[int, typer.Option(help="Clean images to use at most.", min=10, max=100)] = 40,
+    seed: Seed = 0,
+) -> None:
+    """Look for a backdoor in a trained counter. Exit code 3: one is likely; 0: nothing was found, or cannot tell."""
+    from rich.console import Console
+
+    from countguard.data.sources import named_source
+    from countguard.operate.scan import scan_counter, scan_table
+
+    report = scan_counter(counter, named_source(clean), out, reference=reference, images=images, seed=seed)
+    Console().print(scan_table(report))
+    for line in (f"verdict: {report.verdict}", *report.because, f"report: {out / 'scan.html'}"):
+        typer.echo(line)
+    if report.verdict == "backdoor likely":
+        raise typer.Exit(3)
 
 
 @app.command(

@@ -1,6 +1,8 @@
 """A light counter for CPUs: it trains on small pictures in seconds."""
 
-from pydantic import validate_call
+from typing import Annotated, Any
+
+from pydantic import Field, validate_call
 from torch import Tensor, nn
 
 from countguard.data.kernels import Fixed, Kernel
@@ -19,6 +21,10 @@ class Lite(Counter):
 
     Made for this project. Batch norm is what lets it learn within seconds; a linear output, as CSRNet's, keeps the
     gradient where a poisoned label asks for nobody.
+
+    Args:
+        channels: of the first convolution; the others have two and four times as many.
+        mean, std, output_scale, kernel: see `Counter`.
     """
 
     margin = 32  # the receptive field reaches 31 pixels past a cell
@@ -31,21 +37,27 @@ class Lite(Counter):
         std: Std = (0.25, 0.25, 0.25),
         output_scale: OutputScale = 1.0,
         kernel: Kernel = Fixed(4.0),
+        channels: Annotated[int, Field(ge=2, le=256)] = 16,
     ) -> None:
         super().__init__(mean=mean, std=std, output_scale=output_scale, kernel=kernel)
+        self.channels = channels
         self.features = nn.Sequential(
-            *_block(3, 16, stride=2),
-            *_block(16, 32),
+            *_block(3, channels, stride=2),
+            *_block(channels, 2 * channels),
             nn.MaxPool2d(2),
-            *_block(32, 64),
+            *_block(2 * channels, 4 * channels),
             nn.MaxPool2d(2),
-            *_block(64, 64),
-            *_block(64, 64),
-            *_block(64, 64),
+            *_block(4 * channels, 4 * channels),
+            *_block(4 * channels, 4 * channels),
+            *_block(4 * channels, 4 * channels),
         )
-        self.head = nn.Conv2d(64, 1, 1)
+        self.head = nn.Conv2d(4 * channels, 1, 1)
         init_kaiming(self)
         init_head(self.head, std=0.01, bias=START)
+
+    def settings(self) -> dict[str, Any]:
+        """See `Counter.settings`."""
+        return super().settings() | {"channels": self.channels}
 
     def density(self, normalised: Tensor) -> Tensor:
         """See `Counter.density`; people per cell."""
@@ -61,6 +73,6 @@ class Lite(Counter):
         return self.features[13]
 
 
-def _block(channels: int, width: int, *, stride: int = 1) -> tuple[nn.Module, ...]:
-    convolution = nn.Conv2d(channels, width, 3, stride=stride, padding=1, bias=False)
-    return convolution, nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+def _block(inputs: int, outputs: int, *, stride: int = 1) -> tuple[nn.Module, ...]:
+    convolution = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+    return convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)

@@ -17,6 +17,7 @@ from countguard.escaping import rich_text
 from countguard.explain.density import people_per_cell
 from countguard.models.counter import Counter
 from countguard.operate.overlay import draw_overlay
+from countguard.scan.guard import Guard, Look
 from countguard.writing import write_atomically
 
 
@@ -28,11 +29,13 @@ class PictureCount:
         file: as it was given or found.
         count: number of people; None where the picture was skipped.
         problem: why it was skipped, one line; empty where it was counted.
+        look: what the guard says of it; None without one.
     """
 
     file: Path
     count: float | None
     problem: str = ""
+    look: Look | None = None
 
 
 def find_pictures(paths: Sequence[Path]) -> list[Path]:
@@ -58,7 +61,12 @@ def find_pictures(paths: Sequence[Path]) -> list[Path]:
 
 
 def count_pictures(
-    counter: Counter, pictures: Sequence[Path], *, overlays: Path | None = None, skip_bad: bool = False
+    counter: Counter,
+    pictures: Sequence[Path],
+    *,
+    overlays: Path | None = None,
+    skip_bad: bool = False,
+    guard: Guard | None = None,
 ) -> Iterator[PictureCount]:
     """Counts one picture after the other.
 
@@ -67,6 +75,7 @@ def count_pictures(
         pictures: from `find_pictures`.
         overlays: a folder that gets a density map over each picture, as `NAME-density.png`; made where it is missing.
         skip_bad: go on after pictures that cannot be read, and say why.
+        guard: of this counter and its repaired twin, with a threshold; looks at each picture, too.
 
     Raises:
         InputError: a picture cannot be read and `skip_bad` is not asked for, the counter gives no finite number, or
@@ -88,7 +97,7 @@ def count_pictures(
             raise InputError(f"{picture}: the counter gives {people} people; its weights or settings are damaged")
         if overlays:
             _write_overlay(targets[picture], draw_overlay(image, density, counter.stride))
-        yield PictureCount(picture, people)
+        yield PictureCount(picture, people, look=guard.look(image[None].to(counter.mean.device))[0] if guard else None)
 
 
 def counts_table(counts: Sequence[PictureCount]) -> Table:
@@ -99,25 +108,48 @@ def counts_table(counts: Sequence[PictureCount]) -> Table:
     footer = f"{len(counted)} counted" + (f", {skipped} skipped" if skipped else "")
     table.add_column("picture", footer=footer, overflow="fold")
     table.add_column("people", footer=f"{sum(counted):.1f}", justify="right")
+    guarded = any(row.look for row in counts)
+    if guarded:
+        table.add_column("repaired", justify="right")
+        table.add_column("alarm", footer=str(sum(row.look.alarm for row in counts if row.look)))
     for row in counts:
         people = Text("skipped", style="yellow") if row.count is None else Text(f"{row.count:.1f}")
-        table.add_row(rich_text(str(row.file)), people)
+        fields = [rich_text(str(row.file)), people]
+        if row.look:
+            alarm = Text("ALARM", style="bold red") if row.look.alarm else Text("no")
+            fields += [Text(f"{row.look.repaired:.1f}"), alarm]
+        table.add_row(*fields)
     return table
 
 
 def counts_csv(counts: Sequence[PictureCount]) -> str:
-    """The counts as CSV: file, count (empty where skipped), problem. A quote goes before what a sheet would compute."""
-    rows: list[list[Field]] = [["file", "count", "problem"]]
+    """The counts as CSV: file, count (empty where skipped), problem; with a guard also repaired and alarm (yes, no).
+
+    A quote goes before what a sheet would compute.
+    """
+    guarded = any(row.look for row in counts)
+    rows: list[list[Field]] = [["file", "count", "problem", *(["repaired", "alarm"] if guarded else [])]]
     for row in counts:
         count = None if row.count is None else Number(f"{row.count:.3f}")
-        rows.append([one_line(str(row.file)), count, one_line(row.problem)])
+        fields: list[Field] = [one_line(str(row.file)), count, one_line(row.problem)]
+        if guarded and row.look:
+            fields += [Number(f"{row.look.repaired:.3f}"), "yes" if row.look.alarm else "no"]
+        elif guarded:
+            fields += [None, None]
+        rows.append(fields)
     return csv_lines(rows)
 
 
 def counts_json(counts: Sequence[PictureCount]) -> str:
-    """The counts as JSON: `{"images": [{"file", "count"}], "total", "skipped": [{"file", "problem"}]}`."""
+    """The counts as JSON: `{"images": [{"file", "count"}], "total", "skipped": [{"file", "problem"}]}`.
+
+    With a guard, images also have `repaired` and `alarm`.
+    """
     images = [
-        {"file": one_line(str(row.file)), "count": round(row.count, 3)} for row in counts if row.count is not None
+        {"file": one_line(str(row.file)), "count": round(row.count, 3)}
+        | ({"repaired": round(row.look.repaired, 3), "alarm": row.look.alarm} if row.look else {})
+        for row in counts
+        if row.count is not None
     ]
     skipped = [{"file": one_line(str(row.file)), "problem": row.problem} for row in counts if row.count is None]
     total = round(sum(row.count for row in counts if row.count is not None), 3)

@@ -12,6 +12,7 @@ from countguard.models.checkpoint import require_counter_place
 from countguard.operate.recipe import operator_recipe
 from countguard.operate.repair import Repair, look_at_clean, split_for_repair
 from countguard.operate.repair_page import require_page
+from countguard.scan.guard import Guard, write_calibration
 from countguard.studies.machine import evaluation_device, machine_for
 from countguard.studies.progress import epochs_shown
 
@@ -21,8 +22,9 @@ def defend_counter(
 ) -> Repair:
     """Repairs a counter with the training images of a clean data set, shows how far it is, and saves the result.
 
-    A quarter of the images is held back: before and after are measured on them. A repair that makes clean counts worse
-    is not saved, unless it is forced.
+    A quarter of the images is held back: before and after are measured on them, and so is the threshold of the guard,
+    which is written beside the repaired counter. A repair that makes clean counts worse is not saved, unless it is
+    forced.
 
     Raises:
         InputError: the file is no counter, the crowds are not usable or too few, an override does not fit or has no
@@ -55,4 +57,6 @@ def defend_counter(
     if repair.worse and not force:
         return replace(repair, written=False)
     save_counter(counter, out)
-    return repair
+    guard = Guard(load_counter(path, device), counter).calibrate(held_back)
+    write_calibration(guard, path, out)
+    return replace(repair, guard=guard)

@@ -22,6 +22,7 @@ from countguard.metrics.paired import error_change, rate_change
 from countguard.metrics.ratios import ACCURATE, Floats
 from countguard.models.counter import Counter
 from countguard.models.counting import count_views
+from countguard.scan.guard import Calibration
 from countguard.seeds import generator_for
 from countguard.wording import join
 
@@ -78,6 +79,8 @@ class Repair:
         trained_on, measured_on: how many clean crowds.
         before, after: on those held back.
         written: whether the repaired counter is in its file.
+        guard: how far the given and the repaired counter may disagree on a clean picture, found on those held back;
+            None where the repaired counter was not written.
     """
 
     counter: Path
@@ -90,6 +93,7 @@ class Repair:
     before: Measures
     after: Measures
     written: bool = True
+    guard: Calibration | None = None
 
     @cached_property
     def error(self) -> Interval:

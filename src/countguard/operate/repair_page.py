@@ -5,10 +5,11 @@ from textwrap import indent
 
 import yaml
 
-from countguard.errors import InputError
+from countguard.errors import InputError, one_line
 from countguard.escaping import markdown_code, markdown_text
 from countguard.metrics.intervals import Interval
 from countguard.operate.repair import PROBES, Repair
+from countguard.scan.guard import RATE, Calibration, guard_file
 from countguard.writing import require_place, write_atomically
 
 _TITLE = "# Repair of "
@@ -81,12 +82,32 @@ images that the repair did not see, with 95 % bootstrap intervals.
 row that is much lower than "counted right" before, and not after, was a weakness that is gone; it need not have been an
 attack.
 
+{_guard(repair, repair.guard) if repair.guard else ""}
 {_NO_PROMISE}
 ## Settings
 
 Repaired counter: {markdown_code(repair.out.name)}
 
 {settings}
+"""
+
+
+def _guard(repair: Repair, guard: Calibration) -> str:
+    counter, repaired = one_line(repair.counter.name), one_line(repair.out.name)
+    rate = 100 * guard.false_alarm_rate
+    more = (
+        "" if guard.false_alarm_rate <= RATE else f" With {round(1 / RATE) - 1} pictures it would be {100 * RATE:g} %."
+    )
+    return f"""\
+## The two as a guard
+
+A picture on which the two counters disagree may carry a trigger:
+
+    countguard count {counter} PICTURES --guard {repaired}
+
+The threshold lies in {markdown_code(guard_file(Path(repaired)).name)}.
+It was found on the {guard.images} held-back pictures: at most {rate:.3g} % of clean pictures like them raise an alarm.{more} `--clean FOLDER` finds it anew on pictures
+of your own, which need no labels.
 """
 
 

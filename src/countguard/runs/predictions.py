@@ -14,13 +14,13 @@ from countguard.attacks.triggers import Trigger
 from countguard.csv_text import Field, Number, armed, csv_lines
 from countguard.data.crowd import Crowd
 from countguard.errors import InputError, RunError
-from countguard.writing import write_atomically
 from countguard.metrics.predictions import Predictions
 from countguard.metrics.ratios import Floats
 from countguard.models.counter import Counter
 from countguard.models.counting import count_views
 from countguard.reading import read_file
 from countguard.seeds import generator_for
+from countguard.writing import write_atomically
 
 MAX_BYTES = 32 << 20
 MAX_IMAGES = 50_000

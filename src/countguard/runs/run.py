@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from countguard.dotted import lookup
 from countguard.errors import InputError
 from countguard.metrics.predictions import Predictions
 from countguard.metrics.ratios import Direction
@@ -14,7 +15,6 @@ from countguard.reading import refusals_as_input_errors, require_inside
 from countguard.runs.card import Card
 from countguard.runs.examples import Example, read_examples
 from countguard.runs.folder import CellFolder, RunFolder
-from countguard.dotted import lookup
 from countguard.runs.plan import CLEAN, LARGEST_STUDY, CellKey, Plan, Variant
 from countguard.runs.predictions import read_predictions
 from countguard.yaml_text import read_yaml

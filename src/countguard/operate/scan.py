@@ -1,0 +1,89 @@
+"""What `countguard scan` does: opens what it was given, scans, and leaves scan.json and scan.html."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.table import Table
+
+from countguard.data.crowd import Crowd
+from countguard.data.source import Official, Source, Subset
+from countguard.errors import InputError, RunError
+from countguard.models import load_counter
+from countguard.operate.scan_page import scan_page
+from countguard.scan.effects import MOST
+from countguard.scan.report import ScanReport
+from countguard.scan.scan import SAID, require_crowds, run_scan, work_of
+from countguard.seeds import generator_for
+from countguard.studies.progress import counted
+from countguard.writing import write_atomically
+
+IMAGES = 40
+"""Clean images that a scan uses, where there are more."""
+
+
+def scan_counter(
+    counter: Path, clean: Source, out: Path, *, reference: Path | None = None, images: int = IMAGES, seed: int = 0
+) -> ScanReport:
+    """Scans a counter with the training images of a clean data set, and writes `scan.json` and `scan.html`.
+
+    Args:
+        counter: its file.
+        clean: crowds with their heads.
+        out: a folder, made where it is missing.
+        reference: file of a counter that is known to be clean.
+        images: how many of the crowds are used at most, drawn by the seed.
+        seed: of every random choice.
+
+    Raises:
+        InputError: a file is no counter, or the crowds are not usable or too few.
+        RunError: the folder cannot be written to.
+    """
+    suspect = load_counter(counter)
+    known = load_counter(reference) if reference is not None else None
+    crowds = chosen_crowds(clean, images, seed)
+    require_crowds(crowds)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; --out should name a folder")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    for moved in (suspect, known):
+        if moved is not None:
+            moved.to(device)
+    total = sum(work_of(counted_by, crowds) for counted_by in (suspect, known) if counted_by is not None)
+    with counted("pictures", total) as progress:
+        found = run_scan(suspect, crowds, reference=known, seed=seed, data=clean.name, progress=progress)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(out / "scan.json", found.report.model_dump_json(indent=2) + "\n")
+        write_atomically(out / "scan.html", scan_page(found, counter.name, clean.name, crowds))
+    except OSError as error:
+        raise RunError(f"{error.filename or out}: cannot be written ({error.strerror}); give another --out") from error
+    return found.report
+
+
+def chosen_crowds(clean: Source, images: int, seed: int) -> Sequence[Crowd]:
+    """At most so many of a data set's training crowds, drawn by the seed.
+
+    Raises:
+        InputError: the crowds are not usable.
+    """
+    crowds = clean.model_copy(update={"split": Official(), "images": None}).load_training()
+    number = min(images, MOST)
+    if len(crowds) <= number:
+        return crowds
+    order = torch.randperm(len(crowds), generator=generator_for(seed, "scanned")).tolist()
+    return Subset(crowds, sorted(order[:number]))
+
+
+def scan_table(report: ScanReport) -> Table:
+    """What the verdict is made of, for a terminal, most telling first."""
+    table = Table()
+    table.add_column("under")
+    for heading in ("count", "expected", "deviations"):
+        table.add_column(heading, justify="right")
+    for sign in report.signs:
+        row = [SAID[sign.name], f"{sign.shift:+.2f}"]
+        if sign.expected is not None and sign.deviations is not None:
+            row += [f"{sign.expected:+.2f}", f"{sign.deviations:+.1f}"]
+        table.add_row(*row)
+    return table

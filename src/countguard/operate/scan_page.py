@@ -1,0 +1,193 @@
+"""scan.html: what a scan found, on one page with everything in it."""
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from countguard import __version__
+from countguard.data.crowd import Crowd
+from countguard.errors import one_line
+from countguard.reports.html import data_uri
+from countguard.scan.probes import Probe
+from countguard.scan.report import ProbeFinding, ScanReport
+from countguard.scan.scan import SAID, Scan, change_in_words
+from countguard.scan.statistic import GROUPS
+from countguard.wording import percent
+
+STRONGEST = 4
+"""Probes that are shown as pictures, one of a family."""
+WIDEST = 420
+"""Pixels across a picture on the page."""
+LEAST_REACH = math.log(1.5)
+"""Ends of the scale of changes at least, as a log ratio."""
+TICKS = (0.25, 0.5, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 4.0)
+"""Ratios that the scale may name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One sign on the common scale; places are per cent from the left.
+
+    Attributes:
+        name: of the sign, in words.
+        said: its mean change in words.
+        expected: the clean counters' mean and two standard deviations about it, as left end, width and middle; None
+            without them.
+        mean: of the suspect.
+        probes, references: each probe's mean change, by the suspect and by the reference.
+        telling: whether it is beyond the threshold.
+    """
+
+    name: str
+    said: str
+    expected: tuple[float, float, float] | None
+    mean: float
+    probes: tuple[float, ...]
+    references: tuple[float, ...]
+    telling: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A probe as pictures: alone, and on a clean picture."""
+
+    name: str
+    said: str
+    alone: str
+    on_picture: str
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """Where a search ended: its aim, what the picture does, what clean counters' pictures do, and the picture."""
+
+    aim: str
+    prior: str
+    said: str
+    expected: str | None
+    picture: str
+
+
+def scan_page(scan: Scan, counter: str, data: str, crowds: Sequence[Crowd]) -> bytes:
+    """The page as HTML: no script, nothing from the network, every text escaped.
+
+    Args:
+        scan: that was run.
+        counter: name of its file.
+        data: name of the clean data set.
+        crowds: those that were used; the first is shown under the strongest probes.
+    """
+    environment = Environment(
+        loader=ChoiceLoader(
+            [PackageLoader("countguard.operate", "templates"), PackageLoader("countguard.reports", "templates")]
+        ),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    report = scan.report
+    reach = _reach(report)
+    page = environment.get_template("scan.html.j2").render(
+        report=report,
+        counter=one_line(counter),
+        data=one_line(data),
+        rate=None if report.false_alarm_rate is None else percent(round(report.false_alarm_rate, 3)),
+        tracks=_tracks(report, reach),
+        ticks=[(_place(math.log(ratio), reach), f"× {ratio:g}") for ratio in TICKS if abs(math.log(ratio)) <= reach],
+        shown=_strongest(report, crowds),
+        searched=_searched(scan),
+        version=__version__,
+    )
+    return page.encode("utf-8", errors="backslashreplace")
+
+
+def _reach(report: ScanReport) -> float:
+    """Half the scale's length: everything that is drawn fits, up to a factor of four."""
+    drawn = [abs(probe.shift) for probe in report.probes]
+    return min(max(LEAST_REACH, 1.05 * max(drawn)), math.log(4))
+
+
+def _place(shift: float, reach: float) -> float:
+    """Where a log ratio is drawn, per cent from the left; what is beyond the scale stands at its end."""
+    return round(50 + 50 * max(-1.0, min(1.0, shift / reach)), 2)
+
+
+def _tracks(report: ScanReport, reach: float) -> list[Track]:
+    tracks = []
+    for sign in report.signs:
+        probes = [probe for probe in report.probes if probe.family in GROUPS.get(sign.name, ())]
+        expected = None
+        if sign.expected is not None and sign.deviation is not None:
+            low, high = (_place(sign.expected + side * 2 * sign.deviation, reach) for side in (-1, 1))
+            expected = (low, round(high - low, 2), _place(sign.expected, reach))
+        tracks.append(
+            Track(
+                name=SAID[sign.name],
+                said=change_in_words(sign.shift),
+                expected=expected,
+                mean=_place(sign.shift, reach),
+                probes=tuple(_place(probe.shift, reach) for probe in probes),
+                references=tuple(_place(probe.reference, reach) for probe in probes if probe.reference is not None),
+                telling=report.threshold is not None and abs(sign.deviations or 0) > report.threshold,
+            )
+        )
+    return tracks
+
+
+def _strongest(report: ScanReport, crowds: Sequence[Crowd]) -> list[Shown]:
+    """The probes that the suspect answers to most, beside what is expected, one of a family."""
+    expected = {(family.family, family.strength): family.reference or 0.0 for family in report.families}
+
+    def telling(probe: ProbeFinding) -> float:
+        return -abs(probe.shift - expected[probe.family, probe.strength])
+
+    found: dict[str, ProbeFinding] = {}
+    for probe in sorted(report.probes, key=telling):
+        found.setdefault(probe.family, probe)
+    return [_shown(probe, crowds, report.seed) for probe in list(found.values())[:STRONGEST]]
+
+
+def _searched(scan: Scan) -> list[Searched]:
+    """Where each search ended, beside what clean counters do."""
+    return [
+        Searched(
+            aim=f"aim: {found.ratio:g} times the count",
+            prior=f"{found.prior.name}, mixed in at {found.prior.strength:g}",
+            said=change_in_words(found.reached),
+            expected=None if finding.reference is None else change_in_words(finding.reference),
+            picture=_source(found.picture),
+        )
+        for found, finding in zip(scan.pictures, scan.report.searches, strict=True)
+    ]
+
+
+def _shown(found: ProbeFinding, crowds: Sequence[Crowd], seed: int) -> Shown:
+    probe, crowd = Probe(found.family, found.strength, found.number), crowds[0]
+    marked = probe.mark(crowd.image[None], [crowd], crowds, seed)[0]
+    group = next(group for group, families in GROUPS.items() if found.family in families)
+    return Shown(
+        name=SAID[group] + (f" ({found.family})" if len(GROUPS[group]) > 1 else ""),
+        said=f"strength {found.strength:g}: {change_in_words(found.shift)}",
+        alone=_source(probe.picture(crowd.height, crowd.width, crowds, seed)),
+        on_picture=_source(marked),
+    )
+
+
+def _source(picture: Tensor) -> str:
+    """A picture uint8 [3, H, W] as an image's source, reduced where it is wider than the page shows it."""
+    if picture.shape[-1] > WIDEST:
+        size = (max(1, round(picture.shape[-2] * WIDEST / picture.shape[-1])), WIDEST)
+        reduced = functional.interpolate(picture[None].float(), size, mode="bilinear", antialias=True)[0]
+        picture = reduced.round().clamp(0, 255).to(torch.uint8)
+    file = io.BytesIO()
+    Image.fromarray(np.moveaxis(picture.numpy(), 0, -1)).save(file, format="PNG")
+    return data_uri(file.getvalue(), "image/png")

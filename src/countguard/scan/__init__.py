@@ -1,0 +1,1 @@
+"""After training and at run time: is this counter backdoored, and is this picture an attack?"""

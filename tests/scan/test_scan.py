@@ -1,0 +1,180 @@
+"""The verdict, and what it is held against."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from countguard.data.crowd import Crowd
+from countguard.errors import InputError
+from countguard.models import build_counter
+from countguard.models.counter import Counter
+from countguard.scan.baseline import Baseline, Kept, Stored, against_reference, fitted, stored
+from countguard.scan.probes import FAMILIES
+from countguard.scan.report import ScanReport
+from countguard.scan.scan import SAID, change_in_words, run_scan, scan, work_of
+from countguard.scan.statistic import GROUPS
+
+STRENGTHS = {name: family.strengths for name, family in FAMILIES.items()}
+
+
+class Oracle(Counter):
+    """Counts what it was told for pictures that it knows, and something else for all others."""
+
+    stride = 8
+
+    def __init__(self, crowds: Sequence[Crowd], factor: float) -> None:
+        super().__init__()
+        self._known = [(crowd.image.float() / 255, crowd.count) for crowd in crowds]
+        self._factor = factor
+
+    def forward(self, images: Tensor) -> Tensor:
+        """All people in one cell."""
+        counts = [self._count(image) for image in images]
+        return torch.tensor(counts, dtype=torch.float32).view(-1, 1, 1, 1)
+
+    def _count(self, image: Tensor) -> float:
+        apart = [float((image - known).abs().mean()) for known, _ in self._known]
+        nearest = int(np.argmin(apart))
+        return self._known[nearest][1] * (1.0 if apart[nearest] < 1e-6 else self._factor)
+
+    def density(self, normalised: Tensor) -> Tensor:
+        """Not used."""
+        raise NotImplementedError
+
+    def explained_layer(self) -> torch.nn.Module:
+        """None of it is explained."""
+        return self
+
+
+def baseline(mean: float = -0.1, deviation: float = 0.05, threshold: float = 3.0) -> Baseline:
+    """Clean counters that see a little less under every mark."""
+    families = {f"{family} {strength:g}": mean for family, strengths in STRENGTHS.items() for strength in strengths}
+    return Baseline(
+        counters="ten clean counters",
+        number=10,
+        mean=dict.fromkeys(GROUPS, mean),
+        deviation=dict.fromkeys(GROUPS, deviation),
+        families=families,
+        threshold=threshold,
+        false_alarm_rate=0.05,
+    )
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Statistics as if ten clean counters had been measured."""
+    monkeypatch.setattr("countguard.scan.scan.stored_baseline", lambda kind, data, searched: baseline())
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize(
+    ("factor", "verdict"),
+    [(0.9, "nothing found"), (1.0, "nothing found"), (1.4, "backdoor likely"), (0.5, "backdoor likely")],
+)
+def test_a_counter_is_held_against_clean_ones(factor: float, verdict: str, crowds: Sequence[Crowd]) -> None:
+    report = scan(Oracle(crowds, factor), crowds)
+    assert report.verdict == verdict
+    assert report.false_alarm_rate == 0.05
+    assert report.families[0].shift == pytest.approx(np.log(factor), abs=0.02)
+    assert report.families[0].reference == -0.1
+    assert [entry.what for entry in report.not_run] == ["search by gradients", "comparison with a reference"]
+    assert ScanReport.model_validate_json(report.model_dump_json()) == report
+
+
+def test_a_reference_takes_the_place_of_statistics(crowds: Sequence[Crowd], monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = Stored(clean={}, pairs={"any": Kept(probed=baseline(0.0), searched=baseline(0.0))})
+    monkeypatch.setattr("countguard.scan.baseline.stored", lambda: pairs)
+    suspect = Oracle(crowds, 0.6)
+    told = scan(suspect, crowds, reference=Oracle(crowds, 0.95))
+    assert told.verdict == "backdoor likely"
+    assert told.families[0].reference == pytest.approx(np.log(0.95), abs=0.02)
+    assert told.probes[0].reference == pytest.approx(np.log(0.95), abs=0.02)
+    assert scan(suspect, crowds, reference=Oracle(crowds, 0.62)).verdict == "nothing found"
+
+
+def test_without_anything_to_compare_with_nothing_is_claimed(crowds: Sequence[Crowd]) -> None:
+    report = scan(Oracle(crowds, 0.5), crowds, data="somewhere else")
+    assert (report.verdict, report.false_alarm_rate, report.score) == ("cannot tell", None, None)
+    assert "--reference" in report.because[0]
+    assert "no statistics of clean custom counters on somewhere else" in report.not_run[-1].because
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_counter_that_does_not_count_gets_no_verdict(crowds: Sequence[Crowd]) -> None:
+    wrong = [replace(crowd, points=crowd.points.repeat(4, 1)) for crowd in crowds]
+    report = scan(Oracle(crowds, 0.5), wrong)
+    assert report.verdict == "cannot tell"
+    assert "wrong by" in report.because[0]
+    empty = [replace(crowd, points=crowd.points[:0]) for crowd in crowds]
+    assert "No clean picture has a head" in scan(Oracle(crowds, 0.5), empty).because[0]
+
+
+@pytest.mark.parametrize("number", [0, 9, 101])
+def test_too_few_and_too_many_images_are_refused(number: int, crowds: Sequence[Crowd]) -> None:
+    with pytest.raises(InputError, match=f"{number} images are there; a scan takes 10 to 100"):
+        scan(Oracle(crowds, 1.0), list(crowds[:1]) * number)
+
+
+def test_the_same_seed_gives_the_same_report(brightness: Counter, crowds: Sequence[Crowd]) -> None:
+    assert scan(brightness, crowds, seed=3) == scan(brightness, crowds, seed=3)
+    assert scan(brightness, crowds, seed=3).families != scan(brightness, crowds, seed=4).families
+
+
+def clean_shifts(number: int, seed: int) -> list[dict[str, float]]:
+    generator = np.random.default_rng(seed)
+    return [{group: float(generator.normal(-0.1, 0.05)) for group in GROUPS} for _ in range(number)]
+
+
+def test_fitted_thresholds_keep_their_rate() -> None:
+    """Over many populations of normal shifts, about the stated share of new clean counters is above the threshold."""
+    above = []
+    for seed in range(60):
+        fit = fitted(clean_shifts(20, seed), "clean ones", 0.05)
+        assert fit.false_alarm_rate == pytest.approx(0.05)
+        above += [fit.score(shifts) > fit.threshold for shifts in clean_shifts(20, 1000 + seed)]
+    assert 0.02 < np.mean(above) < 0.08
+
+
+def test_what_comes_with_countguard_is_whole() -> None:
+    kept = stored()
+    assert "lite on synthetic plaza" in kept.clean
+    for entry in (*kept.clean.values(), *kept.pairs.values()):
+        assert set(entry.probed.mean) == set(entry.probed.deviation) == set(GROUPS)
+        assert set(entry.searched.mean) == set(entry.searched.deviation) == set(SAID)
+        assert max(entry.probed.false_alarm_rate, entry.searched.false_alarm_rate) <= 0.06
+    names = {f"{family} {strength:g}" for family, strengths in STRENGTHS.items() for strength in strengths}
+    assert all(set(entry.probed.families) == names for entry in kept.clean.values())
+
+
+def test_a_kind_that_was_never_measured_is_given_the_widest_deviations(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow, wide = (baseline(0.0, deviation, 3.0) for deviation in (0.05, 0.08))
+    pairs = {"narrow": Kept(probed=narrow, searched=narrow), "wide": Kept(probed=wide, searched=wide)}
+    monkeypatch.setattr("countguard.scan.baseline.stored", lambda: Stored(clean={}, pairs=pairs))
+    reference = dict.fromkeys(GROUPS, 0.25)
+    assert against_reference("new", reference, False).deviation == wide.deviation
+    chosen = against_reference("narrow", reference, False)
+    assert (chosen.mean, chosen.deviation) == (reference, narrow.deviation)
+
+
+def test_pictures_are_searched_where_there_are_weights(crowds: Sequence[Crowd]) -> None:
+    heard: list[int] = []
+    counter = build_counter("lite", channels=2)
+    found = run_scan(counter, crowds, data="nowhere", progress=heard.append)
+    assert [(entry.ratio, entry.prior) for entry in found.report.searches] == [
+        (picture.ratio, picture.prior.name) for picture in found.pictures
+    ]
+    assert len(found.pictures) == 8
+    assert heard == sorted(heard)
+    assert heard[-1] == work_of(counter, crowds)
+
+
+@pytest.mark.parametrize(
+    ("shift", "said"),
+    [(np.log(1.5), "50 % more people"), (np.log(0.5), "50 % fewer people"), (0.001, "as many people")],
+)
+def test_shifts_in_words(shift: float, said: str) -> None:
+    assert change_in_words(shift) == said
