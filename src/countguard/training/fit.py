@@ -24,6 +24,7 @@ from countguard.data.crowd import Crowd
 from countguard.data.loading import EpochBatches
 from countguard.errors import InputError
 from countguard.models.counter import Counter
+from countguard.signals import tidy_when_terminated
 from countguard.training.callbacks import BestWeights, Divergence, EpochReport, History, ResumePoint
 from countguard.training.compiling import PAYS, Size, compiled
 from countguard.training.faults import IntoItsFolder, faults_explained
@@ -195,7 +196,7 @@ def _handover(devices: int) -> Iterator[Path | None]:
     if devices == 1:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="countguard-") as folder:
+    with tidy_when_terminated(), tempfile.TemporaryDirectory(prefix="countguard-") as folder:
         yield Path(folder) / "history.json"
 
 
