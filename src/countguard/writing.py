@@ -145,6 +145,7 @@ def require_place(path: Path, option: str, *, inputs: Iterable[Path] = ()) -> No
     Raises:
         InputError: what is there is no plain file or one of the inputs, or its folder is missing or read-only.
     """
+    require_utf8(path, option)
     if path.is_dir():
         raise InputError(f"{path}: is a folder; {option} should name a file in it")
     if not path.parent.is_dir():
@@ -156,6 +157,18 @@ def require_place(path: Path, option: str, *, inputs: Iterable[Path] = ()) -> No
     for given in inputs:
         if path.exists() and given.exists() and path.samefile(given):
             raise InputError(f"{path}: is what is read; {option} should name another file")
+
+
+def require_utf8(path: Path, option: str) -> None:
+    """Refuses a path that is no UTF-8, before anything is put there: counters below it could not be opened again.
+
+    Raises:
+        InputError: names the option by which it was given.
+    """
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{path.absolute()}: is no UTF-8 name; name another {option}") from None
 
 
 def sha256_of(path: Path) -> str:

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -47,3 +49,51 @@ def test_a_map_of_another_shape_is_named_on_the_first_image() -> None:
 def test_an_alignment_that_cuts_cells_is_refused(stride: int, align: int) -> None:
     with pytest.raises(InputError, match="align must be a multiple of stride"):
         wrap(Own(), stride=stride, align=align)
+
+
+class Giving(nn.Module):
+    """A network that gives more than its density map."""
+
+    def __init__(self, packed: Callable[[Tensor], object]) -> None:
+        super().__init__()
+        self.own, self.packed = Own(), packed
+
+    def forward(self, images: Tensor) -> object:
+        return self.packed(self.own(images))
+
+
+@pytest.mark.parametrize(
+    ("packed", "output"),
+    [
+        (lambda density: (density, density.sum()), None),
+        (lambda density: [density.sum(dim=(1, 2, 3)), density], None),
+        (lambda density: {"counts": density.sum(), "map": density}, None),
+        (lambda density: {"aux": [density[..., :1], {"deep": density}]}, None),
+        (lambda density: (density, density / density.sum()), 0),  # DM-Count's
+        (lambda density: (density / density.sum(), density), -1),
+        (lambda density: {"normed": density * 0, "map": density}, "map"),
+        (lambda density: (density * 0, {"map": (density, 3)}), 1),
+    ],
+)
+def test_a_map_among_other_outputs_is_found_or_named(packed: Callable[[Tensor], object], output: int | str) -> None:
+    giving = Giving(packed)
+    counter = wrap(giving, stride=4, output=output)
+    images = torch.rand(2, 3, 13, 18)
+    assert torch.equal(counter(images), wrap(giving.own, stride=4)(images))
+    assert torch.equal(counter.count(images), wrap(giving.own, stride=4).count(images))
+
+
+@pytest.mark.parametrize(
+    ("packed", "output", "says"),
+    [
+        (lambda density: (density, density + 1), None, r"a tuple of 2 with 2 density maps.*name the right entry"),
+        (lambda density: {"pred_logits": density.sum(), "points": 3}, None, r"a dict of 'pred_logits', 'points' with"),
+        (lambda density: None, None, r"a NoneType with no density map.*\[B, 1, H/4, W/4\] alone"),
+        (lambda density: (density,), 1, r"a tuple of 1; it has no entry 1, which output names"),
+        (lambda density: {"map": density}, "density", r"it has no entry 'density'"),
+        (lambda density: (density[..., :1], 3), 0, r"gave \(2, 1, 4, 1\)"),
+    ],
+)  # fmt: skip
+def test_outputs_without_one_map_are_named(packed: Callable[[Tensor], object], output: int | str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        wrap(Giving(packed), stride=4, output=output).count(torch.rand(2, 3, 16, 16))

@@ -1,5 +1,6 @@
 """One counter trained by two processes together (DDP) equals the one that a single process trains."""
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -10,10 +11,11 @@ from countguard.training.fit import Machine, fit
 from countguard.training.settings import Training
 
 
-def test_two_processes_train_what_one_trains() -> None:
+@pytest.mark.parametrize("average", [None, 0.5])
+def test_two_processes_train_what_one_trains(average: float | None) -> None:
     crowds = list(Synthetic(train=10, height=48, width=64, heads=(4, 40)).crowds("train"))
     # MCNN has no batch norm, whose statistics each process would take from its own share of a batch
-    training = Training(lr=1e-5, epochs=1, batch_size=4)
+    training = Training(lr=1e-5, epochs=1, batch_size=4, average=average)
     one, two = (trained(crowds, training, devices) for devices in (1, 2))
     torch.testing.assert_close(two, one, rtol=1e-4, atol=1e-6)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from countguard.data.crowd import Crowd
 from countguard.data.images import image_size, list_images, read_image
 from countguard.data.kernels import Kernel
+from countguard.data.names import require_readable_name
 from countguard.data.scaling import clamp_inside, rescale
 from countguard.data.source import LazyCrowds, Source
 from countguard.errors import InputError
@@ -193,6 +194,7 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def _checked(label: Annotation, root: Path) -> AnnotatedImage:
+    require_readable_name(label.image)
     for path in (label.image, label.file):
         require_inside(path, root)
     if not label.image.exists() and not label.image.is_symlink():

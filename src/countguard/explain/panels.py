@@ -15,6 +15,7 @@ from countguard.drawings import SOFTWARE
 from countguard.errors import one_line
 from countguard.explain.cam_on_trigger import cam_on_trigger
 from countguard.explain.view import View, look_at
+from countguard.glyphs import spell_out
 from countguard.models.counter import Counter
 
 DENSITY_COLOURS = "inferno"
@@ -96,6 +97,7 @@ def draw_panels(panels: list[Panel], *, truth: int | None = None) -> bytes:
         bar = figure.colorbar(mappable, cax=grid[-1, place], orientation="horizontal")
         bar.set_label(words, fontsize=8)
         bar.ax.tick_params(labelsize=8)
+    spell_out(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150, metadata=SOFTWARE)
     return buffer.getvalue()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from countguard.errors import InputError
 from countguard.explain.density import people_per_cell
 from countguard.explain.grad_cam import density_with_grad_cam, grad_cam
 from countguard.models.counter import Counter
@@ -30,9 +31,15 @@ class View:
 
 
 def look_at(counter: Counter, image: Tensor) -> View:
-    """Counts and explains an image uint8 [3, H, W], best of at most `MAX_PIXELS`. The counter is left as it was."""
+    """Counts and explains an image uint8 [3, H, W], best of at most `MAX_PIXELS`. The counter is left as it was.
+
+    Raises:
+        InputError: the counter gives no finite number.
+    """
     if max(image.shape[-2:]) <= counter.tile:
         density, cam = density_with_grad_cam(counter, image)
     else:
         density, cam = people_per_cell(counter, image), grad_cam(counter, image)
+    if not (density.isfinite().all() and cam.isfinite().all()):
+        raise InputError("the counter gives no finite number of people; its weights or settings are damaged")
     return View(float(density.sum()), density.cpu(), counter.stride, cam.cpu())

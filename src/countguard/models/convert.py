@@ -1,6 +1,7 @@
 """Other people's weights to a countguard checkpoint; pickles are opened in a process of their own."""
 
 import logging
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from countguard.models.counter import Counter, Mean, OutputScale, Std
 from countguard.models.layouts import find_kinds
 from countguard.models.trial import decide_by_counts
 from countguard.models.weights_file import is_hdf5, is_pickle, open_weights
+from countguard.signals import tidy_when_terminated
 
 SECONDS = 120
 """How long a pickle may take to open."""
@@ -58,7 +60,7 @@ def convert(
     require_counter_place(Path(out), "--out", [weights])
     given = {"mean": mean, "std": std, "output_scale": output_scale}
     settings = {name: value for name, value in given.items() if value is not None}
-    with tempfile.TemporaryDirectory() as folder:
+    with tidy_when_terminated(), tempfile.TemporaryDirectory() as folder:
         bare = weights
         if weights.is_file() and (is_pickle(weights) or is_hdf5(weights)):
             bare = Path(folder) / "tensors.safetensors"
@@ -116,6 +118,7 @@ def _open_elsewhere(weights: Path, tensors: Path) -> None:
         raise InputError(f"{weights}: has {weights.stat().st_size} bytes; files up to {LARGEST} are converted")
     # -P: nothing is imported from the folder that countguard was started in, which may be the stranger's
     command = [sys.executable, "-P", "-m", "countguard.models.unpickle", str(weights.resolve()), str(tensors)]
+    command.append(str(os.getpid()))
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:

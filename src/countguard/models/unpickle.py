@@ -1,12 +1,15 @@
-"""Opens weights in a process of its own: python -m countguard.models.unpickle FILE OUT writes its tensors bare.
+"""Opens weights in a process of its own: python -m countguard.models.unpickle FILE OUT PARENT writes its tensors bare.
 
 Started by `convert` alone. Nothing that it reads is trusted: `weights_only=True` calls no code of the pickle's
 choosing, and limits on memory and time hold should that fail. HDF5 files are opened here for the same reason.
 """
 
+import ctypes
 import json
+import os
 import re
 import resource
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +32,7 @@ PREFIXES = ("module.", "_orig_mod.", "model.")
 """What DataParallel, torch.compile and LightningModule put before every name."""
 ROOM = 1 << 30
 """Bytes that reading takes beside four times the file."""
+_PR_SET_PDEATHSIG = 1
 SECONDS = 100
 """Of processor time."""
 LONGEST, DEEPEST = 60, 3
@@ -182,6 +186,13 @@ def _plain(value: object, depth: int = 0) -> Any:
     return [_plain(part, depth + 1) for part in value]
 
 
+def _end_with(parent: int) -> None:
+    """Lets the system kill this process when the one that waits for it is gone, however that ended."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was gone before
+        sys.exit(1)
+
+
 def _limit(memory: int) -> None:
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + memory, taken + memory))
@@ -207,4 +218,5 @@ def _refuse(reason: str) -> int:
 
 
 if __name__ == "__main__":
+    _end_with(int(sys.argv[3]))
     main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -123,6 +123,10 @@ def _check_start(path: Path) -> None:
         raise InputError(f"{path}: there is no such file; weights are a .safetensors file")
     way = f"convert it with: countguard convert {path} --model KIND --out FILE.safetensors"
     try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{path}: its name is no UTF-8, so that safetensors cannot open it; rename it") from None
+    try:
         start = _start(path)
         if is_pickle(path):
             raise InputError(f"{path} is a pickle, which can run code when opened; {way}")

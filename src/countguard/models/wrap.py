@@ -1,5 +1,6 @@
 """A counter out of any network that gives a density map."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -24,27 +25,51 @@ class Wrapped(Counter):
         output_scale: OutputScale,
         kernel: Kernel,
         explained_layer: str | None,
+        output: int | str | None,
     ) -> None:
         super().__init__(mean=mean, std=std, output_scale=output_scale, kernel=kernel)
         self.module = module
         self.stride, self.align, self.margin = stride, align, margin
         self.explained = explained_layer
+        self.output = output
 
     def density(self, normalised: Tensor) -> Tensor:
         """See `Counter.density`.
 
         Raises:
-            InputError: the module's output has another shape.
+            InputError: the module's output holds no density map, several, or one of another shape.
         """
-        density: Tensor = self.module(normalised)
         batch, _, height, width = normalised.shape
         wanted = (batch, 1, height // self.stride, width // self.stride)
+        density = self._map_of(self.module(normalised), wanted)
         if density.shape != wanted:
             raise InputError(
                 f"wrap: {type(self.module).__name__} gave {tuple(density.shape)} for {tuple(normalised.shape)}; "
                 f"a density map at stride {self.stride} is {wanted}"
             )
         return density
+
+    def _map_of(self, given: object, wanted: tuple[int, ...]) -> Tensor:
+        """The density map in what a module gave: that itself, the entry named, or the only tensor of that shape."""
+        found = given
+        if self.output is not None:
+            try:
+                found = given[self.output]  # type: ignore[index]
+            except (KeyError, IndexError, TypeError):
+                raise InputError(
+                    f"wrap: {type(self.module).__name__} gave {_described(given)}; it has no entry {self.output!r}, "
+                    "which output names"
+                ) from None
+        if isinstance(found, Tensor):
+            return found
+        maps = [tensor for tensor in _tensors(found) if tensor.shape == wanted]
+        if len(maps) == 1:
+            return maps[0]
+        raise InputError(
+            f"wrap: {type(self.module).__name__} gave {_described(given)} with {len(maps) or 'no'} density "
+            f"map{'s' * (len(maps) > 1)} in it; name the right entry as output, or give a module whose output is the "
+            f"density map [B, 1, H/{self.stride}, W/{self.stride}] alone"
+        )
 
     def explained_layer(self) -> nn.Module:
         """The layer named, or the last convolution with more than one channel."""
@@ -63,7 +88,24 @@ class Wrapped(Counter):
             "align": self.align,
             "margin": self.margin,
             "explained_layer": self.explained,
+            "output": self.output,
         }
+
+
+def _tensors(given: object) -> Iterator[Tensor]:
+    """All tensors in tuples, lists and mappings, in their order."""
+    if isinstance(given, Tensor):
+        yield given
+    elif isinstance(given, Mapping | tuple | list):
+        for entry in given.values() if isinstance(given, Mapping) else given:
+            yield from _tensors(entry)
+
+
+def _described(given: object) -> str:
+    kind = f"a {type(given).__name__}"
+    if isinstance(given, Mapping):
+        return f"{kind} of {', '.join(map(repr, given))}"[:80]
+    return f"{kind} of {len(given)}" if isinstance(given, tuple | list) else kind
 
 
 def wrap(
@@ -77,6 +119,7 @@ def wrap(
     output_scale: OutputScale = 1.0,
     kernel: Kernel = Fixed(15.0),
     explained_layer: str | None = None,
+    output: int | str | None = None,
 ) -> Counter:
     """A counter that trains, counts and is attacked like any other.
 
@@ -84,13 +127,15 @@ def wrap(
         counter.loss(images, points).backward()
 
     Args:
-        module: images [B, 3, H, W], normalised, to a density map [B, 1, H/stride, W/stride].
+        module: images [B, 3, H, W], normalised, to a density map [B, 1, H/stride, W/stride], or to a tuple, list or
+            dict in which that map is the only tensor of its shape.
         stride: side of a cell of that map, pixels.
         align: images are padded to multiples of this; the stride by default.
         margin: radius of the receptive field, pixels; only used where large images are counted in tiles.
         mean, std, output_scale, kernel: see `Counter`.
         explained_layer: the submodule that Grad-CAM reads, by its dotted name; the last convolution with more than
             one channel by default.
+        output: the place or the key of the map in what the module gives, where several tensors there have its shape.
 
     Raises:
         InputError: `align` is no multiple of `stride`, or there is no such submodule.
@@ -110,4 +155,5 @@ def wrap(
         output_scale=output_scale,
         kernel=kernel,
         explained_layer=explained_layer,
+        output=output,
     )

@@ -106,8 +106,8 @@ A picture on which the two counters disagree may carry a trigger:
     countguard count {counter} PICTURES --guard {repaired}
 
 The threshold lies in {markdown_code(guard_file(Path(repaired)).name)}.
-It was found on the {guard.images} held-back pictures: at most {rate:.3g} % of clean pictures like them raise an alarm.{more} `--clean FOLDER` finds it anew on pictures
-of your own, which need no labels.
+It was found on the {guard.images} held-back pictures: at most {rate:.3g} % of clean pictures like them raise an alarm.
+{more} `--clean FOLDER` finds it anew on pictures of your own, which need no labels.
 """
 
 

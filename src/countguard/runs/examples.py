@@ -1,4 +1,4 @@
-"""examples.npz: pictures, maps and Grad-CAM of a few test images, so that a report needs no counter and no retraining."""
+"""examples.npz: pictures, maps and Grad-CAM of a few test images: a report needs no counter and no retraining."""
 
 import io
 import zipfile

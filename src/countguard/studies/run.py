@@ -18,7 +18,7 @@ from countguard.studies.executors.local import run_locally
 from countguard.studies.prepare import Prepared, prepare
 from countguard.studies.progress import StudyProgress, log, logged_to
 from countguard.studies.recipe import Recipe
-from countguard.writing import PARTIAL, make_folder, write_atomically
+from countguard.writing import PARTIAL, make_folder, require_utf8, write_atomically
 from countguard.yaml_text import dump_yaml, read_yaml
 
 LEAST_DISK = 64 * 1024 * 1024
@@ -82,6 +82,7 @@ def _run_missing(prepared: Prepared, run: RunFolder, crowds: CrowdCache, executo
 
 def _require_own(study: Path) -> None:
     """Refuses a folder of somebody else's before anything is put there, be it only a lock."""
+    require_utf8(study, "--out")
     existing = next(path for path in (study, *study.absolute().parents) if path.exists())
     if not existing.is_dir():
         raise InputError(f"{study}: {existing.name} is a file; --out should name a folder")

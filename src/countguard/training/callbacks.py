@@ -4,6 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,28 @@ class ResumePoint(Callback):
         except OSError as error:
             raise RunError(f"{self.path}: cannot be saved ({error.strerror}); finished cells are kept") from error
         self._saved = time.monotonic()
+
+
+class AveragedWeights(WeightAveraging):
+    """Keeps an exponential average of the weights over the steps, and puts it in their place at the end.
+
+    Lightning's own holds a function that no other process can be given.
+
+    Args:
+        decay: part of the average that stays in each step.
+    """
+
+    def __init__(self, decay: float) -> None:
+        super().__init__(avg_fn=_Average(decay))
+
+
+@dataclass(frozen=True, slots=True)
+class _Average:
+    decay: float
+
+    @torch.no_grad()
+    def __call__(self, average: Tensor, weights: Tensor, steps: Tensor) -> Tensor:
+        return self.decay * average + (1 - self.decay) * weights
 
 
 class BestWeights(Callback):

@@ -17,14 +17,14 @@ from zipfile import is_zipfile
 
 import torch
 from lightning import Callback, Trainer
-from lightning.pytorch.callbacks import EMAWeightAveraging
 
 from countguard.compilers import can_compile_for_gpu
 from countguard.data.crowd import Crowd
 from countguard.data.loading import EpochBatches
 from countguard.errors import InputError
 from countguard.models.counter import Counter
-from countguard.training.callbacks import BestWeights, Divergence, EpochReport, History, ResumePoint
+from countguard.signals import tidy_when_terminated
+from countguard.training.callbacks import AveragedWeights, BestWeights, Divergence, EpochReport, History, ResumePoint
 from countguard.training.compiling import PAYS, Size, compiled
 from countguard.training.faults import IntoItsFolder, faults_explained
 from countguard.training.freezing import Frozen, frozen
@@ -156,7 +156,7 @@ def _callbacks(
 ) -> list[Callback]:
     """In their order: what a callback uses or saves comes before it."""
     callbacks: list[Callback] = [Divergence(), history]
-    averaging = EMAWeightAveraging(decay=training.average) if training.average is not None else None
+    averaging = AveragedWeights(training.average) if training.average is not None else None
     if averaging is not None:
         callbacks.append(averaging)
     if training.select != "last":
@@ -195,7 +195,7 @@ def _handover(devices: int) -> Iterator[Path | None]:
     if devices == 1:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="countguard-") as folder:
+    with tidy_when_terminated(), tempfile.TemporaryDirectory(prefix="countguard-") as folder:
         yield Path(folder) / "history.json"
 
 

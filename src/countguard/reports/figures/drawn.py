@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from countguard.glyphs import spell_out
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
@@ -27,7 +29,8 @@ class Drawn:
     photographs: bool = False
 
     def __post_init__(self) -> None:
-        """Settles the layout once: finding it takes as long as drawing, and both forms share it."""
+        """Settles texts and layout once: finding it takes as long as drawing, and both forms share it."""
+        spell_out(self.figure)
         self.figure.draw_without_rendering()
         self.figure.set_layout_engine("none")
 
