@@ -10,7 +10,8 @@ FIRST = "DejaVu Sans"
 """Comes with matplotlib, so that figures look alike everywhere."""
 FALLBACKS = (
     *("Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Source Han Sans SC"),
-    *("WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari"),
+    *("WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback", "Noto Sans Arabic", "Noto Sans Hebrew"),
+    "Noto Sans Devanagari",
     *("Noto Sans Thai", "Noto Emoji", "Symbola", "Microsoft YaHei", "SimHei", "PingFang SC", "Hiragino Sans"),
     *("Yu Gothic", "Malgun Gothic", "Apple SD Gothic Neo", "Arial Unicode MS"),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Which counters a study asks for, what each is called, and what it needs first: told from the resolved recipe alone."""
+"""Which counters a study asks for, what each is called, and what it needs first: told from its resolved recipe."""
 
 import hashlib
 import itertools
@@ -120,7 +120,7 @@ class Plan:
         """The plan of a resolved recipe, as study.yaml holds it.
 
         Raises:
-            InputError: a part of it that the plan needs is of another type, or there are too many cells; names the field.
+            InputError: a part that the plan needs is of another type, or there are too many cells; names the field.
         """
         vary = study.get("vary") or {}
         if not isinstance(vary, dict) or not all(isinstance(values, list) and values for values in vary.values()):
