@@ -109,7 +109,7 @@ def build_run(made: MadeRun) -> Path:
     generators: dict[str, np.random.Generator] = {}
     triggered: dict[str, Floats] = {}
     for variant in plan.variants:
-        for key in plan.keys(variant):
+        for key in plan.cells(variant):
             generator = generators.setdefault(
                 f"{key.seed} {key.varied}", np.random.default_rng([key.seed, *str(key.varied).encode()])
             )

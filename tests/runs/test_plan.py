@@ -40,7 +40,7 @@ STUDY: dict[str, Any] = {
 
 
 def test_a_plan_is_every_defense_of_every_strategy_of_every_seed() -> None:
-    keys = list(Plan.of(STUDY).keys())
+    keys = list(Plan.of(STUDY).cells())
     assert len(keys) == len(Plan.of(STUDY)) == 2 * 3 * 3
     assert [key.name for key in keys[:4]] == [
         "clean-attacked-s0", "clean-shared_picture-s0", "clean-again-s0", "minus-attacked-s0",
@@ -51,7 +51,7 @@ def test_a_plan_is_every_defense_of_every_strategy_of_every_seed() -> None:
 
 def test_each_cell_comes_after_those_that_it_needs() -> None:
     done: set[str] = set()
-    for key in Plan.of(STUDY).keys():
+    for key in Plan.of(STUDY).cells():
         assert set(key.needs) <= done
         assert key.name not in key.needs
         done.add(key.name)

@@ -150,7 +150,7 @@ class Plan:
         """Combinations of the varied settings, in the recipe's order; one empty one where it varies none."""
         return tuple(tuple(zip(self.vary, values, strict=True)) for values in itertools.product(*self.vary.values()))
 
-    def keys(self, variant: Variant = ()) -> Iterator[CellKey]:
+    def cells(self, variant: Variant = ()) -> Iterator[CellKey]:
         """The cells of one variant, each after those that it needs."""
         for seed in self.seeds:
             for strategy in (CLEAN, *self.strategies):

@@ -75,5 +75,5 @@ def cells_of(recipe: Recipe) -> Iterator[Cell]:
     """
     Plan.of(recipe.dump())  # refuses billions before they are counted one by one
     for varied, variant in variations(recipe):
-        for key in Plan.of(variant.dump()).keys(tuple(varied.items())):
+        for key in Plan.of(variant.dump()).cells(tuple(varied.items())):
             yield Cell(key, variant)
