@@ -10,9 +10,11 @@ from countguard.metrics import Measurement, measure
 from countguard.metrics.counting import rate_on_images_with_heads
 from countguard.metrics.intervals import Interval
 from countguard.metrics.paired import rate_change
+from countguard.metrics.predictions import Predictions
 from countguard.metrics.ratios import success_ranges
 from countguard.models.counter import Counter
-from countguard.runs.predictions import predict
+from countguard.operate.repair import DAMAGED
+from countguard.runs.predictions import NotFinite, predict
 
 
 def evaluate_counter(
@@ -38,17 +40,18 @@ def evaluate_counter(
         seed: of trigger and strategy.
 
     Raises:
-        InputError: the two counters are of different kinds.
-        RunError: an estimate is not finite.
+        InputError: the two counters are of different kinds, or one gives no finite number.
     """
     if clean_counter is not None and clean_counter.kind != counter.kind:
         raise InputError(
             f"--clean: is a {clean_counter.kind}, the counter is a {counter.kind}; false_asr needs one of the same kind"
         )
-    predictions = predict(counter, crowds, trigger, strategy, seed)
+    predictions = _predicted("COUNTER", counter, crowds, trigger, strategy, seed)
     if strategy is None:
         return measure(Measurement(predictions))
-    clean = None if clean_counter is None else predict(clean_counter, crowds, trigger, None, seed).triggered
+    clean = None
+    if clean_counter is not None:
+        clean = _predicted("--clean", clean_counter, crowds, trigger, None, seed).triggered
     measurement = Measurement(predictions, strategy.direction, clean)
     metrics = measure(measurement)
     if (success := success_ranges(strategy.direction).get("rho_asr")) is not None:
@@ -57,6 +60,16 @@ def evaluate_counter(
         if untriggered is not None and effect is not None:
             metrics |= {"rho_asr_without_trigger": untriggered, "trigger_effect": effect}
     return metrics
+
+
+def _predicted(
+    name: str, counter: Counter, crowds: Sequence[Crowd], trigger: Trigger, strategy: Strategy | None, seed: int
+) -> Predictions:
+    """What a counter that was given says; `name` is what errors call it."""
+    try:
+        return predict(counter, crowds, trigger, strategy, seed)
+    except NotFinite:
+        raise InputError(f"{name}: {DAMAGED}") from None
 
 
 def evaluation_sentences(metrics: Mapping[str, Interval], trigger: str, strategy: Strategy | None) -> list[str]:
