@@ -123,6 +123,17 @@ def test_features_beyond_the_memory_are_computed_again_with_the_same_result(
     assert [record.message for record in caplog.records if "images fill" in record.message] != []
 
 
+def test_images_that_a_step_has_changed_go_through_the_frozen_part() -> None:
+    counter = lite().eval()
+    module = CounterModule(counter, Training(), 1, seed=0)
+    module.frozen, module.keeps_features = Frozen(counter, "features.8"), True
+    (batch,) = EpochBatches(CROWDS, 5, seed=0).epoch(0)
+    black = torch.zeros_like(batch.images)
+    expected = counter.loss(black, batch.points)
+    torch.testing.assert_close(module.loss(black, batch), expected)
+    assert not torch.isclose(module.loss(batch.images, batch), expected)
+
+
 def test_numbers_too_large_for_half_precision_are_kept_whole() -> None:
     counter = lite().eval()
     with torch.no_grad():

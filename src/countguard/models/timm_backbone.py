@@ -12,7 +12,7 @@ from countguard.models.counter import Counter, Mean, OutputScale, Std
 from countguard.models.initialization import init_head, init_kaiming
 from countguard.models.registry import counter
 from countguard.models.steps import State, Step
-from countguard.models.timm_features import feature_recipe, laid_out, public_configuration
+from countguard.models.timm_features import feature_network, laid_out, public_configuration
 from countguard.models.timm_weights import LITE0, PACKAGED_MEAN, PACKAGED_STD, packaged_lite0, timms_own
 
 Backbone: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)?$", max_length=100)]
@@ -65,7 +65,7 @@ class TimmCounter(Counter):
         )
         self._normalisation_given = mean is not None or std is not None
         self.stride = stride
-        self.features = feature_recipe(backbone, stride)
+        self.features = feature_network(backbone, stride)
         self.align = max(stride, *self.features.strides)
         self.backbone = self.features.build()
         self.decoder = nn.Sequential()

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ SIZES: tuple[dict[str, Any], ...] = ({}, {"dynamic_img_size": True}, {"strict_im
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class FeatureNetwork:
     """How timm builds a feature network, and what it gives.
 
     Attributes:
@@ -72,7 +73,8 @@ def public_configuration(backbone: str) -> Any:
     raise InputError(f"model.backbone: timm {package.__version__} knows no weights {weights!r} of {architecture}")
 
 
-def feature_recipe(backbone: str, stride: int) -> Recipe:
+@cache
+def feature_network(backbone: str, stride: int) -> FeatureNetwork:
     """How to build the backbone for a counter of this stride, without layers that its maps do not need.
 
     The maps are the last ones at `stride` and at twice that, or one of them where the backbone has no other.
@@ -92,7 +94,7 @@ def feature_recipe(backbone: str, stride: int) -> Recipe:
         options = options | {"out_indices": tuple(sorted(used.values()))}
         network = _created(backbone, options)
         channels = tuple(int(known[index]["num_chs"]) for index in options["out_indices"])
-        return Recipe(backbone, options, channels, tuple(used), _radius(network))
+        return FeatureNetwork(backbone, options, channels, tuple(used), _radius(network))
 
 
 def laid_out(features: Tensor, channels: int) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from countguard.errors import InputError
 from countguard.models.downloads import check_reachable, reason
-from countguard.models.timm_features import Recipe, public_configuration, timm
+from countguard.models.timm_features import FeatureNetwork, public_configuration, timm
 from countguard.writing import sha256_of
 
 LITE0 = "tf_efficientnet_lite0"
@@ -25,15 +25,15 @@ SAFETENSORS = "model.safetensors"
 """What timm's files are called on the Hugging Face hub."""
 
 
-def timms_own(recipe: Recipe) -> dict[str, Tensor]:
+def timms_own(network: FeatureNetwork) -> dict[str, Tensor]:
     """The weights that timm has for a backbone, from its cache or downloaded, by the feature network's names.
 
     Raises:
         InputError: there are none, or they are neither here nor to be had.
     """
-    known = public_configuration(recipe.backbone)
+    known = public_configuration(network.backbone)
     if not known.has_weights:
-        raise InputError(f"model.weights 'imagenet': timm has none for {recipe.backbone}")
+        raise InputError(f"model.weights 'imagenet': timm has none for {network.backbone}")
     source = known.hf_hub_id or known.url
     try:
         if known.hf_hub_id:
@@ -41,9 +41,9 @@ def timms_own(recipe: Recipe) -> dict[str, Tensor]:
         else:
             check_reachable(known.url)
         with torch.random.fork_rng(devices=[]):  # the random start is overwritten: it must cost the caller no draws
-            return recipe.build(pretrained=True).state_dict()
+            return network.build(pretrained=True).state_dict()
     except Exception as error:  # no network, or a damaged file; timm and the hub's client raise many kinds
-        packaged = "; 'imagenet-packaged' needs no network" if recipe.backbone.partition(".")[0] == LITE0 else ""
+        packaged = "; 'imagenet-packaged' needs no network" if network.backbone.partition(".")[0] == LITE0 else ""
         raise InputError(
             f"model.weights 'imagenet': {source} is not in the hub's cache and cannot be downloaded "
             f"({reason(error)}){packaged}"

@@ -89,7 +89,7 @@ class CounterModule(LightningModule):
             weights = torch.tensor([(100 / max(1, len(points))) ** balance for points in batch.points])
             weights = weights.to(images.device, non_blocking=True)  # made there, it would be waited for
         given: AbstractContextManager[None] = nullcontext()
-        if self.frozen is not None and self.keeps_features:
+        if self.frozen is not None and self.keeps_features and images is batch.images:
             given = self.frozen.given(self.frozen.features(batch))
         with given:
             return self.counter.loss(images, batch.points, kernels=batch.kernels, weights=weights) * batch.weight
