@@ -1,7 +1,8 @@
 """What every crowd counter is: images in, people per cell out."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import torch
@@ -45,9 +46,9 @@ class Counter(nn.Module):
     """
 
     kind: ClassVar[str] = "custom"
-    compiled_method: ClassVar[Literal["error", "logits", "density"]] = "error"
+    compiled_method: ClassVar[Literal["error", "logits", "density", "fields"]] = "error"
     """What a training compiles: the whole error; or the network alone, where the loss needs more than a target."""
-    network: ClassVar[Literal["density", "logits"]] = "density"
+    network: ClassVar[Literal["density", "logits", "fields"]] = "density"
     """The method that is the network alone: from normalised images to its last map."""
     pretrained: ClassVar[tuple[str, ...]] = ()
     """Names of public weights that `load_pretrained` knows."""
@@ -206,13 +207,16 @@ class Counter(nn.Module):
         Images with a side above `tile` are looked at in tiles that overlap by `margin`; each tile gives only the cells
         of its core, so that no person is counted twice. Runs in evaluation mode and leaves each layer's mode as it was.
         """
+        with self.evaluating():
+            return self._anywhere(images, self, stride=self.stride)
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Within, every layer is in evaluation mode; afterwards, each in the mode that it was in."""
         modes = [(module, module.training) for module in self.modules()]
         self.eval()
         try:
-            if max(images.shape[-2:]) > self.tile:
-                return self._in_tiles(images, self)
-            density: Tensor = self(images)
-            return density.float()
+            yield
         finally:
             for module, was_training in modes:
                 module.training = was_training
@@ -224,15 +228,14 @@ class Counter(nn.Module):
         """
         return None
 
-    def _in_tiles(self, images: Tensor, network: Callable[[Tensor], Tensor]) -> Tensor:
-        """What a network gives at this counter's stride [B, C, rows, columns] for images of any size."""
+    def _anywhere(self, images: Tensor, network: Callable[[Tensor], Tensor], *, stride: int) -> Tensor:
+        """What a network gives at a stride, [B, C, rows, columns], for images of any size: in tiles, if need be."""
         bands = []
         for row in tiles_of(*images.shape[-2:], side=self.tile, margin=self.margin, align=self.align):
             band = []
             for tile in row:
-                cells = network(tile.of(images))
-                rows, columns = tile.cells(self.stride)
-                band.append(cells[..., rows, columns].float())
+                rows, columns = tile.cells(stride)
+                band.append(network(tile.of(images))[..., rows, columns].float())
             bands.append(torch.cat(band, dim=3))
         return torch.cat(bands, dim=2)
 
