@@ -39,7 +39,7 @@ def attack_metrics(
 def test_metrics_stand_in_the_order_of_results() -> None:
     assert tuple(METRICS) == (
         "mae", "rmse", "rho_acc", "rho_asr", "rho_asr_10_30", "rho_asr_30_50", "rho_asr_50_100", "rho_asr_100",
-        "false_asr", "net_asr", "rho_acc_triggered", "shift", "false_asr_repaired",
+        "false_asr", "net_asr", "rho_acc_triggered", "shift", "false_asr_repaired", "f1",
     )  # fmt: skip
     assert set(counting_metrics(MINUS)) == set(COUNTING)
 

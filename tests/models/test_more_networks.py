@@ -16,6 +16,7 @@ from countguard.models.bayesian_loss import bayesian_loss
 from countguard.models.can import CAN
 from countguard.models.counter import Counter
 from countguard.models.dm_count import DMCount
+from countguard.models.initialization import init_kaiming
 from countguard.models.sfanet import SFANet
 from countguard.models.vgg import VGG16, VGG19
 
@@ -130,8 +131,11 @@ NETWORKS: dict[str, Network] = {
 def test_a_published_file_counts_as_its_names_say(name: str, tmp_path: Path) -> None:
     build, publish, by_hand = NETWORKS[name]
     given = build().eval()
+    init_kaiming(given)
     for buffer_name, buffer in given.named_buffers():
-        if buffer_name.endswith(("running_mean", "running_var")):
+        if buffer_name.endswith("running_mean"):
+            buffer.uniform_(-0.1, 0.1)
+        elif buffer_name.endswith("running_var"):
             buffer.uniform_(0.5, 1.5)
     state = publish(given)
     save_file({f"module.{key}": value for key, value in state.items()}, tmp_path / "file.safetensors")
@@ -159,17 +163,20 @@ def light(kind: str, **settings: Any) -> Counter:
 )
 def test_the_loss_falls_and_an_image_without_heads_has_one(kind: str, settings: dict[str, Any]) -> None:
     counter = light(kind, **settings)
-    images = torch.rand(3, 3, 48, 64)
-    points = [torch.rand(30, 2) * 48, torch.rand(1, 2) * 48, torch.zeros(0, 2)]
+    heads = 8 * torch.cartesian_prod(torch.arange(6.0), torch.arange(4.0)) + 4
+    images = torch.zeros(3, 3, 48, 64)
+    for x, y in heads.long().tolist():
+        images[0, :, y - 2 : y + 2, x - 2 : x + 2] = 1.0
+    points = [heads, heads[:0], heads[:0]]
     optimizer = torch.optim.Adam(counter.parameters(), lr=1e-3)
     losses = []
-    for _ in range(15):
+    for _ in range(40):
         optimizer.zero_grad()
         loss = counter.loss(images, points, weights=torch.tensor([1.0, 1.0, 0.5]))
         torch.autograd.backward(loss)
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.9 * losses[0]
 
 
 @pytest.mark.parametrize(("kind", "cells"), [("dm_count", 8), ("sfanet", 2)])
@@ -188,8 +195,8 @@ def test_pixels_beyond_the_margin_do_not_reach_a_cell(kind: str) -> None:
     counter = light(kind).eval()
     for parameter in counter.parameters():
         torch.nn.init.constant_(parameter, 0.01)
-    strip = torch.full((1, 3, 16, 640), 0.9, requires_grad=True)
-    for cell in (320 // counter.stride, 336 // counter.stride - 1):
+    strip = torch.full((1, 3, 16, 704), 0.9, requires_grad=True)
+    for cell in (352 // counter.stride, 368 // counter.stride - 1):
         (gradient,) = torch.autograd.grad(counter.density(strip)[0, 0, 0, cell].sum(), strip)
         reached = gradient[0].abs().sum(dim=(0, 1)).nonzero()
         assert counter.stride * cell - reached.min().item() <= counter.margin

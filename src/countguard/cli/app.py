@@ -30,6 +30,12 @@ class CountFormat(StrEnum):
     json = "json"
 
 
+class ExportFormat(StrEnum):
+    """What `export` writes."""
+
+    onnx = "onnx"
+
+
 INTERRUPTED = 130
 """What shells call the end by Ctrl-C."""
 
@@ -361,10 +367,12 @@ def convert(
     mean: Annotated[str | None, typer.Option(help="Three numbers for inputs in 0..1, with commas between.")] = None,
     std: Annotated[str | None, typer.Option(help="Three numbers, with commas between.")] = None,
     output_scale: Annotated[float | None, typer.Option(help="People per cell for one unit of the output.")] = None,
+    overrides: Overrides = None,
 ) -> None:
     """Make a counter of somebody's weights. A pickle is read in a process of its own and never executed."""
     from countguard.data.sources import named_source
     from countguard.models.convert import convert as convert_weights
+    from countguard.models.given import settings_given
 
     counter = convert_weights(
         weights,
@@ -376,6 +384,7 @@ def convert(
         convention=source,
         check=None if check is None else named_source(check).load_training(),
         say=lambda line: typer.echo(f"countguard: {one_line(line)}", err=True),
+        **settings_given(overrides or []),
     )
     _say(f"counter: {out} ({counter.kind})")
 
@@ -383,6 +392,21 @@ def convert(
 def _say(line: str) -> None:
     """Prints a line with a name from outside in it, which may hold what no terminal or encoding takes."""
     typer.echo(one_line(line))
+
+
+@app.command(epilog="Example: countguard export counter.safetensors --format onnx --out counter.onnx")
+def export(
+    counter: CounterFile,
+    out: Annotated[Path, typer.Option("--out", help="The .onnx file to write.")],
+    format: Annotated[ExportFormat, typer.Option(help="What is written.")] = ExportFormat.onnx,
+    uint8: Annotated[bool, typer.Option("--uint8", help="Its input holds bytes; floats in 0..1 otherwise.")] = False,
+) -> None:
+    """Write a counter for machines without PyTorch: any size and batch, normalisation inside, compared before kept."""
+    from countguard.models import load_counter
+    from countguard.models.onnx_export import export_onnx
+
+    written = export_onnx(load_counter(counter), out, uint8=uint8)
+    typer.echo(f"counter: {out} ({written.size:,} bytes; counts differ by {written.difference:.1e} at most)")
 
 
 def _on(devices: int | None) -> list[str]:

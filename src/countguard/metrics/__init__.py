@@ -1,6 +1,6 @@
 """How well a counter counts, how well an attack on it works, and how sure that is."""
 
-from countguard.metrics import backdoor  # noqa: F401  it enters its metrics, after those of `counting`
+from countguard.metrics import backdoor, localisation  # noqa: F401  they enter their metrics, after those of `counting`
 from countguard.metrics.metric import METRICS, Measurement, Metric, measure, metric
 from countguard.metrics.predictions import Predictions
 

@@ -1,10 +1,14 @@
 """What a counter said of the test images."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from countguard.metrics.ratios import Floats
+
+if TYPE_CHECKING:
+    from countguard.metrics.localisation import Located
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,6 +21,8 @@ class Predictions:
         targets: what the attacker wants counted; the true counts for a counter that was never attacked.
         clean: estimates on the images as they are.
         triggered: estimates on the same images with the trigger.
+        located: where the heads were found on the images as they are; None for a counter that does not say it, and
+            where predictions are read from a file.
     """
 
     ids: tuple[str, ...]
@@ -24,6 +30,7 @@ class Predictions:
     targets: Floats
     clean: Floats
     triggered: Floats
+    located: "Located | None" = None
 
     @property
     def has_ratio(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

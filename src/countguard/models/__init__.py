@@ -9,6 +9,7 @@ from countguard.models import (  # noqa: F401  each enters itself into COUNTERS
     dm_count,
     lite,
     mcnn,
+    p2pnet,
     sfanet,
     timm_backbone,
 )

@@ -77,9 +77,16 @@ def require_counter_place(path: Path, option: str, inputs: Iterable[Path] = ()) 
 def load_counter(path: str | PathLike[str], device: str | torch.device = "cpu") -> Counter:
     """A counter from a file that `save_counter` wrote, its header and shapes checked before memory is taken.
 
+    An ONNX file is a counter, too; see `countguard.models.onnx_counter.load_onnx`.
+
     Raises:
         InputError: the file is missing, cut off, a pickle, or does not hold what its header says.
+        RunError: an ONNX file's graph fails.
     """
+    if Path(path).suffix == ".onnx":
+        from countguard.models.onnx_counter import load_onnx
+
+        return load_onnx(path).to(device)
     file = open_weights(path)
     header = read_header(file)
     if header is None:

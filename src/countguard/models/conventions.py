@@ -81,6 +81,19 @@ CLIP_EBC = (
 )
 """CLIP-EBC's bins of 8 x 8 pixels; the last one's value is measured on the data set and is not in its checkpoints."""
 
+ONNX = (
+    Convention(
+        "imagenet",
+        MappingProxyType({"mean": IMAGENET_MEAN, "std": IMAGENET_STD}),
+        "normalised by ImageNet's mean and deviation",
+    ),
+    Convention("unit", MappingProxyType({"mean": (0.0,) * 3, "std": (1.0,) * 3}), "pixels from 0 to 1"),
+    Convention("pixels", MappingProxyType({"mean": (0.0,) * 3, "std": (1 / 255,) * 3}), "pixels from 0 to 255"),
+    Convention("half", MappingProxyType({"mean": (0.5,) * 3, "std": (0.5,) * 3}), "pixels from -1 to 1"),
+    Convention("commissarma", MappingProxyType({"mean": (0.5,) * 3, "std": (0.225,) * 3}), "mean 0.5, deviation 0.225"),
+)
+"""How an ONNX graph's input is scaled."""
+
 _KNOWN = {"245206fa": "leeyeehoo"}
 """Published files whose convention is known, by `fingerprint`: the CSRNet of the package `csrnet` (Part_A)."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from countguard.data.crowd import Crowd
 from countguard.errors import InputError
@@ -39,18 +40,21 @@ def convert(
     convention: str | None = None,
     check: Sequence[Crowd] | None = None,
     say: Callable[[str], None] = _log.warning,
+    **settings: Any,
 ) -> Counter:
     """Write a countguard checkpoint of somebody else's weights, and return its counter.
 
     Args:
         weights: a safetensors file; or what `torch.save` or h5py wrote, which is read by a process with limits on
-            memory and time, a pickle with `weights_only=True`.
+            memory and time, a pickle with `weights_only=True`; or an ONNX file, which is copied to `out` where that is
+            another file, and what it does not say of itself is kept beside it.
         kind: one of `COUNTERS`; None where the names of the tensors tell.
         out: the checkpoint.
         mean, std, output_scale: what the weights were trained with; by default what their key layout is known for.
         convention: whose code trained them, where their layout does not tell: "leeyeehoo", "commissarma", "c3f-shhb".
         check: a few crowds, by whose counts the convention is found out where it is not named.
         say: takes a line on whatever was found out, assumed or left out.
+        settings: further arguments of the counter's constructor; of an ONNX file, see `OnnxSettings`.
 
     Raises:
         InputError: the weights cannot be read, are not those of such a counter, or do not say what they mean.
@@ -59,7 +63,14 @@ def convert(
     weights = Path(weights)
     require_counter_place(Path(out), "--out", [weights])
     given = {"mean": mean, "std": std, "output_scale": output_scale}
-    settings = {name: value for name, value in given.items() if value is not None}
+    settings |= {name: value for name, value in given.items() if value is not None}
+    decide = partial(decide_by_counts, check, where=str(weights), say=say) if check is not None else None
+    if weights.suffix == ".onnx":
+        from countguard.models.onnx_describe import describe_onnx
+
+        if kind not in (None, "onnx"):
+            raise InputError(f"{weights}: an ONNX file is a counter of no kind of ours; leave out --model {kind}")
+        return describe_onnx(weights, Path(out), settings, convention=convention, decide=decide, say=say)
     with tidy_when_terminated(), tempfile.TemporaryDirectory() as folder:
         bare = weights
         if weights.is_file() and (is_pickle(weights) or is_hdf5(weights)):
@@ -73,7 +84,7 @@ def convert(
                 settings,
                 front_end_will_do=False,
                 convention=convention,
-                decide=partial(decide_by_counts, check, where=str(weights), say=say) if check is not None else None,
+                decide=decide,
                 say=said,
             )
         except InputError as error:

@@ -1,7 +1,8 @@
 """What every crowd counter is: images in, people per cell out."""
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import torch
@@ -13,6 +14,7 @@ from countguard.data.crowd import Crowd
 from countguard.data.density import density_maps
 from countguard.data.kernels import Fixed, Kernel
 from countguard.models.steps import Step
+from countguard.models.tiles import tiles_of
 from countguard.models.weights_file import WeightsFile
 
 Mean: TypeAlias = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
@@ -44,9 +46,9 @@ class Counter(nn.Module):
     """
 
     kind: ClassVar[str] = "custom"
-    compiled_method: ClassVar[Literal["error", "logits", "density"]] = "error"
+    compiled_method: ClassVar[Literal["error", "logits", "density", "fields"]] = "error"
     """What a training compiles: the whole error; or the network alone, where the loss needs more than a target."""
-    network: ClassVar[Literal["density", "logits"]] = "density"
+    network: ClassVar[Literal["density", "logits", "fields"]] = "density"
     """The method that is the network alone: from normalised images to its last map."""
     pretrained: ClassVar[tuple[str, ...]] = ()
     """Names of public weights that `load_pretrained` knows."""
@@ -142,13 +144,13 @@ class Counter(nn.Module):
             images = images.to(torch.float32) / 255
         normalised = (images - self.mean) / self.std
         height, width = images.shape[-2:]
-        padded = functional.pad(normalised, (0, -width % self.align, 0, -height % self.align))
+        padded = functional.pad(normalised, (0, _missing(width, self.align), 0, _missing(height, self.align)))
         return padded.contiguous(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [B, 3, H, W] in 0..1 or uint8, any size, to people per cell [B, 1, ceil(H/stride), ceil(W/stride)]."""
         height, width = images.shape[-2:]
-        rows, columns = -(-height // self.stride), -(-width // self.stride)
+        rows, columns = ((side + self.stride - 1) // self.stride for side in (height, width))
         density: Tensor = self.density(self.normalise(images))[..., :rows, :columns]
         return density * self.output_scale
 
@@ -205,31 +207,39 @@ class Counter(nn.Module):
         Images with a side above `tile` are looked at in tiles that overlap by `margin`; each tile gives only the cells
         of its core, so that no person is counted twice. Runs in evaluation mode and leaves each layer's mode as it was.
         """
+        with self.evaluating():
+            return self._anywhere(images, self, stride=self.stride)
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Within, every layer is in evaluation mode; afterwards, each in the mode that it was in."""
         modes = [(module, module.training) for module in self.modules()]
         self.eval()
         try:
-            if max(images.shape[-2:]) > self.tile:
-                return self._in_tiles(images)
-            density: Tensor = self(images)
-            return density.float()
+            yield
         finally:
             for module, was_training in modes:
                 module.training = was_training
 
-    def _in_tiles(self, images: Tensor) -> Tensor:
-        height, width = images.shape[-2:]
-        margin = -(-self.margin // self.align) * self.align
-        core = max(self.align, (self.tile - 2 * margin) // self.align * self.align)
-        cells = core // self.stride
+    def heads(self, images: Tensor) -> list[Tensor] | None:
+        """Where the heads are that are counted in images [B, 3, H, W]: B tensors, float32 [heads, 2], x then y, pixels.
+
+        None for counters of a density, which do not say it.
+        """
+        return None
+
+    def _anywhere(self, images: Tensor, network: Callable[[Tensor], Tensor], *, stride: int) -> Tensor:
+        """What a network gives at a stride, [B, C, rows, columns], for images of any size: in tiles, if need be."""
         bands = []
-        for top in range(0, height, core):
-            first_row = max(0, top - margin)
-            row, band = (top - first_row) // self.stride, []
-            for left in range(0, width, core):
-                first_column = max(0, left - margin)
-                tile = images[..., first_row : top + core + margin, first_column : left + core + margin]
-                density: Tensor = self(tile)
-                column = (left - first_column) // self.stride
-                band.append(density[..., row : row + cells, column : column + cells].float())
+        for row in tiles_of(*images.shape[-2:], side=self.tile, margin=self.margin, align=self.align):
+            band = []
+            for tile in row:
+                rows, columns = tile.cells(stride)
+                band.append(network(tile.of(images))[..., rows, columns].float())
             bands.append(torch.cat(band, dim=3))
         return torch.cat(bands, dim=2)
+
+
+def _missing(side: int, align: int) -> int:
+    """What a side lacks of the next multiple; without numbers below 0, which an ONNX graph divides in another way."""
+    return (align - side % align) % align

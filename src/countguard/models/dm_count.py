@@ -22,6 +22,9 @@ Head: TypeAlias = Literal["dm_count", "bayesian"]
 Width: TypeAlias = Annotated[float, Field(gt=0, le=1)]
 """Share of the published widths."""
 
+LEAST = 1e-8
+"""People in every cell while the transport is computed, which has no place for cells that hold nobody."""
+
 
 @counter("dm_count")
 class DMCount(Counter):
@@ -39,7 +42,7 @@ class DMCount(Counter):
     """
 
     align = 16
-    margin = 144  # the receptive field reaches 142 pixels past a cell
+    margin = 160  # the receptive field reaches 150 pixels past a cell, for doubling moves it by up to half a cell
     pretrained = ("imagenet",)
     compiled_method = "density"
 
@@ -95,7 +98,7 @@ class DMCount(Counter):
             losses = bayesian_loss(density, heads, self.stride)
         else:
             target = self.target(images, points, [Dots()] * len(points))
-            losses = dm_count(density, target, heads, self.stride)
+            losses = dm_count(density + LEAST, target, heads, self.stride)
         return losses.mean() if weights is None else (losses * weights).mean()
 
     def load_pretrained(self, name: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from countguard.models import dm_count, sfanet
+from countguard.models import dm_count, p2pnet, sfanet
 from countguard.models import published_clip_ebc as clip_ebc
 from countguard.models.conventions import C3F, CLIP_EBC, CSRNET, Convention
 from countguard.models.counter import IMAGENET_MEAN, IMAGENET_STD, Counter
@@ -140,6 +140,15 @@ FRONT_ENDS = (
         whole=False,
     ),
     Layout(
+        ("p2pnet",),
+        "a VGG-16 with batch norm",
+        p2pnet.vgg_name,
+        ("features.0.weight", "features.1.running_mean", "features.40.weight"),
+        strangers=("features.49.weight",),  # a VGG-19 with batch norm
+        settings=_IMAGENET,
+        whole=False,
+    ),
+    Layout(
         ("dm_count",),
         "a VGG-19",
         dm_count.own_name,
@@ -149,7 +158,7 @@ FRONT_ENDS = (
         whole=False,
     ),
 )
-"""What a training starts from: VGG-16 to conv4_3, cut out of a CSRNet or torchvision's, and its VGG-19."""
+"""What a training starts from: VGG-16 to conv4_3, cut out of a CSRNet or torchvision's, and two more of its VGGs."""
 
 LAYOUTS = (
     Layout(
@@ -212,6 +221,13 @@ LAYOUTS = (
         sfanet.own_name,
         ("vgg.conv1_1.conv.weight", "amp.conv1.conv.weight", "dmp.conv1.conv.weight"),
         settings=MappingProxyType({**_IMAGENET, "output_scale": 1.0}),
+    ),
+    Layout(
+        ("p2pnet",),
+        "a P2PNet",
+        p2pnet.own_name,
+        ("backbone.body1.0.weight", "backbone.body4.1.weight", "fpn.P4_1.weight", "classification.output.weight"),
+        settings=_IMAGENET,
     ),
     *FRONT_ENDS,
 )

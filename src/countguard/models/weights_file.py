@@ -121,6 +121,8 @@ def _start(path: Path) -> bytes:
 def _check_start(path: Path) -> None:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; weights are a .safetensors file")
+    if path.suffix == ".onnx":
+        raise InputError(f"{path}: an ONNX file counts, but its weights cannot be taken out of it to train from")
     way = f"convert it with: countguard convert {path} --model KIND --out FILE.safetensors"
     try:
         str(path).encode()

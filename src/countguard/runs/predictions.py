@@ -14,10 +14,11 @@ from countguard.attacks.triggers import Trigger
 from countguard.csv_text import Field, Number, armed, csv_lines
 from countguard.data.crowd import Crowd
 from countguard.errors import InputError, RunError
+from countguard.metrics.localisation import Located
 from countguard.metrics.predictions import Predictions
 from countguard.metrics.ratios import Floats
 from countguard.models.counter import Counter
-from countguard.models.counting import count_views
+from countguard.models.counting import as_input, count_views
 from countguard.reading import read_file
 from countguard.seeds import generator_for
 from countguard.writing import write_atomically
@@ -50,9 +51,15 @@ def predict(
     ids: list[str] = []
     truths: list[int] = []
     targets: list[int] = []
+    found: list[Floats] = []
+    heads: list[Floats] = []
 
     def as_they_are(images: Tensor, members: list[Crowd]) -> Tensor:
         """Notes the crowds that pass: asked for again, they would be read again."""
+        points = counter.heads(as_input(images))
+        if points is not None:
+            found.extend(some.double().numpy() for some in points)
+            heads.extend(crowd.points.double().numpy() for crowd in members)
         ids.extend(crowd.id for crowd in members)
         truths.extend(crowd.count for crowd in members)
         targets.extend(crowd.count if strategy is None else _target(crowd, strategy, seed) for crowd in members)
@@ -66,6 +73,7 @@ def predict(
         np.array(targets, dtype=np.float64),
         _as_written(clean),
         _as_written(triggered),
+        Located.of(found, heads) if found else None,
     )
 
 
