@@ -33,8 +33,8 @@ class TimmCounter(Counter):
     The output is linear: behind a last ReLU a training at the default's rate died in its second epoch.
 
     What a backbone has at twice the stride alone, as a vision transformer with patches of 16 pixels at stride 8, is
-    enlarged. Backbones that see all of a picture at once (attention, squeeze-and-excitation) count large images, in
-    tiles, only approximately as they would count the whole.
+    enlarged. Backbones that see all of a picture at once (attention, squeeze-and-excitation), or farther than
+    `LARGEST_MARGIN`, count large images, in tiles, only approximately as they would count the whole.
 
     Args:
         backbone: a name that `timm.list_models()` gives.
