@@ -53,6 +53,7 @@ def test_the_default_keeps_of_its_backbone_what_it_needs(lite0: TimmCounter) -> 
         ("resnet10t", 16, (16, 32), 32),
         ("mobilenetv3_small_050", 16, (16, 32), 32),
         ("convnext_atto", 8, (8, 16), 16),
+        ("hrnet_w18_small", 8, (8, 16), 16),
         ("vit_tiny_patch16_224", 8, (16,), 16),
         ("vit_tiny_patch16_224", 16, (16,), 16),
         ("swin_tiny_patch4_window7_224", 16, (16, 32), 32),
@@ -79,6 +80,13 @@ def test_no_pixel_beyond_the_margin_reaches_a_cell(backbone: str) -> None:
     reached = gradient[0].abs().sum(dim=(0, 1)).nonzero()
     assert reached.min().item() >= middle * counter.stride - counter.margin
     assert reached.max().item() < (middle + 1) * counter.stride + counter.margin
+
+
+def test_a_tile_is_never_all_margin() -> None:
+    with torch.device("meta"):
+        counter = small(backbone="hrnet_w18_small")
+    assert counter.features.radius > 512
+    assert counter.tile - 2 * counter.margin >= 512
 
 
 def test_tiles_count_what_the_whole_image_counts() -> None:

@@ -22,6 +22,8 @@ START = 0.2
 """People per cell before training: of the order of a crowd, so that the first steps do not have to find the scale."""
 CONTEXT = 64
 """Pixels that a tile sees at least beyond its core: where a backbone sees all of a picture, no radius is exact."""
+LARGEST_MARGIN = 512
+"""Pixels; a tile is not to be all margin where a bound of the radius is large, as with many layers side by side."""
 
 
 @counter("timm")
@@ -31,8 +33,8 @@ class TimmCounter(Counter):
     The output is linear: behind a last ReLU a training at the default's rate died in its second epoch.
 
     What a backbone has at twice the stride alone, as a vision transformer with patches of 16 pixels at stride 8, is
-    enlarged. Backbones that see all of a picture at once (attention, squeeze-and-excitation) count large images, in
-    tiles, only approximately as they would count the whole.
+    enlarged. Backbones that see all of a picture at once (attention, squeeze-and-excitation), or farther than
+    `LARGEST_MARGIN`, count large images, in tiles, only approximately as they would count the whole.
 
     Args:
         backbone: a name that `timm.list_models()` gives.
@@ -79,7 +81,8 @@ class TimmCounter(Counter):
         init_kaiming(self.decoder)
         init_head(self.head, std=0.01, bias=START)
         # behind the backbone, a 3x3 convolution sees one cell around, enlarging one of twice that side
-        self.margin = max(CONTEXT, self.features.radius) + stride * len(decoder) + 2 * stride
+        margin = max(CONTEXT, self.features.radius) + stride * len(decoder) + 2 * stride
+        self.margin = min(margin, LARGEST_MARGIN)
 
     def density(self, normalised: Tensor) -> Tensor:
         """See `Counter.density`; people per cell."""

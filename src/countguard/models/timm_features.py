@@ -16,6 +16,9 @@ PROBED = (64, 128)
 SIZES: tuple[dict[str, Any], ...] = ({}, {"dynamic_img_size": True}, {"strict_img_size": False})
 """What makes a backbone take pictures of any size, in the order in which it is tried."""
 
+SHORTENED: dict[str, Any] = {"feature_cfg": {"feature_cls": "list", "flatten_sequential": True}}
+"""Makes a backbone that would keep all of its layers a list that ends with its last map."""
+
 
 @dataclass(frozen=True, slots=True)
 class FeatureNetwork:
@@ -113,9 +116,9 @@ def _for_any_size(backbone: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     for size in SIZES:
         try:
             network = _created(backbone, size)
-            if not isinstance(network, nn.ModuleDict):  # one that keeps layers behind its last map; a list does not
-                size = size | {"feature_cfg": {"feature_cls": "list", "flatten_sequential": True}}
-                network = _created(backbone, size)
+            if not isinstance(network, nn.ModuleDict):
+                with suppress(AssertionError):  # which says that it is no list of layers
+                    network, size = _created(backbone, size | SHORTENED), size | SHORTENED
             network.eval()(torch.empty(1, 3, *PROBED))
         except Exception as error:  # each architecture has words of its own for what it cannot do
             if not isinstance(error, TypeError):  # which says that it knows no such option
