@@ -1,0 +1,213 @@
+"""Which counters a study asks for, what each is called, and what it needs first: told from the resolved recipe alone."""
+
+import hashlib
+import itertools
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+from pydantic import JsonValue
+
+from countguard.errors import InputError
+
+CLEAN = "clean"
+"""What results call the counter that was never attacked."""
+LARGEST_STUDY = 10_000
+"""Cells; a recipe that varies a few settings too many asks for billions."""
+
+Stage: TypeAlias = Literal["attacked", "filtered", "repaired"]
+Variant: TypeAlias = tuple[tuple[str, Any], ...]
+"""Values of the settings that a recipe varies: pairs of dotted name and value."""
+
+
+@dataclass(frozen=True, eq=False)
+class CellKey:
+    """Which counter of a study a cell is.
+
+    Attributes:
+        strategy: by which it was attacked; `clean` for the counter that never was.
+        defense: the repair, or the filter of its training set; empty as trained.
+        seed: of everything random in it.
+        varied: the settings that tell its variant from the others, by dotted name.
+        filtered: whether `defense` is a filter.
+    """
+
+    strategy: str
+    defense: str
+    seed: int
+    varied: Mapping[str, JsonValue] = field(default_factory=dict)
+    filtered: bool = False
+
+    @property
+    def stage(self) -> Stage:
+        """As results call it; a clean counter as it was trained is `attacked`, too."""
+        return "filtered" if self.filtered else "repaired" if self.defense else "attacked"
+
+    @property
+    def name(self) -> str:
+        """A folder's name: strategy, stage or defense, seed, and the varied settings."""
+        settings = [f"{_slug(name.split('.')[-1])}={_slug(value)}" for name, value in self.varied.items()]
+        name = "-".join([self.strategy, self.defense or "attacked", f"s{self.seed}", *settings])
+        if len(name) <= 120:
+            return name
+        return f"{name[:100]}-{digest(self.varied)[:12]}"
+
+    @property
+    def clean_counter(self) -> "CellKey":
+        """The never attacked, unrepaired counter of the same variant and seed."""
+        return CellKey(CLEAN, "", self.seed, self.varied)
+
+    @property
+    def defended_clean_counter(self) -> "CellKey":
+        """The never attacked counter, repaired or filtered in the same way."""
+        return CellKey(CLEAN, self.defense, self.seed, self.varied, self.filtered)
+
+    @property
+    def attacked_counter(self) -> "CellKey":
+        """The counter that this cell repairs."""
+        return CellKey(self.strategy, "", self.seed, self.varied)
+
+    @property
+    def needs(self) -> list[str]:
+        """Names of the cells that must be finished before this one."""
+        needed = [self.clean_counter]
+        if self.defense:
+            needed += [] if self.filtered else [self.attacked_counter]
+            needed += [self.defended_clean_counter]
+        return list(dict.fromkeys(cell.name for cell in needed if cell.name != self.name))
+
+    @property
+    def words(self) -> str:
+        """Which counter it is, for people."""
+        label = f"{self.stage} by {self.defense}" if self.defense else "as trained"
+        settings = variant_text(tuple(self.varied.items()))
+        return f"{self.strategy}, {label}, seed {self.seed}{', ' if settings else ''}{settings}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The matrix of a study: variants x seeds x strategies x (as trained, filters, repairs).
+
+    Attributes:
+        strategies: by what results call them, in the recipe's order; without the counter that was never attacked.
+        filters, repairs: the same of the filters and the repairs.
+        seeds: in the recipe's order.
+        vary: the settings that the recipe varies, by dotted name, each with its values.
+
+    Raises:
+        InputError: there are more than `LARGEST_STUDY` cells.
+    """
+
+    strategies: tuple[str, ...]
+    repairs: tuple[str, ...]
+    seeds: tuple[int, ...]
+    vary: Mapping[str, Sequence[JsonValue]] = field(default_factory=dict)
+    filters: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self) > LARGEST_STUDY:
+            raise InputError(
+                f"vary, seeds, strategies and defenses make {len(self):,} cells, more than {LARGEST_STUDY:,}"
+            )
+
+    @classmethod
+    def of(cls, study: Mapping[str, Any]) -> "Plan":
+        """The plan of a resolved recipe, as study.yaml holds it.
+
+        Raises:
+            InputError: a part of it that the plan needs is of another type, or there are too many cells; names the field.
+        """
+        vary = study.get("vary") or {}
+        if not isinstance(vary, dict) or not all(isinstance(values, list) and values for values in vary.values()):
+            raise InputError("vary: needs a list of values for each setting")
+        seeds = _listed(study, "seeds")
+        if not all(isinstance(seed, int) and not isinstance(seed, bool) for seed in seeds):
+            raise InputError("seeds: needs whole numbers")
+        return cls(
+            strategies=tuple(_names(study, "attack.strategies")),
+            repairs=tuple(_names(study, "defenses")),
+            seeds=tuple(seeds),
+            vary=vary,
+            filters=tuple(_names(study, "filters")),
+        )
+
+    @property
+    def defenses(self) -> tuple[str, ...]:
+        """Filters, then repairs: what a counter can be defended by."""
+        return (*self.filters, *self.repairs)
+
+    def __len__(self) -> int:
+        counters = len(self.seeds) * (1 + len(self.strategies)) * (1 + len(self.defenses))
+        return math.prod(len(values) for values in self.vary.values()) * counters
+
+    @cached_property
+    def variants(self) -> tuple[Variant, ...]:
+        """Combinations of the varied settings, in the recipe's order; one empty one where it varies none."""
+        return tuple(
+            tuple(zip(self.vary, values, strict=True)) for values in itertools.product(*self.vary.values())
+        )
+
+    def keys(self, variant: Variant = ()) -> Iterator[CellKey]:
+        """The cells of one variant, each after those that it needs."""
+        for seed in self.seeds:
+            for strategy in (CLEAN, *self.strategies):
+                for defense in ("", *self.defenses):
+                    yield CellKey(strategy, defense, seed, dict(variant), defense in self.filters)
+
+
+def lookup(recipe: object, dotted: str) -> Any:
+    """The value at a dotted name such as `attack.trigger.alpha` or `defenses.0.epochs`; None where there is none."""
+    for part in dotted.split("."):
+        if isinstance(recipe, list) and part.isdecimal() and int(part) < len(recipe):
+            recipe = recipe[int(part)]
+        else:
+            recipe = recipe.get(part) if isinstance(recipe, dict) else None
+    return recipe
+
+
+def entry_name(entry: object) -> str:
+    """What results call an attack or a repair of the recipe: its label where it has one, else its kind."""
+    if not isinstance(entry, dict):
+        return str(entry)
+    return str(entry.get("label") or result_name(str(entry.get("kind"))))
+
+
+def result_name(kind: str) -> str:
+    """What results call a kind: code that is named by its place, `file.py:Class`, goes by its own name."""
+    return kind.rpartition(":")[2]
+
+
+def variant_text(variant: Variant) -> str:
+    """A combination of varied settings in words."""
+    return ", ".join(f"{name} = {value}" for name, value in variant)
+
+
+def digest(value: object) -> str:
+    """SHA-256, as hex, of what JSON can hold."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=dict).encode()).hexdigest()
+
+
+def _slug(value: object) -> str:
+    text = json.dumps(value) if isinstance(value, dict | list) else str(value)
+    slug = re.sub(r"[^A-Za-z0-9._+]+", "_", text).strip("_.") or "none"
+    return slug if len(slug) <= 32 else f"{slug[:20]}_{digest(text)[:8]}"
+
+
+def _listed(study: Mapping[str, Any], name: str) -> list[Any]:
+    entries = lookup(study, name)
+    if entries is None:
+        return []
+    if not isinstance(entries, list):
+        raise InputError(f"{name}: needs a list")
+    return entries
+
+
+def _names(study: Mapping[str, Any], name: str) -> list[str]:
+    names = [entry_name(entry) for entry in _listed(study, name)]
+    if len(set(names)) < len(names):
+        raise InputError(f"{name}: each name may stand once")
+    return names
