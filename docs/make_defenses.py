@@ -39,7 +39,7 @@ def cards_of(study: str) -> list[Card]:
 
 
 def select(cards: Iterable[Card], strategy: str, defense: str = "", **varied: Any) -> list[Card]:
-    """The cards of one counter, one for each seed. `varied` may name settings by the last part of their dotted names."""
+    """The cards of one counter, one for each seed; `varied` names settings by the last part of their dotted names."""
     return sorted(
         (
             card
