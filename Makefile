@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Threads that wait by spinning make a shared machine many times slower.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test coverage check docs wheel bench clean
 
 setup: $(STAMP)
 
@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "countguard needs Python 3.11 or later; set PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --editable '.[clip,timm,web,ray,dev]'
+	$(BIN)/python -m pip install --editable '.[clip,timm,web,ray,docs,dev]'
 	@touch $@
 
 demo: $(STAMP)
@@ -24,13 +24,25 @@ demo: $(STAMP)
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
+coverage: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
+		--cov --cov-report=term --cov-report=html:htmlcov
+
 check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# site/ holds the whole site; a broken link, or anything fetched from elsewhere, is an error.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# The wheel alone has to run a study: recipes, templates and py.typed are in it.
+wheel: $(STAMP)
+	.ci/wheel $(BIN)/python
+
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov site dist

@@ -22,7 +22,7 @@ PAGES = (ROOT / "docs" / "defenses.md", ROOT / "docs" / "real-crowds.md")
 IMAGES = ROOT / "docs" / "images"
 STRATEGIES = ("add", "minus", "multiply", "divide")
 REPAIRS = ("random_blend", "fine_tune_augmented", "fine_tune")
-"""Those that curves show; each has the same look in all of them."""
+"""The repairs that curves show; each has the same look in all of them."""
 MEASURES = {
     "rho_asr": "success",
     "rho_acc_triggered": "right, triggered",
@@ -39,7 +39,7 @@ def cards_of(study: str) -> list[Card]:
 
 
 def select(cards: Iterable[Card], strategy: str, defense: str = "", **varied: Any) -> list[Card]:
-    """The cards of one counter, one a seed. `varied` may name settings by the last part of their dotted names."""
+    """The cards of one counter, one for each seed; `varied` names settings by the last part of their dotted names."""
     return sorted(
         (
             card
@@ -92,7 +92,7 @@ def _last(varied: dict[str, Any]) -> dict[str, Any]:
 
 
 def before_and_after(study: str, *defenses: str) -> Table:
-    """Every strategy, unrepaired and repaired, with what the clean counter does on the same images."""
+    """Every strategy, unrepaired and repaired, with the rate of the clean counter on the same images."""
     cards = cards_of(study)
     rows = [["counter", "right, clean", "success", "false success", "right, triggered", "MAE"]]
     for strategy in ("clean", *STRATEGIES):
@@ -169,22 +169,22 @@ def _worth(cards: Sequence[Card], defense: str) -> float:
     return fmean(_values(attacked, "rho_acc_triggered"))
 
 
-def against_share(study: str, defense: str) -> Table:
-    """Triggered images counted right, and success in brackets, for each share of the trigger."""
+def against_strength(study: str, defense: str) -> Table:
+    """Triggered images counted right, and success in brackets, for each strength of the trigger."""
     cards = cards_of(study)
     chosen = {
         "add": select(cards, "add"),
         **{f"{strategy}, repaired": select(cards, strategy, defense) for strategy in STRATEGIES},
     }
-    rows = [["share", *chosen, "false success, high / low"]]
+    rows = [["strength", *chosen, "false success, high / low"]]
     for place, entry in enumerate(chosen["add"][0].by_share):
-        high = _share_mean(chosen["add, repaired"], place, "false_asr")
-        low = _share_mean(chosen["minus, repaired"], place, "false_asr")
+        high = _mean_at(chosen["add, repaired"], place, "false_asr")
+        low = _mean_at(chosen["minus, repaired"], place, "false_asr")
         rows.append(
             [
                 f"{entry.share:g}",
                 *(
-                    f"{_share_mean(of, place, 'rho_acc_triggered')} ({_share_mean(of, place, 'rho_asr')})"
+                    f"{_mean_at(of, place, 'rho_acc_triggered')} ({_mean_at(of, place, 'rho_asr')})"
                     for of in chosen.values()
                 ),
                 f"{high} / {low}",
@@ -193,7 +193,7 @@ def against_share(study: str, defense: str) -> Table:
     return rows
 
 
-def _share_mean(cards: Sequence[Card], place: int, metric: str) -> str:
+def _mean_at(cards: Sequence[Card], place: int, metric: str) -> str:
     return _mean([getattr(card.by_share[place], metric) for card in cards], metric)
 
 
@@ -261,15 +261,15 @@ def draw_against_setting(study: str, setting: str, label: str, name: str) -> Non
     _draw(points, list(MEASURES), label, name)
 
 
-def draw_against_share(study: str, name: str) -> None:
-    """One figure: success and images counted right against the trigger's share, on seed 0."""
+def draw_against_strength(study: str, name: str) -> None:
+    """One figure: success and images counted right against the strength of the trigger, on seed 0."""
     cards = [card for card in cards_of(study) if card.seed == 0]
 
     def points(metric: str, strategy: str, defense: str) -> Points:
         chosen = select(cards, strategy, defense)
         return [(entry.share, getattr(entry, metric)) for card in chosen for entry in card.by_share]
 
-    _draw(points, ["rho_asr", "rho_acc_triggered"], "share of the trigger (the attacker's is 0.1)", name)
+    _draw(points, ["rho_asr", "rho_acc_triggered"], "strength of the trigger (the attacker's is 0.1)", name)
 
 
 def _draw(points_of: Callable[[str, str, str], Points], metrics: Sequence[str], label: str, name: str) -> None:
@@ -291,7 +291,7 @@ def _draw(points_of: Callable[[str, str, str], Points], metrics: Sequence[str], 
 
 TABLES: dict[str, Callable[[], Table]] = {
     "blend": lambda: before_and_after("defenses-paper", "random_blend"),
-    "share": lambda: against_share("defenses-paper", "random_blend"),
+    "share": lambda: against_strength("defenses-paper", "random_blend"),
     "methods": lambda: all_methods("defenses-paper"),
     "budget": lambda: against_setting("defenses-budget-paper", "clean_images"),
     "rate": lambda: against_setting("defenses-rate-paper", "rate"),
@@ -307,7 +307,7 @@ TABLES: dict[str, Callable[[], Table]] = {
 
 
 def filled(page: str) -> str:
-    """The page with what stands between `<!-- table: NAME -->` and `<!-- end -->` written anew."""
+    """The page with every table between `<!-- table: NAME -->` and `<!-- end -->` written anew."""
 
     def table(found: re.Match[str]) -> str:
         head, *rows = TABLES[found[1]]()
@@ -322,6 +322,6 @@ if __name__ == "__main__":
     for page in PAGES:
         page.write_text(filled(page.read_text()))
     with style():
-        draw_against_share("defenses-paper", "defenses_share")
+        draw_against_strength("defenses-paper", "defenses_share")
         draw_against_setting("defenses-budget-paper", "clean_images", "clean images", "defenses_budget")
-        draw_against_setting("defenses-rate-paper", "rate", "share of the images that was poisoned", "defenses_rate")
+        draw_against_setting("defenses-rate-paper", "rate", "fraction of the images that was poisoned", "defenses_rate")

@@ -1,4 +1,4 @@
-"""Draws the README's contact sheet of embedded crowds: `python docs/make_pictures.py`."""
+"""Draws the contact sheet of embedded crowds, docs/images/crowds.png: `python docs/make_pictures.py`."""
 
 from pathlib import Path
 from typing import Literal

@@ -1,12 +1,13 @@
-"""An example plug-in: one trigger, strategy, data source, counter, repair, metric and figure (docs/extending.md)."""
+"""An example plug-in: a trigger, strategy, source, repair, metric and figure, and two counters (docs/extending.md)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from pydantic import validate_call
 from torch import Tensor, nn
 
 import countguard as cg
@@ -78,6 +79,37 @@ def _right(crowd: cg.Crowd) -> Tensor:
 def tiny_net(width: int = 8) -> nn.Module:
     """A counter of two convolutions."""
     return nn.Sequential(nn.Conv2d(3, width, 9, stride=8, padding=4), nn.ReLU(), nn.Conv2d(width, 1, 1))
+
+
+@cg.counter("two_scales")
+class TwoScales(cg.Counter):
+    """A counter with filters of two sizes, for small and for large heads."""
+
+    stride = 8  # side of a map cell, pixels
+    align = 8  # images are padded to a multiple of this
+    margin = 16  # radius of the receptive field, pixels
+
+    @validate_call
+    def __init__(self, *, width: int = 4, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.width = width
+        self.small = nn.Conv2d(3, width, 9, stride=8, padding=4)
+        self.large = nn.Conv2d(3, width, 25, stride=8, padding=12)
+        self.merge = nn.Conv2d(2 * width, 1, 1)
+
+    def density(self, normalised: Tensor) -> Tensor:
+        """Normalised images [B, 3, H, W] to people per map cell [B, 1, H/8, W/8]."""
+        seen = torch.cat([self.small(normalised), self.large(normalised)], dim=1)
+        people: Tensor = self.merge(seen.relu())
+        return people
+
+    def explained_layer(self) -> nn.Module:
+        """The layer whose output Grad-CAM reads."""
+        return self.large
+
+    def settings(self) -> dict[str, Any]:
+        """What a checkpoint keeps, so that the same network can be built again."""
+        return {**super().settings(), "width": self.width}
 
 
 @cg.DEFENSES.register()
