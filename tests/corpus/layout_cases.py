@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from corpus.case import Case, folder, mat, picture, shanghaitech
-from countguard.data.check import check_data, open_source
+from countguard.data.check import check_data
 from countguard.data.folder import Folder
 from countguard.data.shanghaitech import ShanghaiTech
 from countguard.data.source import HeldBack
+from countguard.data.sources import open_source
 
 TRAIN = "part_B/train_data"
 

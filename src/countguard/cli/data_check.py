@@ -5,12 +5,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from countguard.data.check import DataReport
+from countguard.errors import one_line
 
 
 def show_data_report(report: DataReport) -> None:
-    """Prints what is there, then a line for each bad file."""
+    """Prints what is there and how the format is known, then notes, doubts, and a line for each problem."""
     console = Console()
-    table = Table(title=escape(report.name))
+    table = Table(title=escape(one_line(report.name)))
     table.add_column("")
     for part in report.parts:
         table.add_column(part.part, justify="right")
@@ -25,8 +26,11 @@ def show_data_report(report: DataReport) -> None:
         "heads on another one's pixel": [f"{part.coinciding}" for part in report.parts],
     }.items():
         table.add_row(heading, *values)
-    console.print(table)
-    for problem in report.problems:
-        console.print(problem, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"format: {one_line(report.format)} ({one_line(report.because)})", markup=False, soft_wrap=True)
+    if report.parts:
+        console.print(table)
+    for heading, lines in (("", report.notes), ("doubt: ", report.doubts), ("problem: ", report.problems)):
+        for line in lines:
+            console.print(heading + one_line(line), markup=False, highlight=False, soft_wrap=True)
     if report.problems:
         console.print(f"{len(report.problems)} problems", highlight=False)
