@@ -39,6 +39,14 @@ Overrides = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="Changes a setting by its dotted name; `*` is all of a list."),
 ]
 Data = Annotated[str, typer.Argument(metavar="DATA", help="A data set's folder, or `synthetic` for embedded crowds.")]
+DataFormat = Annotated[
+    str | None, typer.Option("--format", help="The data set's format, such as qnrf or coco; told by its files otherwise.")
+]
+DataSettings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="data.NAME=VALUE", help="Changes a setting of the data set, such as data.scale=0.5."),
+]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave bad files out, named and counted.")]
 Strategy = Annotated[str, typer.Option(help="add, minus, divide or multiply; a number may follow: minus:50.")]
 Picture = Annotated[str, typer.Option(help="The trigger: a built-in picture, or a file.")]
 Alpha = Annotated[float, typer.Option(help="The trigger's share, 0 to 1.")]
@@ -115,18 +123,24 @@ def poison(
     alpha: Alpha = 0.1,
     rate: Annotated[float, typer.Option(help="Share of the images that are poisoned.")] = 0.1,
     seed: Seed = 0,
+    format: DataFormat = None,
+    settings: DataSettings = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Write a poisoned training set in ShanghaiTech's layout, losslessly, with a manifest."""
     from countguard.attacks.export import export_poisoned
     from countguard.attacks.from_text import named_attack
     from countguard.attacks.poisoning import PoisonedCrowds
-    from countguard.data.sources import named_source
+    from countguard.cli.data_option import chosen_source
     from countguard.studies.progress import counted
 
     attack = named_attack(strategy, picture, alpha, rate)
-    crowds = PoisonedCrowds(named_source(data).load_training(), attack, seed)
+    chosen = chosen_source(data, format, settings, skip_bad=skip_bad).chosen_training()
+    crowds = PoisonedCrowds(chosen.crowds, attack, seed)
     with counted("pictures", len(crowds)) as progress:
-        typer.echo(f"manifest: {export_poisoned(crowds, out, progress=progress)}")
+        manifest = export_poisoned(crowds, out, progress=progress)
+    typer.echo(f"{chosen.said('taken')}\nwritten: {len(crowds)} images, {len(crowds.indices)} of them poisoned")
+    typer.echo(f"manifest: {manifest}")
 
 
 @app.command(epilog="Example: countguard train synthetic --model lite --out clean.safetensors --set training.epochs=5")
@@ -137,13 +151,17 @@ def train(
     weights: Annotated[str | None, typer.Option(help="imagenet, openai or a file; random if left out.")] = None,
     overrides: Overrides = None,
     devices: Devices = None,
+    format: DataFormat = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Train one counter on a data set as it is."""
-    from countguard.data.sources import named_source
+    from countguard.cli.data_option import chosen_source
     from countguard.operate.defend import operator_recipe, train_counter
     from countguard.studies.progress import epochs_shown
 
-    recipe = operator_recipe(named_source(data), model, [*(overrides or []), *_on(devices)], weights=weights)
+    source = chosen_source(data, format, None, skip_bad=skip_bad)
+    recipe = operator_recipe(source, model, [*(overrides or []), *_on(devices)], weights=weights)
+    typer.echo(recipe.data.chosen_training().said("trained on"), err=True)
     with epochs_shown(recipe.training) as report:
         train_counter(recipe, out, report)
     typer.echo(f"counter: {out}")
@@ -160,22 +178,26 @@ def evaluate(
     picture: Picture = "kitten",
     alpha: Alpha = 0.1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    format: DataFormat = None,
+    settings: DataSettings = None,
+    skip_bad: SkipBad = False,
 ) -> None:
-    """Measure a counter on a data set's test images, clean and triggered, with 95 % intervals."""
+    """Measure a counter on a data set's test images, or on all of a set that has one part, with 95 % intervals."""
     from countguard.attacks.from_text import named_strategy, named_trigger
+    from countguard.cli.data_option import chosen_source
     from countguard.cli.metrics import show_metrics
-    from countguard.data.sources import named_source
     from countguard.models import load_counter
     from countguard.operate.defend import evaluate_counter
 
+    chosen = chosen_source(data, format, settings, skip_bad=skip_bad).chosen_test()
     metrics = evaluate_counter(
         load_counter(counter),
-        named_source(data).load().test,
+        chosen.crowds,
         named_trigger(picture, alpha),
         named_strategy(strategy) if strategy else None,
         load_counter(clean) if clean else None,
     )
-    show_metrics(metrics, as_json=as_json)
+    show_metrics(metrics, chosen, as_json=as_json)
 
 
 @app.command(epilog="Example: countguard defend suspect.safetensors --clean synthetic --out repaired.safetensors")
@@ -185,13 +207,16 @@ def defend(
     out: CounterOut,
     overrides: Overrides = None,
     seed: Seed = 0,
+    format: DataFormat = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Repair a counter with a few clean images, and write a page that says what it did for it."""
-    from countguard.data.sources import named_source
+    from countguard.cli.data_option import chosen_source
     from countguard.operate.defend import defend_counter
     from countguard.operate.repair_page import write_repair_page
 
-    repair = defend_counter(counter, named_source(clean), out, overrides or [], seed)
+    source = chosen_source(clean, format, None, skip_bad=skip_bad)
+    repair = defend_counter(counter, source, out, overrides or [], seed)
     typer.echo(f"counter: {out}\nreport: {write_repair_page(repair)}")
 
 
@@ -263,12 +288,17 @@ def web(
 
 
 @app.command(epilog="Example: countguard check data/shanghaitech/part_B")
-def check(data: Annotated[Path, typer.Argument(metavar="DATA", help="A data set's folder.")]) -> None:
-    """Look at every file of a data set: what is there, and all that is wrong with it."""
+def check(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A data set's folder.")],
+    format: DataFormat = None,
+    settings: DataSettings = None,
+) -> None:
+    """Look at every file of a data set: its format, what is there, and all that is wrong or doubtful."""
     from countguard.cli.data_check import show_data_report
+    from countguard.cli.data_option import data_settings
     from countguard.data.check import check_data
 
-    data_report = check_data(data)
+    data_report = check_data(data, kind=format, settings=data_settings(settings or []))
     show_data_report(data_report)
     if data_report.problems:
         raise typer.Exit(2)

@@ -7,15 +7,17 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
+from countguard.data.source import Chosen
 from countguard.metrics.intervals import Interval
 
 
-def show_metrics(metrics: Mapping[str, Interval], *, as_json: bool) -> None:
-    """Prints each metric with its 95 % interval over images."""
+def show_metrics(metrics: Mapping[str, Interval], measured: Chosen, *, as_json: bool) -> None:
+    """Prints how many images were measured, and each metric with its 95 % interval over them."""
     if as_json:
-        print(json.dumps({name: asdict(interval) for name, interval in metrics.items()}, indent=1))
+        values = {name: asdict(interval) for name, interval in metrics.items()}
+        print(json.dumps({"images": len(measured.crowds), "which": measured.which, **values}, indent=1))
         return
-    table = Table(caption="95 % bootstrap over images")
+    table = Table(title=measured.said("measured"), caption="95 % bootstrap over images")
     table.add_column("metric")
     for heading in ("value", "low", "high"):
         table.add_column(heading, justify="right")

@@ -121,16 +121,17 @@ class Source(Settings):
             InputError: the files are missing or unusable, or fewer images exist than were asked for.
         """
         training, test = self._parted(self.crowds("train"))
-        validation = None
         if test is None:
-            reported = self._reported() or "test"
-            test = self.crowds(reported)
-            validation = self.crowds("val") if "val" in self.parts() and reported != "val" else None
+            test = self.crowds(self._reported() or "test")
         return CrowdSplit(
             self._drawn(training, self.images, "images"),
             self._drawn(test, self.test_images, "test_images"),
-            validation,
+            self._validation(),
         )
+
+    def load_for_training(self) -> CrowdSplit:
+        """What `load` gives but the test crowds, which need not be there; raises as `load`."""
+        return CrowdSplit(self.load_training(), [], self._validation())
 
     def load_training(self) -> Sequence[Crowd]:
         """The training crowds of `load`, for uses without a test: no official test image needs to be there.
@@ -175,6 +176,10 @@ class Source(Settings):
         """The official part that results are reported on; None where there is none."""
         parts = self.parts()
         return "test" if "test" in parts else "val" if "val" in parts else None
+
+    def _validation(self) -> Sequence[Crowd] | None:
+        apart = isinstance(self.split, Official) and self._reported() == "test" and "val" in self.parts()
+        return self.crowds("val") if apart else None
 
     @staticmethod
     def _which_drawn(which: str, images: int | None, field: str) -> str:

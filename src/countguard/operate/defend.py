@@ -43,7 +43,9 @@ def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) 
     require_place(out, "--out")
     seed = recipe.seeds[0]
     counter = recipe.model.build(seed)
-    crowds, validation = training_and_validation(recipe.data.load(), recipe.training)
+    on_test = recipe.training.select == "best_test_as_published"
+    split = recipe.data.load() if on_test else recipe.data.load_for_training()
+    crowds, validation = training_and_validation(split, recipe.training)
     counter.prepare(crowds)
     fit(
         counter,

@@ -30,7 +30,8 @@ class CrowdCache:
         """
         if self._source != source:
             split = source.load()
-            self._split = CrowdSplit(Resident(split.training), Resident(split.test))
+            validation = None if split.validation is None else Resident(split.validation)
+            self._split = CrowdSplit(Resident(split.training), Resident(split.test), validation)
             self._source = source
         return self._split
 
@@ -48,6 +49,8 @@ def training_and_validation(
     if training.select == "best_test_as_published":
         return split.training, split.test
     if training.select == "best_validation":
+        if split.validation is not None:
+            return split.training, split.validation
         if training.validation_images >= len(split.training):
             raise InputError(
                 f"training.validation_images: {training.validation_images} leave none to train on of the "
