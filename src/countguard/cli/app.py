@@ -40,7 +40,8 @@ Overrides = Annotated[
 ]
 Data = Annotated[str, typer.Argument(metavar="DATA", help="A data set's folder, or `synthetic` for embedded crowds.")]
 DataFormat = Annotated[
-    str | None, typer.Option("--format", help="The data set's format, such as qnrf or coco; told by its files otherwise.")
+    str | None,
+    typer.Option("--format", help="The data set's format, such as qnrf or coco; told by its files otherwise."),
 ]
 DataSettings = Annotated[
     list[str] | None,

@@ -8,9 +8,7 @@ from countguard.data.sources import named_source
 from countguard.errors import InputError
 
 
-def chosen_source(
-    data: str, format: str | None, overrides: Sequence[str] | None, *, skip_bad: bool = False
-) -> Source:
+def chosen_source(data: str, format: str | None, overrides: Sequence[str] | None, *, skip_bad: bool = False) -> Source:
     """The data set that the command line names.
 
     Args:

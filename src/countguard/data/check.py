@@ -116,7 +116,9 @@ def check_data(
     kind_of = str(source.model_dump(include={"kind"})["kind"])
     notes = [note for survey in surveys.values() for note in survey.labels.notes]
     if list(surveys) == ["train"]:
-        notes.append("the set has one part: recipes hold back test images by data.split, `evaluate` measures all of them")
+        notes.append(
+            "the set has one part: recipes hold back test images by data.split, `evaluate` measures all of them"
+        )
     parts = tuple(_report(part, seen) for part, seen in looks.items() if seen)
     return DataReport(
         source.name, kind_of, found.because, parts, tuple(problems), tuple(doubts), tuple(dict.fromkeys(notes))
@@ -177,7 +179,8 @@ def _exchanged(surveys: Mapping[Part, Survey]) -> list[str]:
     if not outside or not all(problem.swapped for problem in outside):
         return []
     return [
-        f"x and y look exchanged: {len(outside)} pictures have heads outside, which would all lie inside with y before x"
+        f"x and y look exchanged: {len(outside)} pictures have heads outside, all of which would lie inside "
+        "with y before x"
     ]
 
 
@@ -193,8 +196,8 @@ def _in_a_corner(looks: Mapping[Part, Sequence[_Look]]) -> list[str]:
         if images and chance < math.log(CHANCE):
             heads = sum(len(image.points) for image in images)
             return [
-                f"all {heads} heads of all pictures lie within {side:g} pixels of the upper left corner: x and y look like "
-                f"{meaning}; they should be pixels"
+                f"all {heads} heads of all pictures lie within {side:g} pixels of the upper left corner: x and y look "
+                f"like {meaning}; they should be pixels"
             ]
     return []
 
@@ -263,9 +266,9 @@ def _left_out(source: FileSource, surveys: Mapping[Part, Survey]) -> list[str]:
     annotations = [annotation for survey in surveys.values() for annotation in survey.labels.annotations]
     used = {path for annotation in annotations for path in (annotation.image, annotation.file)}
     used |= {path for survey in surveys.values() for path in survey.labels.files}
-    real = cache(os.path.realpath)
-    places = {os.path.join(real(path.parent), path.name) for path in used}
-    left = [path for path in all_files(source.root) if os.path.join(real(path.parent), path.name) not in places]
+    real = cache(Path.resolve)  # of folders: a link to a file is a file of its own
+    places = {real(path.parent) / path.name for path in used}
+    left = [path for path in all_files(source.root) if real(path.parent) / path.name not in places]
     named = IMAGE_SUFFIXES | UNREAD
     pictures = [path for path in left if path.suffix.lower() in named]
     others = Tally(path.suffix.lower() or "no suffix" for path in left if path.suffix.lower() not in named)
@@ -281,4 +284,3 @@ def _left_out(source: FileSource, surveys: Mapping[Part, Survey]) -> list[str]:
 
 def _pictures(number: int, rest: str = "") -> str:
     return f"{number} {'picture is' if number == 1 else 'pictures are'}{f' {rest}' if rest else ''}"
-

@@ -22,8 +22,8 @@ class Folder(FileSource):
     """Pictures with `points.csv` (columns image,x,y) or `points.json` ({"name.jpg": [[x, y], ...]}) beside them.
 
     The pictures are in the folder or in its `images`. Each needs to be in the table: one without heads has a row
-    with empty x and y, or an empty list, so that a forgotten label is not taken for an empty street. Subfolders `train`,
-    `val` and `test`, each such a folder, are the official split; without them the images are one part.
+    with empty x and y, or an empty list, so that a forgotten label is not taken for an empty street. Subfolders
+    `train`, `val` and `test`, each such a folder, are the official split; without them the images are one part.
     """
 
     kind: Literal["folder"] = "folder"
@@ -46,7 +46,9 @@ class Folder(FileSource):
         if not _has_table(root):
             return found
         if any(_has_table(place) for place in found.values()):
-            raise InputError(f"{root}: has a table of points of its own beside those of its parts; one of them should go")
+            raise InputError(
+                f"{root}: has a table of points of its own beside those of its parts; one of them should go"
+            )
         return {"train": root}
 
     def labels(self, part: Part) -> Labels:

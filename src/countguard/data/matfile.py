@@ -179,6 +179,7 @@ class MatArray:
         return self.child(fields.index(name))
 
     def numbers(self) -> NDArray[np.float64]:
+        """The values of a numeric matrix, in its shape."""
         for kind, body in self.elements:
             if kind not in _NUMBERS:
                 break

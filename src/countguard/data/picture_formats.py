@@ -28,7 +28,8 @@ SUFFIXES: Mapping[str, str] = {
 """What pictures that are read are called. The content decides how, whatever the name says. A MPO holds several JPEGs,
 of which the first is the picture."""
 UNREAD = frozenset(
-    ".gif .jp2 .j2k .jxl .psd .svg .dng .raw .cr2 .cr3 .nef .arw .orf .rw2 .raf .pgm .ppm .pbm .pnm .tga .exr".split()
+    {".gif", ".jp2", ".j2k", ".jxl", ".psd", ".svg", ".dng", ".raw", ".cr2", ".cr3"}
+    | {".nef", ".arw", ".orf", ".rw2", ".raf", ".pgm", ".ppm", ".pbm", ".pnm", ".tga", ".exr"}
 )
 """Names of pictures that are not read: they are named where a folder holds them."""
 
@@ -45,7 +46,11 @@ def camera_format(start: bytes) -> str | None:
     """TIFF, BMP, HEIF or AVIF by a file's first 64 bytes; None for anything else."""
     if start[:4] in _TIFF:
         return "TIFF"
-    if start[:2] == b"BM" and len(start) >= 26 and struct.unpack_from("<I", start, 14)[0] in (12, 40, 52, 56, 64, 108, 124):
+    if (
+        start[:2] == b"BM"
+        and len(start) >= 26
+        and struct.unpack_from("<I", start, 14)[0] in (12, 40, 52, 56, 64, 108, 124)
+    ):
         return "BMP"
     if start[4:8] == b"ftyp":
         brands = [start[place : place + 4] for place in (8, *range(16, min(len(start), _box_size(start)), 4))]

@@ -9,9 +9,25 @@ from pydantic import JsonValue, ValidationError
 
 from countguard.data.annotated import FileSource
 from countguard.data.folder import Folder
+from countguard.data.formats.box_csv import BoxCsv
 from countguard.data.formats.coco import Coco
+from countguard.data.formats.crowdhuman import CrowdHuman
+from countguard.data.formats.cvat import Cvat
+from countguard.data.formats.dots import Dots
+from countguard.data.formats.fdst import Fdst
+from countguard.data.formats.jhu import Jhu
+from countguard.data.formats.label_studio import LabelStudio
+from countguard.data.formats.labelme import Labelme
+from countguard.data.formats.mall import Mall
+from countguard.data.formats.npy import Npy
+from countguard.data.formats.nwpu import Nwpu
 from countguard.data.formats.qnrf import Qnrf
 from countguard.data.formats.ucf_cc_50 import UcfCc50
+from countguard.data.formats.ucsd import Ucsd
+from countguard.data.formats.via import Via
+from countguard.data.formats.visdrone import VisDrone
+from countguard.data.formats.visdrone_cc import VisDroneCC
+from countguard.data.formats.yolo import Yolo
 from countguard.data.look import pictures_in, some, subfolders
 from countguard.data.shanghaitech import ShanghaiTech
 from countguard.data.source import SOURCES, Source
@@ -30,7 +46,23 @@ FORMATS: tuple[type[FileSource], ...] = (
     ShanghaiTech,
     Qnrf,
     UcfCc50,
+    Jhu,
+    Nwpu,
+    Mall,
+    Ucsd,
+    Fdst,
+    VisDrone,
+    VisDroneCC,
+    CrowdHuman,
+    Npy,
+    Dots,
     Coco,
+    Labelme,
+    LabelStudio,
+    Via,
+    Cvat,
+    Yolo,
+    BoxCsv,
 )
 """The formats of this package, in the order in which the docs list them."""
 _DEPTH = 3
@@ -50,9 +82,7 @@ class Found:
     because: str
 
 
-def named_source(
-    text: str, *, kind: str | None = None, settings: Mapping[str, JsonValue] | None = None
-) -> Source:
+def named_source(text: str, *, kind: str | None = None, settings: Mapping[str, JsonValue] | None = None) -> Source:
     """A data set as the command line names it: a folder, `synthetic`, or `synthetic:` and a look.
 
     Args:
@@ -72,9 +102,7 @@ def named_source(
     return open_source(Path(text), kind=kind, settings=settings)
 
 
-def open_source(
-    path: Path, *, kind: str | None = None, settings: Mapping[str, JsonValue] | None = None
-) -> FileSource:
+def open_source(path: Path, *, kind: str | None = None, settings: Mapping[str, JsonValue] | None = None) -> FileSource:
     """The data set in a folder; see `find_source`."""
     return find_source(path, kind=kind, settings=settings).source
 

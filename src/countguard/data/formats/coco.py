@@ -140,7 +140,11 @@ def _image_folders(root: Path, file: Path, part: Part) -> list[Path]:
     """Where the pictures of a label file may be, beside its own folder."""
     tail = re.search(r"(?:train|val|test)\w*$", file.stem)
     named = [subfolder(root, tail[0])] if tail else []
-    folders = [*named, part_folders(root).get(part), *(subfolder(root, name) for name in ("images", "JPEGImages", "data"))]
+    folders = [
+        *named,
+        part_folders(root).get(part),
+        *(subfolder(root, name) for name in ("images", "JPEGImages", "data")),
+    ]
     inside = [subfolder(folder, "images") for folder in (root, file.parent, part_folders(root).get(part)) if folder]
     below = [part_folders(folder).get(part) for folder in inside if folder]
     tails = [subfolder(folder, tail[0]) for folder in inside if folder and tail]
@@ -188,10 +192,14 @@ def _read(file: Path, root: Path, source: Coco) -> _Table:
         raise InputError(f"{file}: annotations name image {strangers[0]!r}, which is not among its images")
     declared = {name: 0 for name in names.values() if name not in groups}  # Roboflow lists its groups as classes, too
     counted = counted_classes((declared or dict.fromkeys(names.values(), 0)) | tallies, source.classes, file)
-    table.counted = frozenset(number for number in {*names, *_kinds(table)} if names.get(number, str(number)) in counted)
+    table.counted = frozenset(
+        number for number in {*names, *_kinds(table)} if names.get(number, str(number)) in counted
+    )
     notes = [classes_note(tallies, counted)] if tallies else []
     notes += [f"{crowds} annotations with iscrowd are left out: regions of a crowd"] if crowds else []
-    notes += [f"{faceless} people show no keypoint of the face: the upper edge of their box was taken"] if faceless else []
+    notes += (
+        [f"{faceless} people show no keypoint of the face: the upper edge of their box was taken"] if faceless else []
+    )
     table.notes = tuple(notes)
     return table
 

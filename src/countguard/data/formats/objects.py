@@ -15,8 +15,8 @@ from countguard.errors import InputError
 Place: TypeAlias = Literal["centre", "top"]
 """Where in a box the head is taken to be: its centre, or the middle of its upper edge."""
 
-HEADS = frozenset("head heads face faces dot dots point points kopf tete".split())
-BODIES = frozenset("person persons people pedestrian pedestrians human humans man crowd".split())
+HEADS = frozenset(["head", "heads", "face", "faces", "dot", "dots", "point", "points", "kopf", "tete"])
+BODIES = frozenset(["person", "persons", "people", "pedestrian", "pedestrians", "human", "humans", "man", "crowd"])
 MAX_OBJECTS = 20_000_000
 """Objects in one label file."""
 
@@ -44,29 +44,26 @@ def counted_classes(counts: Mapping[str, int], wanted: Sequence[str] | None, whe
     Raises:
         InputError: a wanted class is not there, or the names do not tell which ones are people.
     """
-    there = f"it has {some(sorted(counts)) or 'none'}"
+    there = some(sorted(counts)) or "none"
     if wanted is not None:
         if missing := [name for name in wanted if name not in counts]:
-            raise InputError(f"{where}: data.classes names {missing[0]!r}; {there}")
+            raise InputError(f"{where}: data.classes names {missing[0]!r}; the classes are {there}")
         return set(wanted)
     if len(counts) <= 1:
         return set(counts)
     heads, bodies = ({name for name in counts if name.casefold().strip() in words} for words in (HEADS, BODIES))
+    found, says = heads | bodies, "data.classes=[...] says which are counted"
     if heads and bodies:
-        raise InputError(f"{where}: has heads and whole people ({some(sorted(heads | bodies))}); data.classes=[...] says which are counted")
-    if not heads | bodies:
-        raise InputError(f"{where}: none of its classes is called people; data.classes=[...] says which are counted; {there}")
-    return heads | bodies
+        raise InputError(f"{where}: has heads and whole people ({some(sorted(found))}); {says}")
+    if not found:
+        raise InputError(f"{where}: none of its classes is called people; {says}; the classes are {there}")
+    return found
 
 
 def classes_note(counts: Mapping[str, int], counted: set[str]) -> str:
     """One line on the classes that were counted and those left out."""
     groups = {"counted": sorted(set(counts) & counted), "left out": sorted(set(counts) - counted)}
-    parts = [
-        f"{verb}: {some([_counted(name, counts) for name in names])}"
-        for verb, names in groups.items()
-        if names
-    ]
+    parts = [f"{verb}: {some([_counted(name, counts) for name in names])}" for verb, names in groups.items() if names]
     return "objects " + "; ".join(parts)
 
 
@@ -82,6 +79,11 @@ def box_point(x: float, y: float, width: float, height: float, place: Place) -> 
 def as_points(points: Iterable[tuple[float, float]]) -> NDArray[np.float64]:
     """Points as float64 [heads, 2]."""
     return np.array(list(points), dtype=np.float64).reshape(-1, 2)
+
+
+def given(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points that are there already, for an `Annotation` that asks for them later."""
+    return points
 
 
 def number(value: Any, where: str) -> float:
