@@ -33,6 +33,7 @@ NAMES = (
 )
 """The classes by their numbers; `people` are those who sit or ride."""
 _COLUMNS = "left top width height score category truncation occlusion"
+_FOLDER = re.compile(r"(?:visdrone.*[-_])?(train|val|test)(?:[-_](?:dev|challenge))?", re.IGNORECASE)
 _ROW = re.compile(r"-?\d+(,-?\d+){7},?")
 
 
@@ -102,10 +103,9 @@ class VisDrone(ObjectSource):
 
 def _parts(root: Path) -> Iterator[tuple[Part, Path]]:
     for folder in subfolders(root):
-        words = re.split(r"[-_ ]", folder.name)
-        parts = {part for word in (folder.name, *words) if (part := part_named_by(word))}
-        if len(parts) == 1 and (folder / "annotations").is_dir():
-            yield parts.pop(), folder
+        match = _FOLDER.fullmatch(folder.name)
+        if match and (part := part_named_by(match[1])) and (folder / "annotations").is_dir():
+            yield part, folder
 
 
 def _boxes(file: Path, root: Path) -> Iterator[tuple[int, tuple[float, float, float, float]]]:
