@@ -224,29 +224,33 @@ def defend(
 @app.command(epilog="Example: countguard count counter.safetensors pictures/ --format csv --overlays overlays/")
 def count(
     counter: CounterFile,
-    images: Images,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Pictures, folders of them, or films.")],
     format: Annotated[CountFormat, typer.Option(help="How the counts are printed.")] = CountFormat.table,
     overlays: Annotated[
-        Path | None, typer.Option(help="Folder for pictures with their density maps over them.")
+        Path | None, typer.Option(help="Folder for pictures or films with their density maps over them.")
     ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Name and count bad pictures, and go on.")] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Go through folders in folders, too.")] = False,
+    every: Annotated[
+        str, typer.Option(help="Of films: time between counted frames, 1s or 500ms, or frames, 25f.")
+    ] = "1s",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Of films: folder for counts over time, as CSV and as a curve.")
+    ] = None,
 ) -> None:
-    """Count the people in pictures and folders of pictures."""
-    from rich.console import Console
+    """Count the people in pictures, folders of pictures, and films."""
+    from countguard.cli.counting import count_films, count_pictures
+    from countguard.data.picture_folders import is_film
 
-    from countguard.models import load_counter
-    from countguard.operate import count as counts
-
-    pictures = counts.find_pictures(images)
-    found = list(counts.count_pictures(load_counter(counter), pictures, overlays=overlays, skip_bad=skip_bad))
-    if format is CountFormat.table:
-        Console().print(counts.counts_table(found))
+    films = [path for path in images if is_film(path) and not path.is_dir()]
+    if films and len(films) < len(images):
+        raise InputError("IMAGES: name pictures or films, not both at once")
+    if films:
+        count_films(counter, films, format.value, every, out=out, overlays=overlays, skip_bad=skip_bad)
+    elif out is not None:
+        raise InputError("--out: belongs to films; --format csv or json prints the counts of pictures")
     else:
-        text = counts.counts_csv(found) if format is CountFormat.csv else counts.counts_json(found)
-        typer.echo(text.rstrip())
-    for row in found:
-        if row.problem:
-            typer.echo(f"skipped: {row.problem}", err=True)
+        count_pictures(counter, images, format.value, overlays=overlays, skip_bad=skip_bad, recursive=recursive)
 
 
 @app.command(epilog="Example: countguard explain counter.safetensors crowd.jpg --picture kitten --out panels/")
@@ -260,15 +264,15 @@ def explain(
     """Draw what a counter sees in pictures: density map and Grad-CAM, with and without a trigger."""
     from countguard.attacks.from_text import named_trigger
     from countguard.data.images import read_image
+    from countguard.data.picture_folders import find_pictures
     from countguard.explain.panels import draw_panels, make_panels
     from countguard.models import load_counter
-    from countguard.operate.count import find_pictures
     from countguard.writing import write_atomically
 
     explained = {counter.stem: load_counter(counter)}
     trigger = named_trigger(picture, alpha) if picture else None
     out.mkdir(parents=True, exist_ok=True)
-    for path in find_pictures(images):
+    for path in find_pictures(images).pictures:
         panels = make_panels(explained, read_image(path), trigger=trigger)
         write_atomically(out / f"{path.stem}.png", draw_panels(panels))
         typer.echo(f"panel: {out / path.stem}.png")

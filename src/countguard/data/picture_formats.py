@@ -2,8 +2,10 @@
 
 import struct
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import BinaryIO
 
+from PIL import features
 from PIL.ImageFile import ImageFile
 
 from countguard.errors import InputError
@@ -73,14 +75,25 @@ def reader(kind: str, name: str) -> type[ImageFile]:
         from PIL.BmpImagePlugin import BmpImageFile
 
         return BmpImageFile
+    if (missing := missing_reader(kind)) is not None:
+        raise InputError(f"{name}: {missing}")
     if kind == "AVIF":
-        return _avif_reader(name)
-    try:
-        from pillow_heif import HeifImageFile
-    except ImportError:
-        raise InputError(f"{name}: is a HEIC picture; pip install 'countguard[heic]' reads it") from None
+        from PIL.AvifImagePlugin import AvifImageFile
+
+        return AvifImageFile
+    from pillow_heif import HeifImageFile
+
     heif: type[ImageFile] = HeifImageFile
     return heif
+
+
+def missing_reader(kind: str) -> str | None:
+    """What to install before pictures of a kind can be read; None where nothing is missing."""
+    if kind == "AVIF" and not features.check("avif"):
+        return "is an AVIF picture; Pillow 11.3 or later, built with AVIF, reads it"
+    if kind == "HEIF" and find_spec("pillow_heif") is None:
+        return "is a HEIC picture; pip install 'countguard[heic]' reads it"
+    return None
 
 
 def check_tiff(stream: BinaryIO, name: str) -> None:
@@ -130,16 +143,6 @@ def camera_file_cut_off(stream: BinaryIO, kind: str) -> bool:
         place += box
     stream.seek(0)
     return place > size
-
-
-def _avif_reader(name: str) -> type[ImageFile]:
-    try:
-        from PIL.AvifImagePlugin import SUPPORTED, AvifImageFile
-    except ImportError:  # Pillow before 11.3
-        SUPPORTED = False
-    if not SUPPORTED:
-        raise InputError(f"{name}: is an AVIF picture; Pillow 11.3 or later, built with AVIF, reads it")
-    return AvifImageFile
 
 
 def _box_size(start: bytes) -> int:
