@@ -309,6 +309,26 @@ def check(
         raise typer.Exit(2)
 
 
+@app.command("convert-data", epilog="Example: countguard convert-data UCF-QNRF_ECCV18 --to coco --out qnrf-coco")
+def convert_data(
+    data: Data,
+    to: Annotated[str, typer.Option("--to", help="folder (points.csv), shanghaitech or coco.")],
+    out: Annotated[Path, typer.Option("--out", help="A new folder for the set.")],
+    format: DataFormat = None,
+    settings: DataSettings = None,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Write a data set in another format, every part of it, losslessly."""
+    from countguard.cli.data_option import chosen_source
+    from countguard.data.converting import convert_data as convert
+
+    for part in convert(chosen_source(data, format, settings, skip_bad=skip_bad), to, out):
+        typer.echo(f"{part.part}: {part.images} images, {part.heads} heads; {len(part.skipped)} bad ones left out")
+        for line in part.skipped:
+            typer.echo(f"skipped: {one_line(line)}", err=True)
+    typer.echo(f"written: {out}")
+
+
 @app.command(epilog="Example: countguard convert mcnn.pth --model mcnn --out mcnn.safetensors")
 def convert(
     weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help="A .safetensors or .pth file of a known layout.")],
