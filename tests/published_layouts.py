@@ -485,8 +485,8 @@ def cvat(root: Path) -> dict[str, Heads]:
         )
         found[part][f"street{number}"] = heads(number)
     meta = "<meta><project><name>crowds</name><labels><label><name>head</name></label></labels></project></meta>"
-    text = f'<?xml version="1.0" encoding="utf-8"?>\n<annotations><version>1.1</version>{meta}{"".join(images)}</annotations>'
-    write(root / "annotations.xml", text)
+    inner = "".join(["<version>1.1</version>", meta, *images])
+    write(root / "annotations.xml", f'<?xml version="1.0" encoding="utf-8"?>\n<annotations>{inner}</annotations>')
     return found
 
 

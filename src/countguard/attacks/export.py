@@ -21,9 +21,9 @@ def export_poisoned(crowds: PoisonedCrowds, out: Path, *, progress: Callable[[in
     """Writes a poisoned set in ShanghaiTech's Part_B layout with lossless pictures, and manifest.json; returns that.
 
     Pictures are numbered from IMG_1 and called `.jpg`, and heads are in `ground-truth` and `ground_truth`, where other
-    code bases look for them; inside, the pictures are PNG, for JPEG would change the trigger. The manifest names for each poisoned picture its
-    source and its points before and after; a poisoned set without one would be a weapon and no benchmark. All cores
-    work, and only as many pictures are in memory as there are cores.
+    code bases look for them; inside, the pictures are PNG, for JPEG would change the trigger. The manifest names for
+    each poisoned picture its source and its points before and after; a poisoned set without one would be a weapon and
+    no benchmark. All cores work, and only as many pictures are in memory as there are cores.
 
     Args:
         crowds: clean and poisoned ones; read once each.

@@ -132,7 +132,7 @@ def poison(
     from countguard.attacks.export import export_poisoned
     from countguard.attacks.from_text import named_attack
     from countguard.attacks.poisoning import PoisonedCrowds
-    from countguard.cli.data_option import chosen_source
+    from countguard.cli.data_option import chosen_source, say_chosen
     from countguard.studies.progress import counted
 
     attack = named_attack(strategy, picture, alpha, rate)
@@ -140,7 +140,8 @@ def poison(
     crowds = PoisonedCrowds(chosen.crowds, attack, seed)
     with counted("pictures", len(crowds)) as progress:
         manifest = export_poisoned(crowds, out, progress=progress)
-    typer.echo(f"{chosen.said('taken')}\nwritten: {len(crowds)} images, {len(crowds.indices)} of them poisoned")
+    say_chosen(chosen, "taken")
+    typer.echo(f"written: {len(crowds)} images, {len(crowds.indices)} of them poisoned")
     typer.echo(f"manifest: {manifest}")
 
 
@@ -156,15 +157,14 @@ def train(
     skip_bad: SkipBad = False,
 ) -> None:
     """Train one counter on a data set as it is."""
-    from countguard.cli.data_option import chosen_source
+    from countguard.cli.data_option import chosen_source, say_chosen
     from countguard.operate.defend import operator_recipe, train_counter
     from countguard.studies.progress import epochs_shown
 
     source = chosen_source(data, format, None, skip_bad=skip_bad)
     recipe = operator_recipe(source, model, [*(overrides or []), *_on(devices)], weights=weights)
-    typer.echo(recipe.data.chosen_training().said("trained on"), err=True)
     with epochs_shown(recipe.training) as report:
-        train_counter(recipe, out, report)
+        train_counter(recipe, out, report, lambda chosen: say_chosen(chosen, "trained on"))
     typer.echo(f"counter: {out}")
 
 
@@ -185,7 +185,7 @@ def evaluate(
 ) -> None:
     """Measure a counter on a data set's test images, or on all of a set that has one part, with 95 % intervals."""
     from countguard.attacks.from_text import named_strategy, named_trigger
-    from countguard.cli.data_option import chosen_source
+    from countguard.cli.data_option import chosen_source, say_chosen
     from countguard.cli.metrics import show_metrics
     from countguard.models import load_counter
     from countguard.operate.defend import evaluate_counter
@@ -198,6 +198,7 @@ def evaluate(
         named_strategy(strategy) if strategy else None,
         load_counter(clean) if clean else None,
     )
+    say_chosen(chosen, "measured")
     show_metrics(metrics, chosen, as_json=as_json)
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from countguard.data.source import Source
+import typer
+
+from countguard.data.source import Chosen, LazyCrowds, Source
 from countguard.data.sources import named_source
-from countguard.errors import InputError
+from countguard.errors import InputError, one_line
 
 
 def chosen_source(data: str, format: str | None, overrides: Sequence[str] | None, *, skip_bad: bool = False) -> Source:
@@ -24,6 +26,13 @@ def chosen_source(data: str, format: str | None, overrides: Sequence[str] | None
     if skip_bad and not data.startswith("synthetic"):
         settings = {**settings, "skip_bad": True}
     return named_source(data, kind=format, settings=settings)
+
+
+def say_chosen(chosen: Chosen, purpose: str) -> None:
+    """Says on stderr how many images are used for what, and names the bad ones that are left out."""
+    typer.echo(chosen.said(purpose), err=True)
+    for line in chosen.crowds.skipped if isinstance(chosen.crowds, LazyCrowds) else ():
+        typer.echo(f"skipped: {one_line(line)}", err=True)
 
 
 def data_settings(overrides: Sequence[str]) -> Mapping[str, Any]:

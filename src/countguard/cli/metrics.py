@@ -17,7 +17,7 @@ def show_metrics(metrics: Mapping[str, Interval], measured: Chosen, *, as_json: 
         values = {name: asdict(interval) for name, interval in metrics.items()}
         print(json.dumps({"images": len(measured.crowds), "which": measured.which, **values}, indent=1))
         return
-    table = Table(title=measured.said("measured"), caption="95 % bootstrap over images")
+    table = Table(title=f"{len(measured.crowds)} images", caption="95 % bootstrap over images")
     table.add_column("metric")
     for heading in ("value", "low", "high"):
         table.add_column(heading, justify="right")

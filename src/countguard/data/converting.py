@@ -41,9 +41,10 @@ class Converted:
 def convert_data(source: Source, target: str, out: Path, *, progress: Progress | None = None) -> list[Converted]:
     """Writes every part of a data set, losslessly, as PNG pictures with their heads.
 
-    `folder` writes `images` and `points.csv`, in `train`, `val` and `test` where there are several parts; `shanghaitech`
-    writes `part_B/train_data` and so on, with pictures numbered and called `.jpg`, as public loaders expect them, and
-    `names.csv` with what they were called; `coco` writes `images/train` and `annotations/person_keypoints_train.json`.
+    `folder` writes `images` and `points.csv`, in `train`, `val` and `test` where there are several parts.
+    `shanghaitech` writes `part_B/train_data` and so on, with pictures numbered and called `.jpg`, as public loaders
+    expect them, and `train_names.csv` with what they were called. `coco` writes `images/train` and
+    `annotations/person_keypoints_train.json`.
 
     Args:
         source: of any format.

@@ -126,12 +126,8 @@ class Source(Settings):
         return CrowdSplit(
             self._drawn(training, self.images, "images"),
             self._drawn(test, self.test_images, "test_images"),
-            self._validation(),
+            self.validation(),
         )
-
-    def load_for_training(self) -> CrowdSplit:
-        """What `load` gives but the test crowds, which need not be there; raises as `load`."""
-        return CrowdSplit(self.load_training(), [], self._validation())
 
     def load_training(self) -> Sequence[Crowd]:
         """The training crowds of `load`, for uses without a test: no official test image needs to be there.
@@ -172,14 +168,15 @@ class Source(Settings):
             self._which_drawn(which, self.test_images, "test_images"),
         )
 
+    def validation(self) -> Sequence[Crowd] | None:
+        """The official validation crowds, where results are reported on others; raises as `load`."""
+        apart = isinstance(self.split, Official) and self._reported() == "test" and "val" in self.parts()
+        return self.crowds("val") if apart else None
+
     def _reported(self) -> Literal["test", "val"] | None:
         """The official part that results are reported on; None where there is none."""
         parts = self.parts()
         return "test" if "test" in parts else "val" if "val" in parts else None
-
-    def _validation(self) -> Sequence[Crowd] | None:
-        apart = isinstance(self.split, Official) and self._reported() == "test" and "val" in self.parts()
-        return self.crowds("val") if apart else None
 
     @staticmethod
     def _which_drawn(which: str, images: int | None, field: str) -> str:

@@ -125,9 +125,8 @@ def write_coco(crowds: Sequence[Crowd], root: Path, part: Part, *, progress: Pro
     entries, written, heads = [], [], 0
     annotations = root / "annotations" / f"person_keypoints_{part}.json"
     with annotations.open("w", encoding="utf-8") as file:
-        file.write(
-            '{"categories": [{"id": 1, "name": "head", "keypoints": ["head"], "skeleton": []}],\n"annotations": ['
-        )
+        categories = [{"id": 1, "name": "head", "keypoints": ["head"], "skeleton": []}]
+        file.write(f'{{"categories": {json.dumps(categories)},\n"annotations": [')
         for number, (name, crowd) in enumerate(_in_threads(write, len(crowds), progress), start=1):
             entries.append({"id": number, "file_name": f"{name}.png", "width": crowd.width, "height": crowd.height})
             for x, y in crowd.points.tolist():

@@ -1,6 +1,6 @@
 """What an operator does with one counter: train it, evaluate it, repair it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -9,6 +9,7 @@ from countguard.attacks.strategies import Strategy
 from countguard.attacks.triggers import Trigger
 from countguard.data.crowd import Crowd
 from countguard.data.loading import Resident
+from countguard.data.source import Chosen, CrowdSplit
 from countguard.data.sources import AnySource
 from countguard.errors import InputError
 from countguard.metrics.backdoor import attack_metrics, counting_metrics
@@ -33,8 +34,16 @@ LIGHT_VIEWS, LIGHT_RATE = 20_000, 3e-3
 """The same for the light counter, whose pictures cost little, and its rate of learning (docs/defenses.md)."""
 
 
-def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) -> Counter:
+def train_counter(
+    recipe: Recipe, out: Path, report: EpochReport | None = None, say: Callable[[Chosen], None] | None = None
+) -> Counter:
     """Trains one counter on a recipe's training crowds as they are, without an attack, and saves it.
+
+    Args:
+        recipe: of one counter.
+        out: the file.
+        report: hears of each epoch.
+        say: hears which crowds are trained on, before the training.
 
     Raises:
         InputError: crowds or weights are not usable, or `out` cannot be written.
@@ -43,8 +52,12 @@ def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) 
     require_place(out, "--out")
     seed = recipe.seeds[0]
     counter = recipe.model.build(seed)
+    chosen = recipe.data.chosen_training()
+    if say is not None:
+        say(chosen)
     on_test = recipe.training.select == "best_test_as_published"
-    split = recipe.data.load() if on_test else recipe.data.load_for_training()
+    test = recipe.data.chosen_test().crowds if on_test else []
+    split = CrowdSplit(chosen.crowds, test, recipe.data.validation())
     crowds, validation = training_and_validation(split, recipe.training)
     counter.prepare(crowds)
     fit(
