@@ -53,8 +53,9 @@ def opened_sheet(path: Path, max_bytes: int, columns: Sequence[str]) -> Iterator
     binary.seek(0)
     encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     with io.TextIOWrapper(binary, encoding=encoding, newline="") as file:
+        reader, skipped = csv.reader(()), 1
         try:
-            first, separators, skipped = file.readline(_HEADER_SIGNS), SEPARATORS, 1
+            first, separators = file.readline(_HEADER_SIGNS), SEPARATORS
             if first.lower().startswith("sep=") and len(first.strip()) <= len("sep=") + 1:
                 separators = (first.rstrip("\r\n")[len("sep=") :][:1] or ",",)
                 first, skipped = file.readline(_HEADER_SIGNS), 2
@@ -65,7 +66,7 @@ def opened_sheet(path: Path, max_bytes: int, columns: Sequence[str]) -> Iterator
         except UnicodeError:
             raise InputError(f"{path}: is not UTF-8 text; save it as CSV UTF-8") from None
         except csv.Error as error:
-            raise InputError(f"{path}: {error}") from None
+            raise InputError(f"{path}: row {reader.line_num + skipped}: {error}") from None
 
 
 def _parted(line: str, separators: Sequence[str], columns: Sequence[str], path: Path) -> tuple[str, list[str]]:

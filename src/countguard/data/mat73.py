@@ -69,7 +69,9 @@ def _opened(path: Path, content: bytes) -> Iterator[Any]:
     except InputError:
         raise
     except Exception as error:  # h5py raises whatever the HDF5 library says
-        raise InputError(f"{path}: is a damaged MATLAB file of version 7.3 ({str(error)[:80]})") from None
+        raise InputError(
+            f"{path}: is a damaged MATLAB file of version 7.3 ({str(error)[:80]}); save it with -v7"
+        ) from None
 
 
 def _member(group: Any, name: str, path: Path) -> Any:

@@ -103,25 +103,54 @@ def check_tiff(stream: BinaryIO, name: str) -> None:
         InputError: the directory is damaged, or its entries together hold more bytes than the file.
     """
     size = stream.seek(0, 2)
-    stream.seek(0)
-    header = stream.read(8)
-    order = _TIFF[header[:4]]
     try:
-        (start,) = struct.unpack_from(f"{order}I", header, 4)
-        stream.seek(start)
-        (entries,) = struct.unpack(f"{order}H", stream.read(2))
-        if entries > _ENTRIES:
-            raise InputError(f"{name}: has {entries:,} TIFF tags; at most {_ENTRIES:,} are read")
-        directory = stream.read(12 * entries)
-        held = 0
-        for place in range(0, 12 * entries, 12):
-            _, kind, count, _ = struct.unpack_from(f"{order}HHII", directory, place)
-            held += count * (_TYPE_BYTES[kind] if kind < len(_TYPE_BYTES) else 1)
+        held = sum(count * bytes_each for _, _, count, bytes_each, _ in _tiff_entries(stream, name))
     except struct.error:
         raise InputError(f"{name}: is a damaged or truncated TIFF") from None
     if held > size:
         raise InputError(f"{name}: its TIFF tags claim {held:,} bytes of the file's {size:,}")
     stream.seek(0)
+
+
+def _tiff_entries(stream: BinaryIO, name: str) -> list[tuple[int, int, int, int, int]]:
+    """Tag, type, number of values, bytes of each, and where they stand in the file, of the first directory."""
+    stream.seek(0)
+    header = stream.read(8)
+    order = _TIFF[header[:4]]
+    (start,) = struct.unpack_from(f"{order}I", header, 4)
+    stream.seek(start)
+    (number,) = struct.unpack(f"{order}H", stream.read(2))
+    if number > _ENTRIES:
+        raise InputError(f"{name}: has {number:,} TIFF tags; at most {_ENTRIES:,} are read")
+    directory = stream.read(12 * number)
+    entries = []
+    for place in range(0, 12 * number, 12):
+        tag, kind, count, value = struct.unpack_from(f"{order}HHII", directory, place)
+        bytes_each = _TYPE_BYTES[kind] if kind < len(_TYPE_BYTES) else 1
+        entries.append((tag, kind, count, bytes_each, value if count * bytes_each > 4 else start + 2 + place + 8))
+    return entries
+
+
+def _tiff_end(stream: BinaryIO) -> int:
+    """Where the last strip or tile of a TIFF ends, by its first directory; 0 where that does not say."""
+    entries = {tag: entry for tag, *entry in _tiff_entries(stream, "")}
+    stream.seek(0)
+    order = _TIFF[stream.read(4)]
+    found: dict[int, tuple[int, ...]] = {}
+    for tag in (273, 279, 324, 325):  # offsets and bytes of strips, and of tiles
+        if tag in entries:
+            kind, count, bytes_each, place = entries[tag]
+            stream.seek(place)
+            letter = {3: "H", 4: "I"}.get(kind)
+            if letter is None:
+                return 0
+            found[tag] = struct.unpack(f"{order}{count}{letter}", stream.read(count * bytes_each))
+    pairs = [
+        pair
+        for offsets, sizes in ((273, 279), (324, 325))
+        for pair in zip(found.get(offsets, ()), found.get(sizes, ()), strict=False)
+    ]
+    return max((offset + size for offset, size in pairs), default=0)
 
 
 def camera_file_cut_off(stream: BinaryIO, kind: str) -> bool:
@@ -132,8 +161,13 @@ def camera_file_cut_off(stream: BinaryIO, kind: str) -> bool:
         (promised,) = struct.unpack("<I", stream.read(6)[2:6])
         stream.seek(0)
         return bool(promised > size)
-    if kind == "TIFF":  # nothing says where it ends
-        return True
+    if kind == "TIFF":
+        try:
+            end = _tiff_end(stream)
+        except struct.error:
+            return True
+        stream.seek(0)
+        return end > size
     place = 0
     while place < size:
         stream.seek(place)

@@ -47,13 +47,13 @@ class ShanghaiTech(FileSource):
         """See `FileSource`; raises InputError for a folder that holds both parts."""
         if (example := _example(root)) is not None:
             return Sighting(f"{example.relative_to(root)} holds image_info", {"part": part_named(root)})
-        examples = {path: found for path in subfolders(root) if part_named(path) and (found := _example(path))}
-        letters = {part_named(path) for path in examples}
-        if len(letters) > 1:
+        parts = {path: part_named(path) for path in subfolders(root) if part_named(path)}
+        examples = [found for path in parts if (found := _example(path))]
+        if not examples:
+            return None
+        if len(set(parts.values())) > 1:
             raise InputError(f"{root}: holds part_A and part_B; name one of them")
-        for example in examples.values():
-            return Sighting(f"{example.relative_to(root)} holds image_info", {"part": letters.pop()})
-        return None
+        return Sighting(f"{examples[0].relative_to(root)} holds image_info", {"part": next(iter(parts.values()))})
 
     def parts(self) -> dict[Part, Path]:
         """See `FileSource`."""

@@ -140,7 +140,7 @@ def find_source(path: Path, *, kind: str | None = None, settings: Mapping[str, J
 
 
 def _of_kind(path: Path, root: Path, kind: str, settings: Mapping[str, JsonValue]) -> Found:
-    form = SOURCES.find(kind)
+    form = SOURCES.find(kind.strip().casefold().replace("-", "_"))
     if not issubclass(form, FileSource):
         raise InputError(f"--format {kind}: is no format of a folder")
     for place, given in _places(path, root):

@@ -1,6 +1,6 @@
 """Every verb on every layout, by the command line; the table in the docs is what this test found.
 
-    COUNTGUARD_WRITE_DOCS=1 pytest tests/data/formats/test_matrix.py    # writes the table anew
+COUNTGUARD_WRITE_DOCS=1 pytest tests/data/formats/test_matrix.py    # writes the table anew
 """
 
 import os
@@ -68,8 +68,9 @@ def test_every_verb_takes_the_layout(layout: Layout, tmp_path: Path, counter: Pa
         ),
         "count": (
             ["count", str(counter), str(data), "--recursive", "--format", "csv"],
-            lambda said: sum(line.split(",")[1] not in ("", "count") for line in said.splitlines()[:-1] if "," in line)
-            >= images,
+            lambda said: (
+                sum(line.split(",")[1] not in ("", "count") for line in said.splitlines()[:-1] if "," in line) >= images
+            ),
         ),
     }
     cells = [layout.title, f"`{layout.kind}`", layout.layout, ", ".join(expected)]

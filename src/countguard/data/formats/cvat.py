@@ -26,10 +26,12 @@ from countguard.data.source import PARTS, SOURCES, Part
 from countguard.errors import InputError
 from countguard.reading import require_folder
 
+_SHAPES = ("points", "box", "ellipse", "polygon", "polyline")
+
 
 @SOURCES.register()
 class Cvat(ObjectSource):
-    """Points, boxes, ellipses and polygons. Each point of a set of points is a head.
+    """Points, boxes, ellipses and polygons. Each point of a set of points is a head; a skeleton is one person.
 
     The subsets of a project that are called train, validation or test are its parts.
     """
@@ -53,14 +55,15 @@ class Cvat(ObjectSource):
             raise InputError(f"{root}: holds {files[0].name} and {files[1].name}; one of them should go")
         if files[0].parent != root:
             return {"train": files[0]}
-        subsets = {image.part for image in _read(files[0], root)}
+        subsets = {image.part for image in _read(files[0], root)[0]}
         return {part: files[0] for part in PARTS if part in subsets}
 
     def labels(self, part: Part) -> Labels:
         """See `FileSource`."""
         file = self.parts()[part]
         root = require_folder(self.root, "data.root")
-        images = [image for image in _read(file, root) if image.part == part]
+        found, unread = _read(file, root)
+        images = [image for image in found if image.part == part]
         counts = tally(shape.label for image in images for shape in image.shapes)
         counted = counted_classes(counts, self.classes, file)
         inside = file.parent / "images"
@@ -78,7 +81,9 @@ class Cvat(ObjectSource):
             )
             for path, image, name in zip(find_images(names, folders, file), images, image_ids(names), strict=True)
         ]
-        return Labels(annotations, (classes_note(counts, counted),) if counts else ())
+        notes = [classes_note(counts, counted)] if counts else []
+        notes += [f"{number} objects of the kind {kind} stand for no head; left out" for kind, number in unread.items()]
+        return Labels(annotations, tuple(notes))
 
 
 @dataclass(slots=True)
@@ -106,27 +111,44 @@ def _label_files(root: Path) -> list[Path]:
     return []
 
 
-def _read(file: Path, root: Path) -> list[_Image]:
+def _read(file: Path, root: Path) -> tuple[list[_Image], dict[str, int]]:
+    """The images with their shapes, and how often each kind of object comes that stands for no head."""
     images: list[_Image] = []
+    unread: dict[str, int] = {}
+    skeleton: tuple[str, list[Shape]] | None = None
     objects = 0
 
     def start(name: str, values: Mapping[str, str]) -> None:
-        nonlocal objects
+        nonlocal objects, skeleton
         if name == "track":
             raise InputError(f"{file}: is exported as CVAT for video; export it as CVAT for images 1.1")
         if name == "image":
             if len(images) >= MAX_IMAGES:
                 raise InputError(f"{file}: names more than {MAX_IMAGES:,} images")
             images.append(_image(values, file))
-        elif name in ("points", "box", "ellipse", "polygon", "polyline") and images and "label" in values:
+        elif not images or "label" not in values:
+            return
+        elif name == "skeleton":
+            skeleton = (values["label"][:200], [])
+        elif name in _SHAPES:
             found = _shapes(name, values, f"{file}: image {images[-1].name[:80]}")
             objects += len(found)
             if objects > MAX_OBJECTS:
                 raise InputError(f"{file}: has more than {MAX_OBJECTS:,} objects")
-            images[-1].shapes.extend(found)
+            (images[-1].shapes if skeleton is None else skeleton[1]).extend(found)
+        else:
+            unread[name] = unread.get(name, 0) + 1
 
-    parse_xml(file, root, start)
-    return images
+    def end(name: str, text: str) -> None:
+        nonlocal skeleton
+        if name == "skeleton" and skeleton is not None:
+            label, joints = skeleton
+            if joints:  # a body of several points is one person
+                images[-1].shapes.append(around(label, [(joint.left, joint.top) for joint in joints]))
+            skeleton = None
+
+    parse_xml(file, root, start, end)
+    return images, unread
 
 
 def _image(values: Mapping[str, str], file: Path) -> _Image:

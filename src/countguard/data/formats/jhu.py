@@ -16,7 +16,7 @@ from countguard.data.source import SOURCES, Part
 from countguard.errors import InputError
 from countguard.reading import require_folder
 
-_ROW = re.compile(r"-?[\d.]+( -?[\d.]+){5}")
+_ROW = re.compile(r"-?[\d.]+(\s+-?[\d.]+){5}")
 
 
 @SOURCES.register()

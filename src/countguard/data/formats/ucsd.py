@@ -18,7 +18,7 @@ _TRUTH = re.compile(r"(vidf1_33_\d{3})_frame_full\.mat")
 _TRAINING = range(3, 7)
 """Frames 601 to 1400 of the 2,000 are the training images."""
 _BENCHMARK = 10
-_DEPTH = 3
+_DEPTH = 4
 
 
 @SOURCES.register()

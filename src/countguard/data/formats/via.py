@@ -132,7 +132,7 @@ def _label_files(folder: Path, root: Path) -> list[Path]:
     for file in files_with(folder, {".json", ".csv"}):
         head = head_of(file, root)
         if file.suffix.lower() == ".json":
-            mine = b'"_via_settings"' in head or (b'"regions"' in head and b'"file_attributes"' in head)
+            mine = b'"_via_settings"' in head or (b'"regions"' in head and b'"filename"' in head)
         else:
             mine = b"region_shape_attributes" in head[:500]
         if mine:
