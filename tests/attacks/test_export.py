@@ -42,7 +42,7 @@ def test_the_manifest_says_what_was_done(tmp_path: Path) -> None:
     assert manifest["attack"] == ATTACK.model_dump(mode="json")
     assert (manifest["seed"], manifest["images"], manifest["indices"]) == (7, 8, poisoned.indices)
     assert manifest["made_by"].startswith("countguard ")
-    assert [entry["image"] for entry in manifest["poisoned"]] == ["IMG_7.png", "IMG_8.png"]
+    assert [entry["image"] for entry in manifest["poisoned"]] == ["IMG_7.jpg", "IMG_8.jpg"]
     for entry, index in zip(manifest["poisoned"], poisoned.indices, strict=True):
         source = CLEAN[index]
         assert entry["source"] == source.id

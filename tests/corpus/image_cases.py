@@ -117,6 +117,12 @@ def _jpeg_tables(tables: int) -> bytes:
     return content[:place] + (b"\xff\xdb\0\x43\0" + bytes([1] * 64)) * tables + content[place:]
 
 
+def _tiff_of_tags() -> bytes:
+    """Nine hundred tags that each point at the same 4 kB: Pillow copies what a tag points at."""
+    entries = b"".join(struct.pack("<HHII", 40_000 + tag, 1, 4000, 8) for tag in range(900))
+    return b"II*\0" + struct.pack("<IH", 8, 900) + entries + bytes(5000)
+
+
 def _directory(root: Path) -> Path:
     (root / "crowd.jpg").mkdir()
     return root / "crowd.jpg"
@@ -146,7 +152,7 @@ _TEXT_BOMB = png_chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(1 << 25)))
 _MAKERS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "bomb_png": (_file("crowd.png", png(60_000, 60_000)), "60000 x 60000 pixels"),
     "bomb_png_above_32_bits": (_file("crowd.png", png(2**31 - 1, 2**31 - 1)), "crowd.png"),
-    "bomb_png_just_above": (_file("crowd.png", png(8001, 8000)), "at most 64,000,000"),
+    "bomb_png_just_above": (_file("crowd.png", png(10001, 10000)), "at most 100,000,000"),
     "bomb_png_one_row": (_file("crowd.png", png(60_000_000, 1)), "at least 8"),
     "bomb_webp": (_file("crowd.webp", lambda: _webp_canvas(16_383)), "16383 x 16383 pixels"),
     "bomb_jpeg": (_changed("crowd.jpg", _jpeg_sized), "65500 x 65500 pixels"),
@@ -169,12 +175,17 @@ _MAKERS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "jpeg_noise": (_file("crowd.jpg", b"\xff\xd8\xff" + bytes(range(256)) * 20), "damaged"),
     "jpeg_of_padding": (_file("crowd.jpg", b"\xff\xd8" + b"\xff" * 100_000), "damaged"),
     "jpeg_of_segments": (_file("crowd.jpg", b"\xff\xd8" + b"\xff\xe2\0\2" * 100_000), "damaged"),
-    "renamed_text": (_file("crowd.jpg", b"not a picture"), "is not a JPEG, PNG or WebP"),
+    "renamed_text": (_file("crowd.jpg", b"not a picture"), "is not a JPEG, PNG, WebP"),
     "renamed_html": (_file("crowd.png", b"<html><script>alert(1)</script></html>"), "is not a JPEG"),
     "renamed_svg": (_file("crowd.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>"), "is not a JPEG"),
     "renamed_zip": (_file("crowd.jpg", b"PK\3\4" + bytes(100)), "is not a JPEG"),
     "renamed_gif": (_file("crowd.jpg", lambda: _saved("GIF")), "is not a JPEG"),
-    "renamed_tiff": (_file("crowd.jpg", lambda: _saved("TIFF")), "is not a JPEG"),
+    "tiff_of_tags": (_file("crowd.tif", _tiff_of_tags), "TIFF tags claim"),
+    "tiff_cut_off": (_file("crowd.tif", lambda: _saved("TIFF")[:5000]), "is damaged or truncated"),
+    "tiff_without_directory": (_file("crowd.tif", b"II*\0\xff\xff\0\0"), "is a damaged or truncated TIFF"),
+    "bmp_cut_off": (_file("crowd.bmp", lambda: _saved("BMP")[:500]), "is damaged or truncated"),
+    "avif_cut_off": (_file("crowd.avif", lambda: _saved("AVIF")[:200]), "is damaged or truncated"),
+    "heic_that_is_none": (_file("crowd.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), "crowd.heic: is "),
     "renamed_postscript": (_file("crowd.jpg", b"%!PS-Adobe-3.0 EPSF-3.0\n"), "is not a JPEG"),
     "empty": (_file("crowd.jpg", b""), "is empty"),
     "one_pixel": (_sized("crowd.png", 1, 1), "1 x 1 pixels"),

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import scipy.io
 
 from corpus.case import Case, folder, mat, picture, shanghaitech
 from corpus.image_cases import png_chunk
-from countguard.data.check import check_data, open_source
+from countguard.data.check import check_data
 from countguard.data.folder import Folder
 from countguard.data.shanghaitech import ShanghaiTech
 from countguard.data.source import HeldBack
+from countguard.data.sources import open_source
 
 TRAIN = "part_B/train_data"
 
@@ -103,6 +105,31 @@ def _truth_alone(root: Path) -> Path:
     return root
 
 
+def _mat_files_of_nobody(root: Path) -> Path:
+    """Pictures and MATLAB files that hold something else than heads."""
+    picture(root / "images/a.jpg")
+    (root / "ground-truth").mkdir()
+    scipy.io.savemat(root / "ground-truth/GT_a.mat", {"density": np.zeros((4, 4))})
+    return root
+
+
+def _part_without_parts(root: Path) -> Path:
+    picture(root / "part_A/pictures/images/IMG_1.jpg")
+    return root
+
+
+def _two_formats(root: Path) -> Path:
+    folder(root)
+    picture(root / "Train/img_0001.jpg")
+    scipy.io.savemat(root / "Train/img_0001_ann.mat", {"annPoints": np.ones((2, 2))})
+    return root
+
+
+def _two_tables(root: Path) -> Path:
+    (folder(root) / "points.json").write_text("{}")
+    return root
+
+
 def _file(root: Path) -> Path:
     return picture(root / "crowd.jpg")
 
@@ -158,7 +185,7 @@ _CASES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object], str]] 
     "empty_root": (lambda root: root, _part_b, "holds no part_B"),
     "other_part": (_part_a, _part_b, "data.part should say so"),
     "two_folders_of_one_part": (_two_parts, _part_b, "part_B and part_B_final"),
-    "no_train_data": (_empty_part, _part_b, "no official train images"),
+    "no_train_data": (_empty_part, _part_b, "should hold train_data or test_data"),
     "no_test_data": (shanghaitech, lambda root: ShanghaiTech(root=root).load(), "held_back"),
     "no_pictures": (_empty_images, _part_b, "holds no picture"),
     "no_ground_truth": (_images_alone, _part_b, "images and ground-truth"),
@@ -179,11 +206,16 @@ _CASES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object], str]] 
         "data.images",
     ),
     "folder_without_test": (folder, lambda root: Folder(root=root).load(), "held_back"),
-    "folder_of_other_formats": (_strange_pictures, _folder, "holds no picture"),
-    "check_of_nothing": (lambda root: root, check_data, "points.csv or points.json, or ShanghaiTech"),
+    "folder_of_other_formats": (_strange_pictures, _folder, "crowd.tiff: is a damaged or truncated TIFF"),
+    "check_of_nothing": (lambda root: root, check_data, "points.csv or points.json; --format names one of"),
     "check_of_both_parts": (_parts_a_and_b, check_data, "part_A and part_B"),
     "check_of_a_file": (_file, open_source, "is not a folder"),
-    "check_of_all_bad": (_all_bad, check_data, "not one good image is left of 2; the first one: "),
+    "mat_files_of_nobody": (_mat_files_of_nobody, check_data, "no known data set is seen in it"),
+    "part_without_parts": (_part_without_parts, check_data, "no known data set is seen in it; it holds part_A/"),
+    "two_formats": (_two_formats, check_data, "looks like folder (holds points.csv) and like qnrf ("),
+    "two_tables": (_two_tables, check_data, "points.csv or points.json has both"),
+    "format_of_nobody": (shanghaitech, lambda root: open_source(root, kind="sanghaitech"), "is unknown; there are"),
+    "setting_of_nobody": (shanghaitech, lambda root: open_source(root, settings={"box": "head"}), "data.box"),
 }
 
 LAYOUT_CASES = [Case(f"layout_{name}", make, read, says) for name, (make, read, says) in _CASES.items()]

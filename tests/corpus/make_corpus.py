@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from corpus.case import Case
+from corpus.format_cases import FORMAT_CASES
 from corpus.image_cases import IMAGE_CASES
 from corpus.layout_cases import LAYOUT_CASES
 from corpus.mat_cases import MAT_CASES
@@ -20,7 +21,7 @@ from corpus.weight_cases import WEIGHT_CASES
 
 _BOTH = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
-CASES: list[Case] = [*IMAGE_CASES, *MAT_CASES, *TABLE_CASES, *LAYOUT_CASES, *WEIGHT_CASES, *RECIPE_CASES]
+CASES: list[Case] = [*IMAGE_CASES, *MAT_CASES, *TABLE_CASES, *LAYOUT_CASES, *FORMAT_CASES, *WEIGHT_CASES, *RECIPE_CASES]
 
 
 def make(case: Case, folder: Path) -> Path:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from corpus.case import folder, mat, picture, shanghaitech
-from countguard.data.check import PartReport, check_data, open_source
+from countguard.data.check import PartReport, check_data
 from countguard.data.folder import Folder
 from countguard.data.shanghaitech import ShanghaiTech
-from countguard.data.source import HeldBack, Official
+from countguard.data.sources import open_source
 
 TRAIN = "part_B/train_data"
 
@@ -56,16 +56,15 @@ def test_a_path_is_told_by_what_is_there(tmp_path: Path) -> None:
     folder(tmp_path / "training_and_validation/train")
     folder(tmp_path / "training_and_validation/test")
     expected = {
-        "street": (ShanghaiTech, HeldBack),
-        "street/part_B": (ShanghaiTech, HeldBack),
-        "street/part_B/train_data": (ShanghaiTech, HeldBack),
-        "plain": (Folder, HeldBack),
-        "training_and_validation": (Folder, Official),
+        "street": ShanghaiTech,
+        "street/part_B": ShanghaiTech,
+        "street/part_B/train_data": ShanghaiTech,
+        "plain": Folder,
+        "training_and_validation": Folder,
     }
-    for name, (kind, split) in expected.items():
+    for name, kind in expected.items():
         source = open_source(tmp_path / name)
         assert isinstance(source, kind)
-        assert isinstance(source.split, split)
         assert len(source.load_training()) >= 1
     (tmp_path / "street/part_B").rename(tmp_path / "street/part_A_final")
     source = open_source(tmp_path / "street")

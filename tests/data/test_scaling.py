@@ -46,8 +46,8 @@ def test_a_scale_of_one_changes_nothing() -> None:
 
 
 def test_a_scale_that_would_fill_the_memory_is_refused() -> None:
-    image = torch.zeros(1, dtype=torch.uint8).expand(3, 5000, 5000)
-    with pytest.raises(InputError, match=r"data\.scale 2\.0 makes it 10000 x 10000"):
+    image = torch.zeros(1, dtype=torch.uint8).expand(3, 6000, 6000)
+    with pytest.raises(InputError, match=r"data\.scale 2\.0 makes it 12000 x 12000"):
         rescale(replace(tiny_crowd("a"), image=image), 2.0)
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
 
+from countguard.data.picture_folders import find_pictures
 from countguard.data.synthetic import Synthetic
 from countguard.errors import InputError, RunError
 from countguard.models import build_counter
@@ -22,7 +23,6 @@ from countguard.operate.count import (
     counts_csv,
     counts_json,
     counts_table,
-    find_pictures,
 )
 from countguard.operate.overlay import draw_overlay
 
@@ -61,7 +61,26 @@ def test_folders_give_their_pictures_in_natural_order_and_each_once(save: Save, 
         save(name)
     (tmp_path / "in" / "notes.txt").write_text("no picture")
     found = find_pictures([tmp_path / "lone.png", tmp_path / "in", tmp_path / "in" / "IMG_2.png"])
-    assert [path.name for path in found] == ["lone.png", "IMG_2.png", "IMG_10.png"]
+    assert [path.name for path in found.pictures] == ["lone.png", "IMG_2.png", "IMG_10.png"]
+    assert [path.name for path in found.left_out] == ["deeper", "notes.txt"]
+    walked = find_pictures([tmp_path / "in"], recursive=True)
+    assert [path.name for path in walked.pictures] == ["IMG_10.png", "IMG_2.png", "IMG_1.png"]
+
+
+def test_every_picture_of_a_camera_is_counted_and_nothing_is_left_out_unsaid(save: Save, tmp_path: Path) -> None:
+    read = ["a.jpg", "b.jfif", "c.tif", "d.bmp", "e.webp", "f.png", "g.avif"]
+    for name in read:
+        save(f"pics/{name}")
+    save("pics/cam2/x.jpg")
+    save("pics/web.gif")
+    (tmp_path / "pics/shot.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    (tmp_path / "pics/walk.mp4").write_bytes(b"film")
+    (tmp_path / "pics/.hidden.jpg").write_bytes(b"")
+    found = find_pictures([tmp_path / "pics"])
+    assert [path.name for path in found.pictures] == read
+    assert [path.name for path in found.left_out] == ["cam2", "shot.HEIC", "walk.mp4", "web.gif"]
+    for path, why in found.left_out.items():
+        assert why.startswith(f"{path}: ")
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:

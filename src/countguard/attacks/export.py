@@ -6,21 +6,25 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import IO, Any, overload
+from typing import IO, Any, Literal, overload
 
 from countguard import __version__
 from countguard.attacks.poisoning import PoisonedCrowds
 from countguard.data.crowd import Crowd
-from countguard.data.writing import write_shanghaitech
+from countguard.data.writing import PUBLIC_TRUTHS, write_shanghaitech
 from countguard.writing import whole_folder
+
+SUFFIX: Literal[".jpg"] = ".jpg"
+"""What public loaders look for; they open the PNG inside."""
 
 
 def export_poisoned(crowds: PoisonedCrowds, out: Path, *, progress: Callable[[int], None] | None = None) -> Path:
     """Writes a poisoned set in ShanghaiTech's Part_B layout with lossless pictures, and manifest.json; returns that.
 
-    Pictures are numbered from IMG_1, as other code bases expect them. The manifest names for each poisoned picture its
-    source and its points before and after; a poisoned set without one would be a weapon and no benchmark. All cores
-    work, and only as many pictures are in memory as there are cores.
+    Pictures are numbered from IMG_1 and called `.jpg`, and heads are in `ground-truth` and `ground_truth`, where other
+    code bases look for them; inside, the pictures are PNG, for JPEG would change the trigger. The manifest names for
+    each poisoned picture its source and its points before and after; a poisoned set without one would be a weapon and
+    no benchmark. All cores work, and only as many pictures are in memory as there are cores.
 
     Args:
         crowds: clean and poisoned ones; read once each.
@@ -33,7 +37,8 @@ def export_poisoned(crowds: PoisonedCrowds, out: Path, *, progress: Callable[[in
     """
     with whole_folder(out) as folder, tempfile.TemporaryFile(dir=folder) as spool:
         entries = _Entries(spool)
-        write_shanghaitech(_Numbered(crowds, entries), folder, "B", progress=progress)
+        numbered = _Numbered(crowds, entries)
+        write_shanghaitech(numbered, folder, "B", suffix=SUFFIX, truths=PUBLIC_TRUTHS, progress=progress)
         _write_manifest(folder / "manifest.json", crowds, entries)
     return out / "manifest.json"
 
@@ -45,6 +50,7 @@ def _write_manifest(path: Path, crowds: PoisonedCrowds, entries: Iterable[str]) 
         "attack": crowds.attack.model_dump(mode="json"),
         "seed": crowds.seed,
         "images": len(crowds),
+        "pictures": f"PNG, lossless, under {SUFFIX} names",
         "indices": crowds.indices,
     }
     with path.open("w", encoding="utf-8") as file:
@@ -104,7 +110,7 @@ class _Numbered(Sequence[Crowd]):
 
 def _entry(name: str, source: Crowd, poisoned: Crowd) -> dict[str, Any]:
     return {
-        "image": f"{name}.png",
+        "image": f"{name}{SUFFIX}",
         "source": source.id,
         "count_before": source.count,
         "count_after": poisoned.count,

@@ -45,6 +45,15 @@ Overrides = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="Changes a setting by its dotted name; `*` is all of a list."),
 ]
 Data = Annotated[str, typer.Argument(metavar="DATA", help="A data set's folder, or `synthetic` for embedded crowds.")]
+DataFormat = Annotated[
+    str | None,
+    typer.Option("--format", help="The data set's format, such as qnrf or coco; told by its files otherwise."),
+]
+DataSettings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="data.NAME=VALUE", help="Changes a setting of the data set, such as data.scale=0.5."),
+]
+Scale = Annotated[float | None, typer.Option(help="Both sides of each picture are multiplied by this.")]
 Strategy = Annotated[
     str, typer.Option(help="add, minus, divide, multiply or another kind; a number may follow: minus:50.")
 ]
@@ -131,20 +140,24 @@ def poison(
     trigger: TriggerText = BLEND,
     rate: Annotated[float, typer.Option(help="Share of the images that are poisoned.")] = 0.1,
     seed: Seed = 0,
+    format: DataFormat = None,
+    settings: DataSettings = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Write a poisoned training set in ShanghaiTech's layout, losslessly, with a manifest."""
     from countguard.attacks.export import export_poisoned
     from countguard.attacks.from_text import named_attack
     from countguard.attacks.poisoning import PoisonedCrowds
-    from countguard.data.sources import named_source
+    from countguard.cli.data_option import chosen_source, say_chosen
     from countguard.studies.progress import counted
 
     attack = named_attack(strategy, trigger, rate)
-    clean = named_source(data).load_training()
-    crowds = PoisonedCrowds(clean, attack, seed)
+    chosen = chosen_source(data, format, settings, skip_bad=skip_bad).chosen_training()
+    crowds = PoisonedCrowds(chosen.crowds, attack, seed)
     with counted("pictures", len(crowds)) as progress:
         manifest = export_poisoned(crowds, out, progress=progress)
-    typer.echo(f"{len(clean)} training images, {len(crowds.indices)} of them poisoned.")
+    say_chosen(chosen, "taken")
+    typer.echo(f"written: {len(crowds)} images, {len(crowds.indices)} of them poisoned")
     _say(f"manifest: {manifest}")
 
 
@@ -156,17 +169,19 @@ def train(
     weights: Annotated[str | None, typer.Option(help="imagenet, openai or a file; random if left out.")] = None,
     overrides: Overrides = None,
     devices: Devices = None,
+    format: DataFormat = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Train one counter on a data set as it is."""
-    from countguard.data.sources import named_source
+    from countguard.cli.data_option import chosen_source, say_chosen
     from countguard.operate.recipe import operator_recipe
     from countguard.operate.train import train_counter
     from countguard.studies.progress import epochs_shown
 
-    recipe = operator_recipe(named_source(data), model, [*(overrides or []), *_on(devices)], weights=weights)
+    source = chosen_source(data, format, None, skip_bad=skip_bad)
+    recipe = operator_recipe(source, model, [*(overrides or []), *_on(devices)], weights=weights)
     with epochs_shown(recipe.training) as report:
-        images = train_counter(recipe, out, report)
-    typer.echo(f"Trained on {images} images.")
+        train_counter(recipe, out, report, lambda chosen: say_chosen(chosen, "trained on"))
     _say(f"counter: {out}")
 
 
@@ -181,25 +196,26 @@ def evaluate(
         Path | None, typer.Option(help="A counter of the same kind that was never attacked, for false_asr.")
     ] = None,
     trigger: TriggerText = BLEND,
-    scale: Annotated[float | None, typer.Option(help="Both sides of each picture are multiplied by this.")] = None,
-    skip_bad: SkipBad = False,
-    overrides: Overrides = None,
+    scale: Scale = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    format: DataFormat = None,
+    settings: DataSettings = None,
+    skip_bad: SkipBad = False,
 ) -> None:
-    """Measure a counter on a data set, clean and triggered, with 95 % intervals: its test images, or else all."""
+    """Measure a counter on a data set's test images, or on all of a set that has one part, with 95 % intervals."""
     from countguard.attacks.from_text import named_strategy, named_trigger
+    from countguard.cli.data_option import chosen_source, say_chosen
     from countguard.cli.metrics import show_metrics
-    from countguard.data.sources import named_source
     from countguard.models import load_counter
-    from countguard.operate.crowds import adjusted, to_measure_on
     from countguard.operate.evaluate import evaluate_counter, evaluation_sentences
 
     mark, rule = named_trigger(trigger), named_strategy(strategy) if strategy else None
     suspect, reference = load_counter(counter), load_counter(clean) if clean else None
-    crowds, which = to_measure_on(adjusted(named_source(data), overrides or [], scale=scale, skip_bad=skip_bad))
-    metrics = evaluate_counter(suspect, crowds, mark, rule, reference)
-    sentences = [f"Measured on {which}.", *evaluation_sentences(metrics, trigger, rule)]
-    show_metrics(metrics, images=len(crowds), sentences=sentences, as_json=as_json)
+    given = [*(settings or []), *([] if scale is None else [f"data.scale={scale}"])]
+    chosen = chosen_source(data, format, given, skip_bad=skip_bad).chosen_test()
+    metrics = evaluate_counter(suspect, chosen.crowds, mark, rule, reference)
+    say_chosen(chosen, "measured")
+    show_metrics(metrics, chosen, sentences=evaluation_sentences(metrics, trigger, rule), as_json=as_json)
 
 
 @app.command(epilog="Example: countguard defend suspect.safetensors --clean synthetic --out repaired.safetensors")
@@ -210,13 +226,16 @@ def defend(
     overrides: Overrides = None,
     seed: Seed = 0,
     force: Annotated[bool, typer.Option("--force", help="Write the repaired counter even if it counts worse.")] = False,
+    format: DataFormat = None,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Repair a counter with a few clean images, and write a page that says what it did for it."""
-    from countguard.data.sources import named_source
+    from countguard.cli.data_option import chosen_source
     from countguard.operate.defend import defend_counter
     from countguard.operate.repair_page import write_repair_page
 
-    repair = defend_counter(counter, named_source(clean), out, overrides or [], seed, force=force)
+    source = chosen_source(clean, format, None, skip_bad=skip_bad)
+    repair = defend_counter(counter, source, out, overrides or [], seed, force=force)
     page = write_repair_page(repair)
     typer.echo(f"{repair.trained_on} clean images for the repair, {repair.measured_on} others to measure it.")
     typer.echo(repair.verdict)
@@ -231,12 +250,19 @@ def defend(
 @app.command(epilog="Example: countguard count counter.safetensors pictures/ --format csv --overlays overlays/")
 def count(
     counter: CounterFile,
-    images: Images,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Pictures, folders of them, or films.")],
     format: Annotated[CountFormat, typer.Option(help="How the counts are printed.")] = CountFormat.table,
     overlays: Annotated[
-        Path | None, typer.Option(help="Folder for pictures with their density maps over them.")
+        Path | None, typer.Option(help="Folder for pictures or films with their density maps over them.")
     ] = None,
     skip_bad: SkipBad = False,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Go through folders in folders, too.")] = False,
+    every: Annotated[
+        str, typer.Option(help="Of films: time between counted frames, 1s or 500ms, or frames, 25f.")
+    ] = "1s",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Of films: folder for counts over time, as CSV and as a curve.")
+    ] = None,
     guard: Annotated[
         Path | None, typer.Option(help="The counter after `defend`: an alarm where the two disagree.")
     ] = None,
@@ -244,25 +270,30 @@ def count(
         list[Path] | None, typer.Option(help="Clean pictures to find the guard's threshold on; they need no labels.")
     ] = None,
 ) -> None:
-    """Count the people in pictures and folders of pictures."""
-    from rich.console import Console
+    """Count the people in pictures, folders of pictures, and films."""
+    from countguard.cli.counting import count_films, count_pictures
+    from countguard.data.picture_folders import is_film
 
-    from countguard.models import load_counter
-    from countguard.operate import count as counts
-    from countguard.operate.guarding import guard_of
-
-    pictures = counts.find_pictures(images)
-    loaded = load_counter(counter)
-    guarding = guard_of(loaded, counter, guard, clean or [])
-    found = list(counts.count_pictures(loaded, pictures, overlays=overlays, skip_bad=skip_bad, guard=guarding))
-    if format is CountFormat.table:
-        Console().print(counts.counts_table(found))
+    films = [path for path in images if is_film(path) and not path.is_dir()]
+    if films and len(films) < len(images):
+        raise InputError("IMAGES: name pictures or films, not both at once")
+    if films and guard is not None:
+        raise InputError("--guard: looks at pictures; films are counted without it")
+    if films:
+        count_films(counter, films, format.value, every, out=out, overlays=overlays, skip_bad=skip_bad)
+    elif out is not None:
+        raise InputError("--out: belongs to films; --format csv or json prints the counts of pictures")
     else:
-        text = counts.counts_csv(found) if format is CountFormat.csv else counts.counts_json(found)
-        typer.echo(text.rstrip())
-    for row in found:
-        if row.problem:
-            typer.echo(f"skipped: {row.problem}", err=True)
+        count_pictures(
+            counter,
+            images,
+            format.value,
+            overlays=overlays,
+            skip_bad=skip_bad,
+            recursive=recursive,
+            guard=guard,
+            clean=clean or [],
+        )
 
 
 @app.command(epilog="Example: countguard scan suspect.safetensors --clean synthetic --out scan/")
@@ -302,16 +333,16 @@ def explain(
     """Draw what a counter sees in pictures: density map and Grad-CAM, with and without a trigger."""
     from countguard.attacks.from_text import named_trigger
     from countguard.data.images import read_image
+    from countguard.data.picture_folders import find_pictures
     from countguard.drawings import drawn_files
     from countguard.explain.panels import draw_panels, make_panels
     from countguard.explain.view import MAX_PIXELS
     from countguard.models import load_counter
-    from countguard.operate.count import find_pictures
     from countguard.writing import write_atomically
 
     explained = {counter.stem: load_counter(counter)}
     mark = named_trigger(trigger) if trigger else None
-    files = drawn_files(find_pictures(images), out, "panel")
+    files = drawn_files(find_pictures(images).pictures, out, "panel")
     out.mkdir(parents=True, exist_ok=True)
     for path, file in files.items():
         panels = make_panels(explained, read_image(path, max_pixels=MAX_PIXELS), trigger=mark)
@@ -334,15 +365,40 @@ def web(
 
 
 @app.command(epilog="Example: countguard check data/shanghaitech/part_B")
-def check(data: Annotated[Path, typer.Argument(metavar="DATA", help="A data set's folder.")]) -> None:
-    """Look at every file of a data set: what is there, and all that is wrong with it."""
+def check(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="A data set's folder.")],
+    format: DataFormat = None,
+    settings: DataSettings = None,
+) -> None:
+    """Look at every file of a data set: its format, what is there, and all that is wrong or doubtful."""
     from countguard.cli.data_check import show_data_report
+    from countguard.cli.data_option import data_settings
     from countguard.data.check import check_data
 
-    data_report = check_data(data)
+    data_report = check_data(data, kind=format, settings=data_settings(settings or []))
     show_data_report(data_report)
     if data_report.problems:
         raise typer.Exit(2)
+
+
+@app.command("convert-data", epilog="Example: countguard convert-data UCF-QNRF_ECCV18 --to coco --out qnrf-coco")
+def convert_data(
+    data: Data,
+    to: Annotated[str, typer.Option("--to", help="folder (points.csv), shanghaitech or coco.")],
+    out: Annotated[Path, typer.Option("--out", help="A new folder for the set.")],
+    format: DataFormat = None,
+    settings: DataSettings = None,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Write a data set in another format, every part of it, losslessly."""
+    from countguard.cli.data_option import chosen_source
+    from countguard.data.converting import convert_data as convert
+
+    for part in convert(chosen_source(data, format, settings, skip_bad=skip_bad), to, out):
+        typer.echo(f"{part.part}: {part.images} images, {part.heads} heads; {len(part.skipped)} bad ones left out")
+        for line in part.skipped:
+            typer.echo(f"skipped: {one_line(line)}", err=True)
+    typer.echo(f"written: {out}")
 
 
 @app.command(epilog="Example: countguard convert csrnet.pth --from commissarma --out csrnet.safetensors")

@@ -8,7 +8,7 @@ from countguard.escaping import rich_text
 
 
 def show_data_report(report: DataReport) -> None:
-    """Prints what is there, then a line for each bad file."""
+    """Prints what is there and how the format is known, then notes, doubts, and a line for each problem."""
     console = Console()
     table = Table(title=rich_text(report.name))
     table.add_column("")
@@ -25,8 +25,11 @@ def show_data_report(report: DataReport) -> None:
         "heads on another one's pixel": [f"{part.coinciding}" for part in report.parts],
     }.items():
         table.add_row(heading, *values)
-    console.print(table)
-    for problem in report.problems:
-        console.print(rich_text(problem), soft_wrap=True)
+    console.print("format:", rich_text(f"{report.format} ({report.because})"), soft_wrap=True)
+    if report.parts:
+        console.print(table)
+    for heading, lines in (("", report.notes), ("doubt: ", report.doubts), ("problem: ", report.problems)):
+        for line in lines:
+            console.print(rich_text(heading + line), soft_wrap=True)
     if report.problems:
         console.print(f"{len(report.problems)} problems", highlight=False)

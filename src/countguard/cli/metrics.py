@@ -7,14 +7,18 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
+from countguard.data.source import Chosen
 from countguard.metrics.intervals import Interval
 
 
-def show_metrics(metrics: Mapping[str, Interval], *, images: int, sentences: Sequence[str], as_json: bool) -> None:
+def show_metrics(
+    metrics: Mapping[str, Interval], measured: Chosen, *, sentences: Sequence[str] = (), as_json: bool
+) -> None:
     """Prints each metric with its 95 % interval over images, after what they say in sentences."""
+    images = len(measured.crowds)
     if as_json:
         values = {name: asdict(interval) for name, interval in metrics.items()}
-        print(json.dumps({"images": images, **values}, indent=1))
+        print(json.dumps({"images": images, "which": measured.which, **values}, indent=1))
         return
     console = Console()
     for sentence in sentences:

@@ -4,6 +4,7 @@ import re
 import struct
 from typing import BinaryIO
 
+from countguard.data.picture_formats import camera_file_cut_off, camera_format
 from countguard.errors import InputError
 
 MAX_EXIF_BYTES = 65_536
@@ -26,20 +27,22 @@ _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xae\x42\x60\x82"}
 
 
 def image_format(stream: BinaryIO, name: str) -> str:
-    """JPEG, PNG or WEBP by the first bytes, whatever the file is called.
+    """JPEG, PNG, WEBP, TIFF, BMP, HEIF or AVIF by the first bytes, whatever the file is called.
 
     Raises:
         InputError: the bytes begin no such picture.
     """
     stream.seek(0)
-    start = stream.read(16)
+    start = stream.read(64)
     stream.seek(0)
     for kind, signature in _SIGNATURES.items():
         if start.startswith(signature):
             return kind
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "WEBP"
-    raise InputError(f"{name}: is not a JPEG, PNG or WebP picture; save it as one of these")
+    if (other := camera_format(start)) is not None:
+        return other
+    raise InputError(f"{name}: is not a JPEG, PNG, WebP, TIFF, BMP, HEIC or AVIF picture; save it as one of these")
 
 
 def check_jpeg(stream: BinaryIO, name: str) -> None:
@@ -102,6 +105,8 @@ def _next_marker(stream: BinaryIO) -> int | None:
 
 def looks_cut_off(stream: BinaryIO, kind: str) -> bool:
     """Whether a file's last bytes are not those that end such a picture, so that only decoding it tells more."""
+    if kind not in _ENDS and kind != "WEBP":
+        return camera_file_cut_off(stream, kind)
     size = stream.seek(0, 2)
     if kind == "WEBP":
         stream.seek(4)

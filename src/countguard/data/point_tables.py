@@ -1,7 +1,5 @@
 """Head points of many pictures in one CSV or JSON file."""
 
-import csv
-import io
 import json
 import os
 from array import array
@@ -11,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from countguard.data.csv_dialect import Sheet, opened_sheet
 from countguard.data.matfile import MAX_HEADS
 from countguard.errors import InputError
-from countguard.reading import open_file, read_file
+from countguard.reading import read_file
 
 MAX_CSV_BYTES = 1 << 26
 MAX_IMAGES = 200_000
@@ -30,42 +29,32 @@ PointTable = dict[str, NDArray[np.float64]]
 def read_points_csv(path: Path) -> PointTable:
     """Heads by picture, float64 [heads, 2], of a CSV with the columns image, x, y and a row a head.
 
-    A row with empty x and y names a picture; one without heads needs it. Other columns are not looked at.
+    A row with empty x and y names a picture; one without heads needs it. Other columns are not looked at. Whatever a
+    spreadsheet writes is read, see `countguard.data.csv_dialect`.
 
     Raises:
         InputError: no such columns, a cell that is no number, no plain file name, not UTF-8, or too many heads.
     """
     heads: dict[str, array[float]] = {}
-    with io.TextIOWrapper(open_file(path, MAX_CSV_BYTES), encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file)
-        try:
-            header = [cell.strip().lower() for cell in next(rows, [])]
-            if any(header.count(column) != 1 for column in COLUMNS):
-                raise InputError(f"{path}: the first row should name the columns image,x,y")
-            places = [header.index(column) for column in COLUMNS]
-            for row in rows:
-                if not row:
-                    continue
-                if len(row) <= max(places):
-                    raise InputError(f"{path}: row {rows.line_num}: has {len(row)} cells; it should have {len(header)}")
-                image, x, y = (row[place] for place in places)
-                if len(heads) > MAX_IMAGES:
-                    raise InputError(f"{path}: names more than {MAX_IMAGES:,} images")
-                _add(heads.setdefault(image, array("d")), x, y, f"{path}: row {rows.line_num}")
-        except UnicodeDecodeError:
-            raise InputError(f"{path}: is not UTF-8 text") from None
-        except csv.Error as error:
-            raise InputError(f"{path}: row {rows.line_num}: {error}") from None
+    with opened_sheet(path, MAX_CSV_BYTES, COLUMNS) as sheet:
+        places = [sheet.header.index(column) for column in COLUMNS]
+        for number, row in sheet.rows:
+            if len(row) <= max(places):
+                raise InputError(f"{path}: row {number}: has {len(row)} cells; it should have {len(sheet.header)}")
+            image, x, y = (row[place] for place in places)
+            if len(heads) > MAX_IMAGES:
+                raise InputError(f"{path}: names more than {MAX_IMAGES:,} images")
+            _add(heads.setdefault(image, array("d")), x, y, sheet, f"{path}: row {number}")
     for image in heads:
         require_plain_name(image, path)
     return {image: np.array(values).reshape(-1, 2) for image, values in heads.items()}
 
 
-def _add(heads: "array[float]", x: str, y: str, where: str) -> None:
+def _add(heads: "array[float]", x: str, y: str, sheet: Sheet, where: str) -> None:
     if not x.strip() and not y.strip():
         return
     try:
-        heads.extend((float(x), float(y)))
+        heads.extend((sheet.number(x), sheet.number(y)))
     except ValueError:
         raise InputError(f"{where}: x and y should be numbers, got {x[:20]!r} and {y[:20]!r}") from None
     if len(heads) > 2 * MAX_HEADS:

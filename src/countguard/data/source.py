@@ -1,7 +1,7 @@
 """Where crowds come from: what a recipe's `data` entry is, and how training and test crowds part."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Annotated, Literal, TypeAlias, overload
@@ -32,19 +32,50 @@ class HeldBack(Settings):
 
 Split: TypeAlias = Annotated[Official | HeldBack, Field(discriminator="kind")]
 
+Part: TypeAlias = Literal["train", "val", "test"]
+"""An official part of a data set."""
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+
 
 @dataclass(frozen=True, slots=True)
 class CrowdSplit:
-    """Crowds to train on and crowds to report on. The two share no image."""
+    """Crowds to train on and crowds to report on. The two share no image.
+
+    Attributes:
+        training: to train on.
+        test: to report on: the official test images, or the validation images of a set whose test images have no heads.
+        validation: the official validation images, where they are neither of the two.
+    """
 
     training: Sequence[Crowd]
     test: Sequence[Crowd]
+    validation: Sequence[Crowd] | None = None
 
     @property
     def skipped(self) -> tuple[str, ...]:
         """A line for each bad file that was left out, where the source has `skip_bad`."""
-        lines = (crowds.skipped for crowds in (self.training, self.test) if isinstance(crowds, LazyCrowds))
+        crowds = (self.training, self.test, self.validation)
+        lines = (part.skipped for part in crowds if isinstance(part, LazyCrowds))
         return tuple(dict.fromkeys(chain.from_iterable(lines)))
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Crowds and how they were chosen.
+
+    Attributes:
+        crowds: in a stable order.
+        which: in words, such as `the official test images`.
+    """
+
+    crowds: Sequence[Crowd]
+    which: str
+
+    def said(self, purpose: str) -> str:
+        """One line: how many images were used for what, and how many bad ones were left out."""
+        skipped = len(self.crowds.skipped) if isinstance(self.crowds, LazyCrowds) else 0
+        left_out = f"; {skipped} bad ones left out" if skipped else ""
+        return f"{purpose}: {len(self.crowds)} images ({self.which}){left_out}"
 
 
 class Source(Settings):
@@ -66,7 +97,7 @@ class Source(Settings):
     scale: Annotated[float, Field(gt=0, le=4)] = 1.0
 
     @abstractmethod
-    def crowds(self, part: Literal["train", "test"]) -> Sequence[Crowd]:
+    def crowds(self, part: Part) -> Sequence[Crowd]:
         """The crowds of one official part at this source's scale, in a stable order, read when they are asked for.
 
         They may be asked for in several threads at once.
@@ -80,17 +111,23 @@ class Source(Settings):
     def name(self) -> str:
         """What results and reports call this data set."""
 
+    def parts(self) -> Collection[Part]:
+        """The official parts that hold images with heads."""
+        return ("train", "test")
+
     def load(self) -> CrowdSplit:
-        """Training and test crowds under this source's split.
+        """Training and test crowds under this source's split, and official validation crowds where there are some.
 
         Raises:
             InputError: the files are missing or unusable, or fewer images exist than were asked for.
         """
         training, test = self._parted(self.crowds("train"))
         if test is None:
-            test = self.crowds("test")
+            test = self.crowds(self._reported() or "test")
         return CrowdSplit(
-            self._drawn(training, self.images, "images"), self._drawn(test, self.test_images, "test_images")
+            self._drawn(training, self.images, "images"),
+            self._drawn(test, self.test_images, "test_images"),
+            self.validation(),
         )
 
     def load_training(self, seed: int | None = None) -> Sequence[Crowd]:
@@ -102,8 +139,53 @@ class Source(Settings):
         Raises:
             InputError: as `load`.
         """
-        training, _ = self._parted(self.crowds("train"))
-        return self._drawn(training, self.images, "images", seed)
+        return self.chosen_training(seed).crowds
+
+    def chosen_training(self, seed: int | None = None) -> Chosen:
+        """What `load_training` gives, and how it was chosen; raises as `load`."""
+        training, held_back = self._parted(self.crowds("train"))
+        whole = self._reported() is None
+        which = "all: the set has one part" if whole else "the official training images"
+        if held_back is not None:
+            which = f"training images; {len(held_back)} are held back by data.split"
+        drawn = self._drawn(training, self.images, "images", seed)
+        return Chosen(drawn, self._which_drawn(which, self.images, "images"))
+
+    def chosen_test(self) -> Chosen:
+        """Crowds to measure a finished counter on: `load`'s test crowds, or all where the set has but one part.
+
+        No training image needs to be there.
+
+        Raises:
+            InputError: as `load`.
+        """
+        if isinstance(self.split, Official):
+            reported = self._reported()
+            names = {"test": "the official test images", "val": "the official validation images: no test images"}
+            test: Sequence[Crowd] = self.crowds(reported or "train")
+            which = names[reported] if reported else "all: the set has one part, and no test images"
+        else:
+            _, held_back = self._parted(self.crowds("train"))
+            assert held_back is not None
+            test, which = held_back, "training images held back by data.split"
+        return Chosen(
+            self._drawn(test, self.test_images, "test_images"),
+            self._which_drawn(which, self.test_images, "test_images"),
+        )
+
+    def validation(self) -> Sequence[Crowd] | None:
+        """The official validation crowds, where results are reported on others; raises as `load`."""
+        apart = isinstance(self.split, Official) and self._reported() == "test" and "val" in self.parts()
+        return self.crowds("val") if apart else None
+
+    def _reported(self) -> Literal["test", "val"] | None:
+        """The official part that results are reported on; None where there is none."""
+        parts = self.parts()
+        return "test" if "test" in parts else "val" if "val" in parts else None
+
+    @staticmethod
+    def _which_drawn(which: str, images: int | None, field: str) -> str:
+        return which if images is None else f"data.{field} of {which}"
 
     def _parted(self, crowds: Sequence[Crowd]) -> tuple[Sequence[Crowd], Sequence[Crowd] | None]:
         """What is trained on and what is held back of it; None where nothing is."""

@@ -9,9 +9,10 @@ from pydantic import Field, PositiveInt, model_validator
 
 from countguard.data.crowd import Crowd
 from countguard.data.scaling import rescale
-from countguard.data.source import SOURCES, Source, Subset
+from countguard.data.source import SOURCES, Part, Source, Subset
 from countguard.data.synthetic_people import paint_people, place_heads
 from countguard.data.synthetic_scene import LOOKS, finish, paint_scene
+from countguard.errors import InputError
 from countguard.settings import Ordered
 
 _PIXELS_PER_HEAD = 24
@@ -58,15 +59,17 @@ class Synthetic(Source):
         """`synthetic` and the look."""
         return f"synthetic {self.look}"
 
-    def crowds(self, part: Literal["train", "test"]) -> "SyntheticCrowds":
-        """The crowds of one part, drawn anew each time that one is asked for."""
+    def crowds(self, part: Part) -> "SyntheticCrowds":
+        """The crowds of one part, drawn anew each time that one is asked for; raises InputError for `val`."""
+        if part == "val":
+            raise InputError("synthetic: has the parts train and test")
         return SyntheticCrowds(self, part)
 
 
 class SyntheticCrowds(Sequence[Crowd]):
     """One part of a synthetic data set. Nothing is kept: an image costs milliseconds to draw."""
 
-    def __init__(self, settings: Synthetic, part: Literal["train", "test"]) -> None:
+    def __init__(self, settings: Synthetic, part: Part) -> None:
         self._settings = settings
         self._part = part
 

@@ -10,6 +10,8 @@ from countguard.models.counter import Counter
 
 PIXELS_A_BATCH = {"cpu": 1 << 18, "cuda": 1 << 23}
 """Images of one size are counted together up to this many pixels: what a processor's cache, a device's memory likes."""
+WHOLE = 1 << 24
+"""Pixels of an image above which it is not turned into numbers of four bytes as a whole."""
 
 
 def count_crowds(counter: Counter, crowds: Sequence[Crowd]) -> Tensor:
@@ -52,7 +54,12 @@ def _keep_freed_memory() -> None:
 
 
 def as_input(images: Tensor) -> Tensor:
-    """Images uint8 [B, 3, H, W] to 0..1 in the memory layout that convolutions like."""
+    """Images uint8 [B, 3, H, W] to 0..1 in the memory layout that convolutions like.
+
+    Those of more than `WHOLE` pixels stay as they are: they are counted in tiles, each of which is converted by itself.
+    """
+    if images.shape[-2] * images.shape[-1] > WHOLE:
+        return images
     return images.to(torch.float32, memory_format=torch.channels_last).div_(255)
 
 

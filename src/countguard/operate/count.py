@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from countguard.csv_text import Field, Number, csv_lines
-from countguard.data.images import list_images, read_image
+from countguard.data.images import read_image
 from countguard.drawings import drawn_files
 from countguard.errors import InputError, RunError, one_line
 from countguard.escaping import rich_text
@@ -38,28 +38,6 @@ class PictureCount:
     look: Look | None = None
 
 
-def find_pictures(paths: Sequence[Path]) -> list[Path]:
-    """Files as they are, folders as the pictures in them (not in folders of theirs), each once.
-
-    Raises:
-        InputError: a path is not there, a folder has no picture, or nothing was given.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            pictures = list_images(path)
-            if not pictures:
-                raise InputError(f"{path}: holds no picture; .jpg, .png and .webp files are counted")
-            found += pictures
-        elif path.exists():
-            found.append(path)
-        else:
-            raise InputError(f"{path}: there is no such file or folder")
-    if not found:
-        raise InputError("images: name at least one picture or folder")
-    return list(dict.fromkeys(found))
-
-
 def count_pictures(
     counter: Counter,
     pictures: Sequence[Path],
@@ -72,7 +50,7 @@ def count_pictures(
 
     Args:
         counter: on any device.
-        pictures: from `find_pictures`.
+        pictures: from `countguard.data.picture_folders.find_pictures`.
         overlays: a folder that gets a density map over each picture, as `NAME-density.png`; made where it is missing.
         skip_bad: go on after pictures that cannot be read, and say why.
         guard: of this counter and its repaired twin, with a threshold; looks at each picture, too.

@@ -7,11 +7,11 @@ import torch
 
 from countguard.data.crowd import Crowd
 from countguard.data.images import read_image
+from countguard.data.picture_folders import find_pictures
 from countguard.data.source import LazyCrowds
 from countguard.errors import InputError
 from countguard.models import load_counter
 from countguard.models.counter import Counter
-from countguard.operate.count import find_pictures
 from countguard.scan.guard import Guard, read_calibration, write_calibration
 
 
@@ -36,7 +36,7 @@ def guard_of(counter: Counter, path: Path, repaired: Path | None, clean: Sequenc
     if not clean:
         return Guard(counter, twin, read_calibration(path, repaired))
     guard = Guard(counter, twin)
-    write_calibration(guard.calibrate(_Pictures(find_pictures(clean))), path, repaired)
+    write_calibration(guard.calibrate(_Pictures(find_pictures(clean).pictures)), path, repaired)
     return guard
 
 

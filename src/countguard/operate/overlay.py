@@ -11,8 +11,6 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms.v2 import functional as transforms
 
-from countguard.drawings import png_info
-
 COLOURS = "inferno"
 LARGEST, SMALLEST = 2048, 512
 """Pictures whose longer side is outside are shrunk or enlarged: an overlay is to be looked at, not measured."""
@@ -20,7 +18,14 @@ _OPAQUE = 0.85
 
 
 def draw_overlay(image: Tensor, density: Tensor, stride: int) -> bytes:
-    """The picture in gray under its density map in colour, with the count in a corner, as PNG.
+    """The picture of `overlay` as PNG."""
+    buffer = io.BytesIO()
+    overlay(image, density, stride).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def overlay(image: Tensor, density: Tensor, stride: int) -> Image.Image:
+    """The picture in gray under its density map in colour, with the count in a corner.
 
     Colours go from nothing to this picture's own peak; the thinner the crowd, the more of the picture shows.
 
@@ -39,9 +44,7 @@ def draw_overlay(image: Tensor, density: Tensor, stride: int) -> bytes:
     drawn = Image.fromarray((gray * (1 - opacity) + colours * opacity).round().astype(np.uint8))
     people, peak = float(density.sum()), float(density.max())
     _write(drawn, f"{people:.1f} people, at most {peak:.2f} in {stride} x {stride} pixels")
-    buffer = io.BytesIO()
-    drawn.save(buffer, format="PNG", pnginfo=png_info())
-    return buffer.getvalue()
+    return drawn
 
 
 def _strength(density: Tensor, stride: int, height: int, width: int, size: list[int]) -> NDArray[np.float32]:

@@ -1,10 +1,12 @@
 """Trains one counter on a data set as it is."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from countguard.data.source import CrowdSplit
+from countguard.data.source import Chosen, CrowdSplit
 from countguard.models import save_counter
 from countguard.models.checkpoint import require_counter_place
+from countguard.models.counter import Counter
 from countguard.studies.crowd_cache import training_and_validation
 from countguard.studies.machine import machine_for
 from countguard.studies.recipe import Recipe
@@ -12,11 +14,16 @@ from countguard.training.callbacks import EpochReport
 from countguard.training.fit import fit
 
 
-def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) -> int:
+def train_counter(
+    recipe: Recipe, out: Path, report: EpochReport | None = None, say: Callable[[Chosen], None] | None = None
+) -> Counter:
     """Trains one counter on a recipe's training crowds as they are, without an attack, and saves it.
 
-    Returns:
-        On how many images it was trained.
+    Args:
+        recipe: of one counter.
+        out: the file.
+        report: hears of each epoch.
+        say: hears which crowds are trained on, before the training.
 
     Raises:
         InputError: crowds or weights are not usable, or `out` cannot be written.
@@ -26,7 +33,13 @@ def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) 
     require_counter_place(out, "--out", weights)
     seed = recipe.seeds[0]
     counter = recipe.model.build(seed)
-    crowds, validation = training_and_validation(_split(recipe), recipe.training)
+    chosen = recipe.data.chosen_training()
+    if say is not None:
+        say(chosen)
+    on_test = recipe.training.select == "best_test_as_published"
+    test = recipe.data.chosen_test().crowds if on_test else []
+    split = CrowdSplit(chosen.crowds, test, recipe.data.validation())
+    crowds, validation = training_and_validation(split, recipe.training)
     counter.prepare(crowds)
     fit(
         counter,
@@ -38,11 +51,4 @@ def train_counter(recipe: Recipe, out: Path, report: EpochReport | None = None) 
         report=report,
     )
     save_counter(counter, out)
-    return len(crowds)
-
-
-def _split(recipe: Recipe) -> CrowdSplit:
-    """All training images; the test images alone where the recipe selects weights on them."""
-    if recipe.training.select == "best_test_as_published":
-        return recipe.data.load()
-    return CrowdSplit(recipe.data.load_training(), [])
+    return counter

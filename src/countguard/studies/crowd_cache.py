@@ -31,7 +31,8 @@ class CrowdCache:
         """
         if self._source != source:
             split = source.load()
-            self._split = CrowdSplit(Resident(split.training), Resident(split.test))
+            validation = None if split.validation is None else Resident(split.validation)
+            self._split = CrowdSplit(Resident(split.training), Resident(split.test), validation)
             self._source, self.skipped = source, split.skipped
         return self._split
 
@@ -49,6 +50,8 @@ def training_and_validation(
     if training.select == "best_test_as_published":
         return split.training, split.test
     if training.select == "best_validation":
+        if split.validation is not None:
+            return split.training, split.validation
         require_training_images(len(split.training), training)
         return split.training[training.validation_images :], split.training[: training.validation_images]
     return split.training, None

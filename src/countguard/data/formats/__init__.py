@@ -1,0 +1,1 @@
+"""Data sets of the field, one file a format; `countguard.data.sources` knows all of them."""

@@ -1,0 +1,278 @@
+"""What `countguard count` does with a film: counts over time, as a table, as CSV, as a curve, and over the film."""
+
+import csv
+import io
+import json
+import math
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from rich.table import Table
+from rich.text import Text
+
+from countguard.csv_text import csv_text
+from countguard.data.film import FilmFrame, Pace, film_frames
+from countguard.errors import InputError, RunError, one_line
+from countguard.explain.density import people_per_cell
+from countguard.models.counter import Counter
+from countguard.operate.overlay import overlay
+from countguard.writing import require_place, write_atomically
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCount:
+    """One frame of a film, counted. What a guard says of a frame belongs here, beside its count.
+
+    Attributes:
+        seconds: since the film's beginning.
+        frame: its number, from 0.
+        count: number of people.
+    """
+
+    seconds: float
+    frame: int
+    count: float
+
+
+@dataclass(frozen=True, slots=True)
+class FilmCounts:
+    """A film, counted.
+
+    Attributes:
+        film: as it was given.
+        counts: in the order of time.
+        problem: why the film breaks off, one line; empty where it does not.
+        files: that were written.
+    """
+
+    film: Path
+    counts: Sequence[FrameCount]
+    problem: str = ""
+    files: Sequence[Path] = ()
+
+
+def count_films(
+    counter: Counter,
+    films: Sequence[Path],
+    pace: Pace,
+    *,
+    out: Path | None = None,
+    overlays: Path | None = None,
+    skip_bad: bool = False,
+) -> Iterator[FilmCounts]:
+    """Counts one film after the other.
+
+    Args:
+        counter: on any device.
+        films: files; two of one name cannot share a folder of results.
+        pace: how far the counted frames are apart.
+        out: a folder that gets NAME-counts.csv, .png and .svg, also of what was counted before an interruption.
+        overlays: a folder that gets the counted frames with their density maps over them, as NAME-density.mp4.
+        skip_bad: what comes before the damage of a film counts, and the films after it are counted.
+
+    Raises:
+        InputError: see `countguard.data.film.film_frames`; the counter gives no finite number.
+        RunError: PyAV is missing, or a file cannot be written.
+    """
+    stems = [film.stem.casefold() for film in films]
+    if (out or overlays) and len(set(stems)) < len(stems):
+        raise InputError("films of one name would share one file of results; count them one by one")
+    if overlays is not None:
+        overlays.mkdir(parents=True, exist_ok=True)
+    for film in films:
+        rows: list[FrameCount] = []
+        problem = ""
+        files: list[Path] = []
+        over = overlays / f"{film.stem}-density.mp4" if overlays is not None else None
+        try:
+            for row in count_film(counter, film, pace, overlay_to=over):
+                rows.append(row)  # one by one: what was counted is kept
+        except InputError as error:
+            if not skip_bad:
+                raise
+            problem = str(error)
+        finally:
+            if out is not None and rows:
+                files = write_film(film, rows, out)
+        if over is not None:
+            files = [*files, over]
+        yield FilmCounts(film, rows, problem, files)
+
+
+def count_film(counter: Counter, film: Path, pace: Pace, *, overlay_to: Path | None = None) -> Iterator[FrameCount]:
+    """Counts frames of a film, one after the other; raises as `count_films`.
+
+    Args:
+        counter: on any device.
+        film: a file.
+        pace: how far the frames are apart.
+        overlay_to: gets the counted frames as a film with their density maps over them; None for none.
+    """
+    with _overlay_film(overlay_to, pace) as overlays:
+        for frame in film_frames(film, pace):
+            yield _look(counter, film, frame, overlays)
+
+
+def _look(counter: Counter, film: Path, frame: FilmFrame, overlays: "_OverlayFilm | None") -> FrameCount:
+    """The one place where a frame is looked at."""
+    density = people_per_cell(counter, frame.image)
+    people = float(density.sum())
+    if not math.isfinite(people):
+        raise InputError(f"{film}: the counter gives {people} people; its weights or settings are damaged")
+    if overlays is not None:
+        overlays.add(overlay(frame.image, density, counter.stride))
+    return FrameCount(frame.seconds, frame.number, people)
+
+
+def films_table(films: Sequence[FilmCounts]) -> Table:
+    """Fewest, mean and most people of each film, for a terminal."""
+    table = Table()
+    table.add_column("film", overflow="fold")
+    for heading in ("frames", "fewest", "mean", "most", "most at"):
+        table.add_column(heading, justify="right")
+    for film in films:
+        name = Text(one_line(str(film.film)))
+        if not film.counts:
+            table.add_row(name, Text("skipped", style="yellow"))
+            continue
+        values = [row.count for row in film.counts]
+        most = max(film.counts, key=lambda row: row.count)
+        numbers = (f"{value:.1f}" for value in (min(values), sum(values) / len(values), most.count))
+        table.add_row(name, f"{len(values)}", *numbers, f"{most.seconds:.1f} s")
+    return table
+
+
+def films_csv(films: Sequence[FilmCounts]) -> str:
+    """The counts of all films as CSV: file, seconds, frame, count. A quote goes before what a sheet would compute."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["file", "seconds", "frame", "count"])
+    for film in films:
+        name = csv_text(str(film.film))
+        writer.writerows([name, f"{row.seconds:.3f}", row.frame, f"{row.count:.3f}"] for row in film.counts)
+    return buffer.getvalue()
+
+
+def films_json(films: Sequence[FilmCounts]) -> str:
+    """The counts as JSON: `{"films": [{"file", "frames": [{"seconds", "frame", "count"}], "problem"}]}`."""
+    found = [
+        {
+            "file": one_line(str(film.film)),
+            "frames": [
+                {"seconds": round(row.seconds, 3), "frame": row.frame, "count": round(row.count, 3)}
+                for row in film.counts
+            ],
+            "problem": film.problem,
+        }
+        for film in films
+    ]
+    return json.dumps({"films": found}, indent=2, ensure_ascii=False)
+
+
+def film_csv(counts: Sequence[FrameCount]) -> str:
+    """The counts over time as CSV: seconds, frame, count."""
+    lines = [f"{row.seconds:.3f},{row.frame},{row.count:.3f}" for row in counts]
+    return "\n".join(["seconds,frame,count", *lines]) + "\n"
+
+
+def draw_curve(film: Path, counts: Sequence[FrameCount]) -> dict[str, bytes]:
+    """The counts over time as a picture, by suffix: PNG and SVG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([row.seconds for row in counts], [row.count for row in counts], linewidth=1.2)
+    axes.set(xlabel="seconds", ylabel="people", ylim=(0, None), title=one_line(film.name)[:80].replace("$", r"\$"))
+    axes.grid(alpha=0.3)
+    drawn: dict[str, bytes] = {}
+    for suffix in (".png", ".svg"):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=suffix[1:], dpi=150, metadata={"Date": None} if suffix == ".svg" else None)
+        drawn[suffix] = buffer.getvalue()
+    return drawn
+
+
+def write_film(film: Path, counts: Sequence[FrameCount], folder: Path) -> list[Path]:
+    """Writes NAME-counts.csv, .png and .svg into a folder, which is made where it is missing; returns the files.
+
+    Raises:
+        RunError: they cannot be written.
+    """
+    files = {folder / f"{film.stem}-counts.csv": film_csv(counts).encode()}
+    if counts:
+        files |= {folder / f"{film.stem}-counts{suffix}": drawn for suffix, drawn in draw_curve(film, counts).items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, content in files.items():
+            write_atomically(path, content)
+    except OSError as error:
+        raise RunError(
+            f"{error.filename or folder}: cannot be written ({error.strerror}); give another --out"
+        ) from error
+    return list(files)
+
+
+class _OverlayFilm:
+    """A film that is written frame by frame; all frames get the size of the first one."""
+
+    def __init__(self, file: Path, rate: Fraction) -> None:
+        import av
+
+        self._container: Any = av.open(str(file), "w", format="mp4")
+        codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+        stream: Any = self._container.add_stream(codec, rate=rate)
+        stream.pix_fmt = "yuv420p"
+        self._stream = stream
+        self._size: tuple[int, int] | None = None
+
+    def add(self, picture: Image.Image) -> None:
+        """Appends a frame."""
+        import av
+
+        if self._size is None:
+            self._size = (picture.width // 2 * 2, picture.height // 2 * 2)
+            self._stream.width, self._stream.height = self._size
+        if picture.size != self._size:
+            picture = picture.resize(self._size)
+        frame: Any = av.VideoFrame
+        for packet in self._stream.encode(frame.from_image(picture)):
+            self._container.mux(packet)
+
+    def close(self) -> None:
+        """Ends the film."""
+        if self._size is not None:
+            for packet in self._stream.encode():
+                self._container.mux(packet)
+        self._container.close()
+
+
+@contextmanager
+def _overlay_film(target: Path | None, pace: Pace) -> Iterator[_OverlayFilm | None]:
+    """A film under another name that gets its own when all is well or the film to count broke off."""
+    if target is None:
+        yield None
+        return
+    require_place(target, "--overlays")
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
+    try:
+        partial.open("xb").close()
+    except OSError as error:
+        raise RunError(f"{target}: the overlay cannot be written ({error.strerror}); give another folder") from error
+    rate = Fraction(1 / pace.seconds).limit_denominator(1000) if pace.seconds else Fraction(25)
+    try:
+        film = _OverlayFilm(partial, min(max(rate, Fraction(1)), Fraction(60)))
+        try:
+            yield film
+        finally:
+            film.close()
+        partial.replace(target)
+    except OSError as error:
+        raise RunError(f"{target}: the overlay cannot be written ({error.strerror}); give another folder") from error
+    finally:
+        partial.unlink(missing_ok=True)
