@@ -5,14 +5,10 @@ import torch
 
 from countguard.attacks.strategies import Minus, Move
 from countguard.attacks.triggers import Blend
-from countguard.data.folder import Folder
-from countguard.data.source import HeldBack
-from countguard.data.synthetic import Synthetic
 from countguard.errors import InputError
 from countguard.metrics.intervals import Interval
 from countguard.models import build_counter
 from countguard.models.counter import Counter
-from countguard.operate.crowds import adjusted, to_measure_on
 from countguard.operate.evaluate import evaluate_counter, evaluation_sentences
 from tiny_crowds import tiny_crowd
 
@@ -53,23 +49,3 @@ def test_sentences_say_what_it_shows_and_what_it_does_not() -> None:
     )
     assert "never attacked is so wrong on 50% of them: the attack adds +23%" in beside
     assert evaluation_sentences(metrics, "blend", None) == []
-
-
-def test_all_images_are_measured_where_there_is_no_test_part(tmp_path: object) -> None:
-    source = Synthetic(train=7, test=3, height=32, width=32, heads=(1, 4))
-    crowds, which = to_measure_on(source)
-    assert (len(crowds), which) == (3, "the 3 test images of synthetic plaza")
-    held = source.model_copy(update={"split": HeldBack(fraction=0.3)})
-    crowds, which = to_measure_on(held)
-    assert (len(crowds), which) == (2, "the 2 images of synthetic plaza that its split holds back")
-
-
-def test_settings_of_the_data_change_it_and_others_are_refused() -> None:
-    source = Synthetic(train=7, test=3)
-    assert adjusted(source, ["data.test=5"], scale=0.5) == source.model_copy(update={"test": 5, "scale": 0.5})
-    assert adjusted(Folder(root="here"), [], skip_bad=True).skip_bad  # type: ignore[attr-defined, arg-type]
-    assert adjusted(source, [], skip_bad=True) == source
-    with pytest.raises(InputError, match=r"training\.epochs=3: has no effect here"):
-        adjusted(source, ["training.epochs=3"])
-    with pytest.raises(InputError, match="--set data: scale: "):
-        adjusted(source, [], scale=9)
