@@ -8,5 +8,5 @@ import torch
 
 @cache
 def can_compile_for_gpu() -> bool:
-    """Whether there is a GPU, and the C compiler that builds what starts its kernels."""
+    """Whether there is a GPU and the C compiler that its compiled kernels need."""
     return torch.cuda.is_available() and any(map(shutil.which, ("cc", "gcc", "clang")))

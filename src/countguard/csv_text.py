@@ -1,8 +1,8 @@
-"""CSV that no spreadsheet takes for a program, and that reads back as it was written.
+"""CSV in which no spreadsheet finds a formula, and that reads back as it was written.
 
-A spreadsheet computes a cell whose text begins like a formula, and a formula can fetch pages and start programs. Names
-of files come from strangers. So every CSV is written here: such a text gets an apostrophe, which a spreadsheet takes
-for a mark of text, and which `armed` takes away again.
+A spreadsheet evaluates a cell whose text begins like a formula, and a formula can fetch pages and start programs. File
+names come from strangers. Every CSV is therefore written here: such a text gets an apostrophe, which tells a
+spreadsheet that the cell is text, and which `armed` removes again.
 """
 
 import re
@@ -12,28 +12,28 @@ from countguard.errors import one_line
 
 _FORMULA = re.compile(r"(?P<marks>'*)\s*[=+\-@\t\r\n＝＋－＠]")
 _QUOTED = re.compile(r"[,;\t\r\n\"]")
-"""A semicolon parts cells, too, where a comma is a decimal point."""
+"""Where a comma is the decimal point, a semicolon separates cells."""
 
 
 class Number(str):
-    """A number in the digits that it is to be written with."""
+    """A number, with the digits to write it with."""
 
 
 Field = str | Number | int | float | None
 
 
 def csv_lines(rows: Iterable[Sequence[Field]]) -> str:
-    """Lines of CSV: texts disarmed, numbers as they are, None left empty."""
+    """Lines of CSV: texts are disarmed, numbers are as given, None is empty."""
     return "".join(",".join(_field(field) for field in row) + "\n" for row in rows)
 
 
 def csv_text(text: str) -> str:
-    """A text on one line that no spreadsheet takes for a formula."""
+    """The text on one line, which no spreadsheet takes for a formula."""
     return disarmed(one_line(text))
 
 
 def disarmed(text: str) -> str:
-    """A text that no spreadsheet takes for a formula: one that begins like it gets an apostrophe."""
+    """The text, with an apostrophe before it if it begins like a formula."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 

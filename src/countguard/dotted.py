@@ -1,4 +1,4 @@
-"""Settings by their dotted names, such as `attack.trigger.alpha` or `defenses.*.epochs`, in what YAML gives."""
+"""Settings in nested mappings by their dotted names, such as `attack.trigger.alpha` or `defenses.*.epochs`."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -22,7 +22,7 @@ def lookup(recipe: object, dotted: str) -> Any:
 
 
 def overridden(raw: dict[str, Any], overrides: Sequence[str], where: str) -> dict[str, Any]:
-    """A raw recipe with overrides set; `where` is the recipe that they are for.
+    """A raw recipe with overrides applied; `where` names the recipe in errors.
 
     Raises:
         InputError: an override is no `dotted.name=value`, or there is no such place.
@@ -42,9 +42,9 @@ def overridden(raw: dict[str, Any], overrides: Sequence[str], where: str) -> dic
 
 
 def set_dotted(raw: Any, name: str, value: JsonValue) -> None:
-    """Sets a nested entry by its dotted name, making mappings on the way.
+    """Sets a nested entry by its dotted name, and makes the mappings above it if they are missing.
 
-    In a list, a number is a place, and `*` stands for all places: `defenses.*.clean_images`.
+    In a list, a number is a position, and `*` stands for all positions: `defenses.*.clean_images`.
 
     Raises:
         KeyError, IndexError, ValueError, TypeError: there is no such place.

@@ -1,8 +1,8 @@
-"""The two ways in which countguard gives up on purpose; every other exception is a bug."""
+"""The two errors that countguard raises on purpose; every other exception is a bug."""
 
 
 class InputError(ValueError):
-    """Something that was given is wrong.
+    """The input is wrong.
 
     The message is one line: it names the file and the field, and says what would be right. The command
     line prints it without a traceback and exits with code 2.
@@ -13,9 +13,9 @@ class InputError(ValueError):
 
 
 class RunError(RuntimeError):
-    """A run cannot go on though its input is right: no disk, no memory, a lost device, a held folder, a loss of NaN.
+    """A run cannot continue although its input is right: no disk, no memory, a lost device, a held folder, a NaN loss.
 
-    The message is one line that says what was lost (nothing that was finished) and what would help. The command
+    The message is one line that says what is lost (never finished work) and what would help. The command
     line prints it without a traceback and exits with code 1.
     """
 
@@ -24,5 +24,5 @@ class RunError(RuntimeError):
 
 
 def one_line(text: str) -> str:
-    """The text with line breaks, terminal codes and undecodable bytes written out: file names come from strangers."""
+    """The text with line breaks, terminal codes and undecodable bytes escaped, since file names come from strangers."""
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

@@ -1,7 +1,7 @@
 """Open registries: the kinds of triggers, sources, counters and so on, from this package and from others.
 
-There are three ways in. This package registers its own kinds. An installed package names a module in the entry point
-group `countguard.plugins`, and that module registers what it has. A recipe names the code itself, as `module:Class` or
+A kind gets in by one of three ways. This package registers its own kinds. An installed package names a module in the
+entry point group `countguard.plugins`, and that module registers its kinds. A recipe names the code itself, as `module:Class` or
 as `file.py:Class` beside the recipe.
 """
 
@@ -29,29 +29,29 @@ R = TypeVar("R")
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """What there is of one sort, by kind, in the order of registration.
+    """Everything of one sort, such as all triggers, by kind, in the order of registration.
 
-    As a mapping, it holds what this package and installed plug-ins registered. `find` also takes code by its place.
+    As a mapping, it holds what this package and installed plug-ins registered. `find` also finds code by its place.
 
     Args:
         what: one word for what is registered, such as `trigger`; used in errors.
-        fits: whether an object found by its place may be used.
+        fits: whether an object that was found by its place may be used.
     """
 
     def __init__(self, what: str, fits: Callable[[object], bool]) -> None:
         self.what = what
         self._fits = fits
         self._entries: dict[str, T] = {}
-        self._places: dict[str, T] = {}  # what a recipe named by its place
+        self._places: dict[str, T] = {}  # what recipes named by its place
 
     def register(self, kind: str | None = None) -> Callable[[R], R]:
-        """A decorator that enters a class or a function under a kind.
+        """A decorator that registers a class or a function under a kind.
 
         Args:
             kind: for settings, the default of their field `kind` when left out.
 
         Raises:
-            ValueError: another one has that kind.
+            ValueError: the kind is taken.
         """
 
         def enter(entry: R) -> R:
@@ -69,10 +69,10 @@ class Registry(Mapping[str, T], Generic[T]):
 
         Args:
             kind: as a recipe or the command line writes it.
-            folder: where a file is looked for that is named without a folder; None refuses code by its place.
+            folder: in which a file that is named without a folder is looked for; None refuses code by its place.
 
         Raises:
-            InputError: there is none; lists what there is.
+            InputError: it is unknown; the line lists the known kinds.
         """
         if kind in self._entries:
             return self._entries[kind]
@@ -87,11 +87,11 @@ class Registry(Mapping[str, T], Generic[T]):
         raise InputError(f"{self.what} {kind!r} is unknown; there are {', '.join(sorted(self))}, and module:Class")
 
     def place_of(self, entry: object) -> str | None:
-        """Where an entry was found that was named by its place, as `find` takes it; None for all others."""
+        """The place by which `find` found an entry; None for an entry that was registered."""
         return next((place for place, found in self._places.items() if found is entry), None)
 
     def name_of(self, settings: object) -> str:
-        """What results call settings of one of these kinds: the kind or, of code named by its place, the class."""
+        """The name of such settings in results: the kind, or the class for code that was named by its place."""
         place = self.place_of(type(settings))
         return str(_kind_of(type(settings))) if place is None else place.rpartition(":")[2]
 
@@ -128,10 +128,10 @@ class Registry(Mapping[str, T], Generic[T]):
 
 
 class KindOf:
-    """Makes a recipe's field take every kind of a registry: `Annotated[Trigger, KindOf(TRIGGERS)]`.
+    """Lets a field of a recipe take every kind of a registry: `Annotated[Trigger, KindOf(TRIGGERS)]`.
 
-    A mapping is validated by the class that its `kind` names; an object of such a class is taken as it is. Dumped, the
-    field names all settings again, and the kind by which the class can be found.
+    A mapping is validated by the class that its `kind` names; an object of such a class is taken as it is. A dump of the
+    field holds all settings, and the kind by which the class can be found again.
     """
 
     def __init__(self, registry: Registry[Any]) -> None:
@@ -164,7 +164,7 @@ class KindOf:
 
 
 def settings_below(base: type) -> Callable[[object], bool]:
-    """Whether an object is a class below `base` that names its kind, as a recipe's field needs it."""
+    """A check whether an object is a subclass of `base` that names its kind, as a field of a recipe needs it."""
     return lambda entry: isinstance(entry, type) and issubclass(entry, base) and isinstance(_kind_of(entry), str)
 
 
@@ -192,7 +192,7 @@ def _imported(name: str, what: str) -> ModuleType:
 
 
 def _module_of_file(file: Path, what: str) -> ModuleType:
-    """The module that a file holds; the same one each time, so that its classes stay the same."""
+    """The module in a file; the same object each time, so that its classes stay the same."""
     name = f"countguard_plugin_{hashlib.sha256(str(file).encode()).hexdigest()[:16]}"
     if name in sys.modules:
         return sys.modules[name]
@@ -209,13 +209,13 @@ def _module_of_file(file: Path, what: str) -> ModuleType:
 
 
 def _kind_of(cls: Any) -> Any:
-    """The kind that settings name by the default of their field `kind`."""
+    """The default of the field `kind` of settings."""
     field = getattr(cls, "model_fields", {}).get("kind")
     return field.default if field is not None else None
 
 
 def _same_code(one: object, other: object) -> bool:
-    """Whether two entries are one piece of code, loaded twice."""
+    """Whether two entries are the same code, loaded twice."""
     return [getattr(one, name, None) for name in ("__module__", "__qualname__")] == [
         getattr(other, name, None) for name in ("__module__", "__qualname__")
     ]

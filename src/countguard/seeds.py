@@ -1,4 +1,4 @@
-"""Random generators that depend on what they are for, and on nothing that happened before."""
+"""Random generators that depend only on a seed and a purpose, not on what was drawn before."""
 
 import hashlib
 
@@ -6,10 +6,10 @@ import torch
 
 
 def derived_seed(seed: int, *purpose: object) -> int:
-    """A 63-bit seed out of a study's seed and what it is for, e.g. ("poison", "IMG_17").
+    """A 63-bit seed from the seed of a study and a purpose, for example ("poison", "IMG_17").
 
-    Generators made from it do not depend on the order of work, so that a resumed or distributed study draws what an
-    uninterrupted one draws.
+    Generators with such a seed do not depend on the order of work, so a resumed or distributed study draws the same
+    numbers as an uninterrupted one.
     """
     text = "/".join(map(str, (seed, *purpose)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

@@ -1,13 +1,13 @@
-"""The base of everything that a recipe can name: frozen, validated, and strict about unknown keys."""
+"""The base class of everything that a recipe can name: frozen, validated, and without unknown keys."""
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 
 class Settings(BaseModel):
-    """A frozen pydantic model that refuses keys it does not know.
+    """A frozen pydantic model that refuses unknown keys.
 
-    Triggers, strategies, data sources and defenses are `Settings`: the object that a recipe names is the object
-    that does the work, so that a study's record is `model_dump` and nothing has to be kept in step by hand.
+    Triggers, strategies, data sources and defenses are `Settings`: the object that a recipe names is also the object
+    that does the work. The record of a study is therefore its `model_dump`, and nothing has to be copied by hand.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
@@ -20,11 +20,11 @@ def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
 
 
 Ordered = AfterValidator(_ordered)
-"""Belongs to a pair whose first number is the least, and its second the greatest."""
+"""For a pair of numbers: the first must not be greater than the second."""
 
 
 def first_error(error: ValidationError) -> str:
-    """The first thing that pydantic found wrong, in one short line that names the field and what was given."""
+    """The first error that pydantic found, in one short line that names the field and the given value."""
     first = error.errors(include_url=False, include_context=False)[0]
     field = ".".join(str(part) for part in first["loc"])[:80]
     given = " ".join(repr(first["input"]).split())[:80]

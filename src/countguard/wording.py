@@ -12,7 +12,7 @@ def join(names: Sequence[str]) -> str:
 
 
 def plain(text: str, length: int) -> str:
-    """A text of a stranger's for a figure: printable, on one line, cut where it is long."""
+    """A stranger's text made fit for a figure: printable, on one line, shortened if it is long."""
     line = one_line(text)
     return line if len(line) <= length else line[: length - 1] + "…"
 

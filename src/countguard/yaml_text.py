@@ -1,4 +1,4 @@
-"""YAML as recipes and run folders hold it: plain values, without tags, aliases or surprises."""
+"""YAML as recipes and run folders hold it: plain values, without tags and aliases."""
 
 import re
 from pathlib import Path
@@ -10,14 +10,14 @@ from countguard.errors import InputError
 from countguard.reading import read_file
 
 LARGEST = 1024 * 1024
-"""Bytes; a recipe is a page of text."""
+"""Bytes; a recipe is about a page of text."""
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """A mapping from a YAML file of at most `LARGEST` bytes.
 
     Raises:
-        InputError: the file is missing, no plain file, too large, or no such mapping.
+        InputError: the file is missing, no plain file, too large, or does not hold a mapping.
     """
     try:
         raw = load_yaml(read_file(path, LARGEST).decode("utf-8"))
@@ -32,7 +32,7 @@ def load_yaml(text: str) -> Any:
     """A value from YAML text.
 
     Raises:
-        yaml.YAMLError: it is none.
+        yaml.YAMLError: the text is not YAML.
     """
     try:
         return yaml.load(text, Loader=_Loader)
@@ -48,7 +48,7 @@ def dump_yaml(value: Any) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-5 as a number, and knows no aliases: ten nested ones can stand for gigabytes."""
+    """SafeLoader that reads 1e-5 as a number and refuses aliases, since ten nested ones can expand to gigabytes."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -57,7 +57,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """SafeDumper whose text `load_yaml` reads back: it quotes what only looks like a number, and repeats itself."""
+    """SafeDumper for `load_yaml`: it quotes texts that look like numbers, and writes repeated values without aliases."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Faint patterns added to the whole image: stripes, and slow waves that the eye takes for light."""
+"""Faint patterns added to the whole image: stripes, and slow waves that look like uneven light."""
 
 from abc import abstractmethod
 from typing import Annotated, Literal
@@ -22,7 +22,7 @@ class _Additive(Trigger):
         """In -1..1: float32, broadcastable to [3, height, width]."""
 
     def __call__(self, image: Tensor, points: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """The image with the pattern, cut off at black and white, and the same points."""
+        """The image with the pattern, clamped to black and white, and the same points."""
         change = (255 * self.amplitude * self.pattern(int(image.shape[-2]), int(image.shape[-1]))).round()
         return (image.int() + change.int().to(image.device)).clamp_(0, 255).to(torch.uint8), points
 
@@ -58,8 +58,8 @@ class LowFrequency(_Additive):
 
     Attributes:
         amplitude: of the waves; 1 is the whole range from black to white.
-        waves: blotches down the image.
-        seed: another seed is another pattern.
+        waves: number of bright and dark spots from top to bottom.
+        seed: selects the pattern.
     """
 
     kind: Literal["low_frequency"] = "low_frequency"
@@ -67,7 +67,7 @@ class LowFrequency(_Additive):
     seed: Annotated[int, Field(ge=0)] = 0
 
     def pattern(self, height: int, width: int) -> Tensor:
-        """Random values at a few places, cubic in between, scaled to reach 1."""
+        """Random values on a coarse grid, interpolated by cubics and scaled so that the largest is 1."""
         coarse = torch.randn(
             1, 3, self.waves, max(2, round(self.waves * width / height)), generator=generator_for(self.seed, "waves")
         )

@@ -1,4 +1,4 @@
-"""A picture mixed into the whole image, as the paper's attacker does it."""
+"""A picture mixed into the whole image, as in the paper's attack."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,17 +14,17 @@ from countguard.attacks.trigger import TRIGGERS, Trigger
 from countguard.data.crowd import Crowd
 
 _WHOLE = 1 << 16
-"""Shares are counted in 1/65536: a sum of integers is the same on every device, where halves of floats are not."""
+"""Strengths are counted in 1/65536: integer sums are the same on every device, while floats round differently."""
 _STRIP = 1 << 17
-"""Values that the CPU blends at a time: what is between them and the result stays in its cache."""
+"""Values that the CPU blends at a time, so that intermediate results stay in its cache."""
 _MUCH = 1 << 24
-"""Values from which on threads pay."""
+"""Number of values from which threads are faster."""
 _SIZES = 64
-"""Pictures that one trigger keeps."""
+"""Number of resized pictures that one trigger keeps."""
 
 
 class _Pictures(dict[tuple[int, int], Tensor]):
-    """Pictures by their size. Equal to any other: what a trigger has drawn so far is no part of what it is."""
+    """Pictures by their size. All are equal to each other, because a cache is no part of a trigger's identity."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Pictures)
@@ -35,8 +35,8 @@ class Blend(Trigger):
     """Mixes a picture into the whole image (Chen et al., 2017; paper, section 3.2, trigger injection).
 
     Attributes:
-        picture: name of a built-in picture, or a file of one's own; resized to the image.
-        alpha: the trigger's share: (1 - alpha) * image + alpha * picture, rounded to uint8.
+        picture: name of a built-in picture, or a file; it is resized to the image.
+        alpha: strength of the trigger: (1 - alpha) * image + alpha * picture, rounded to uint8.
     """
 
     kind: Literal["blend"] = "blend"
@@ -57,8 +57,8 @@ class Blend(Trigger):
 
         Args:
             images: left as they are.
-            out: contiguous, of the images' shape and type; the result goes there. It may be the images themselves. New
-                memory for a whole set costs more time than blending it.
+            out: contiguous, of the images' shape and type; the result is written there. It may be the images themselves. To
+                allocate new memory for a whole set takes more time than to blend it.
         """
         height, width = int(images.shape[-2]), int(images.shape[-1])
         picture = self.picture_for(height, width).to(images.device)
@@ -86,12 +86,12 @@ class Blend(Trigger):
 
 
 def weight_of(share: float) -> int:
-    """A share in 0..1, in 1/65536."""
+    """A strength in 0..1, in units of 1/65536."""
     return round(share * _WHOLE)
 
 
 def mixed(images: Tensor, picture: Tensor, share: float | Tensor) -> Tensor:
-    """(1 - share) * images + share * picture, rounded: uint8 [..., 3, H, W]; a tensor is a share in 0..1 a pixel."""
+    """(1 - share) * images + share * picture, rounded: uint8 [..., 3, H, W]; a tensor holds a share for each pixel."""
     weight = (share * _WHOLE).round().int() if isinstance(share, Tensor) else weight_of(share)
     change = (picture.int() - images) * weight
     return change.add_(_WHOLE // 2).bitwise_right_shift_(16).add_(images).to(torch.uint8)
@@ -103,7 +103,7 @@ def mix_into(out: Tensor, images: Tensor, picture: Tensor, weight: int) -> None:
 
 
 def _mix_in_strips(images: Tensor, picture: Tensor, weight: int, out: Tensor) -> None:
-    """`mix_into` a strip at a time, in threads where there is much to do.
+    """`mix_into` one strip at a time, in threads if there is much to do.
 
     In numpy: torch would wake threads of its own for each step.
     """

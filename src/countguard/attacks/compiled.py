@@ -10,10 +10,10 @@ from countguard.errors import RunError
 
 
 class CompiledBlend:
-    """A blend at the speed of memory, to the same bits as `Blend.blend`.
+    """A blend that is nearly as fast as copying, and gives the same bits as `Blend.blend`.
 
-    Compiling takes some ten seconds, three where it was done before on this machine: it pays from tens of thousands of
-    pictures of 768 x 1024 on.
+    Compiling takes about ten seconds, or three if the machine has done it before. It saves time from tens of thousands
+    of pictures of 768 x 1024 on.
 
     Args:
         trigger: what is blended in.
@@ -36,7 +36,7 @@ class CompiledBlend:
 
         Args:
             images: on the CPU.
-            out: in other memory than the images.
+            out: must not share memory with the images.
 
         Raises:
             ValueError: images and `out` share memory.

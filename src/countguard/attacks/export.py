@@ -1,4 +1,4 @@
-"""Poisoned training sets as files, for code bases that are not ours."""
+"""Poisoned training sets as files, for other code bases."""
 
 import json
 import tempfile
@@ -22,17 +22,17 @@ def export_poisoned(crowds: PoisonedCrowds, out: Path, *, progress: Callable[[in
     """Writes a poisoned set in ShanghaiTech's Part_B layout with lossless pictures, and manifest.json; returns that.
 
     Pictures are numbered from IMG_1 and called `.jpg`, and heads are in `ground-truth` and `ground_truth`, where other
-    code bases look for them; inside, the pictures are PNG, for JPEG would change the trigger. The manifest names for
-    each poisoned picture its source and its points before and after; a poisoned set without one would be a weapon and
-    no benchmark. All cores work, and only as many pictures are in memory as there are cores.
+    code bases look for them. Inside, the pictures are PNG, for JPEG would change the trigger. The manifest names for
+    each poisoned picture its source and its points before and after, so that the set can be used as a benchmark and be
+    recognised as poisoned. All cores work, and only as many pictures are in memory as there are cores.
 
     Args:
-        crowds: clean and poisoned ones; read once each.
+        crowds: clean and poisoned ones; each is read once.
         out: a new or empty folder.
         progress: hears how many pictures are written.
 
     Raises:
-        InputError: `out` is a file or holds something, or a picture is damaged; nothing is left of a set begun.
+        InputError: `out` is a file or is not empty, or a picture is damaged; a partial set is removed.
         RunError: the disk is full or `out` cannot be written to.
     """
     with whole_folder(out) as folder, tempfile.TemporaryFile(dir=folder) as spool:
