@@ -34,8 +34,9 @@ def overridden(raw: dict[str, Any], overrides: Sequence[str], where: str) -> dic
             raise InputError(f"--set {override}: write it as dotted.name=value")
         try:
             set_dotted(raw, name.strip(), load_yaml(value))
-        except yaml.YAMLError:
-            raise InputError(f"--set {override}: {value!r} is no YAML value") from None
+        except yaml.YAMLError as error:
+            why = " ".join(str(error).split())[:160]
+            raise InputError(f"--set {override}: {value!r} is no YAML value ({why})") from None
         except (KeyError, IndexError, ValueError, TypeError):
             raise InputError(f"--set {override}: {where} has no place called {name.strip() or 'nothing'}") from None
     return raw

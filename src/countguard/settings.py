@@ -1,6 +1,11 @@
 """The base class of everything that a recipe can name: frozen, validated, and without unknown keys."""
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from typing import Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
+
+LARGEST = 2**63 - 1
+"""Of whole numbers: torch and NumPy hold no larger ones."""
 
 
 class Settings(BaseModel):
@@ -11,6 +16,13 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _numbers_that_fit(self) -> Self:
+        for name, value in self:
+            if isinstance(value, int) and abs(value) > LARGEST:
+                raise ValueError(f"{name}: at most {LARGEST:,}")
+        return self
 
 
 def _ordered(pair: tuple[float, float]) -> tuple[float, float]:

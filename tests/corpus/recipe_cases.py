@@ -10,8 +10,9 @@ from rich.console import Console
 from corpus.case import Case
 from countguard.dotted import set_dotted
 from countguard.models import build_counter, save_counter
-from countguard.studies.resolve import dump_yaml, find_recipe, read_recipe
+from countguard.studies.resolve import find_recipe, read_recipe
 from countguard.studies.run import run_study
+from countguard.yaml_text import dump_yaml
 
 Make = Callable[[Path], Path]
 NAME = "study.yaml"
@@ -107,6 +108,18 @@ _CASES: dict[str, tuple[Make, str]] = {
     "tag_of_its_own": (_text("name: !tiny tiny\n"), "is no YAML"),
     "date_that_is_none": (_text("name: 2020-13-45\n"), "is no YAML"),
     "digits": (_text("name: tiny\nseeds: [" + "9" * 5000 + "]\n"), "is no YAML"),
+    "number_of_base_60": (_text("name: tiny\ntraining: {lr: 1:1:1.5}\n"), "training.lr: 1:1:1.5 should be a decimal"),
+    "number_of_base_60_whole": (_text("name: tiny\nseeds: [0, 1:30]\n"), "seeds.1: 1:30 should be a decimal number"),
+    "number_of_base_16": (_text("seeds: [0x" + "f" * 200_000 + "]\n"), "seeds.0: 0xfff"),
+    "number_of_base_8": (_text("training: {epochs: 010}\n"), "training.epochs: 010 should be a decimal number"),
+    "number_of_base_2": (_text("training: {epochs: 0b1}\n"), "training.epochs: 0b1 should be a decimal number"),
+    "number_of_base_2_set": (_set("training.epochs=0b1"), "training.epochs=0b1"),
+    "number_of_24_digits": (
+        _changed("data.split", {"kind": "held_back", "seed": 10**23}),
+        "split.held_back: seed: at most 9,223,372,036,854,775,807",
+    ),
+    "name_twice": (_text("name: tiny\ntraining: {epochs: 5, lr: 1, epochs: 50}\n"), "training.epochs: stands twice"),
+    "tag_of_yaml": (_text("name: !!str tiny\nseeds: !!set {1}\n"), "tags are not allowed"),
     "aliases": (_text(_BOMB), "aliases are not allowed"),
     "alias_of_itself": (_text("a: &a [*a]\n"), "aliases are not allowed"),
     "nested_deep": (_text(lambda: "a: " + "[" * 100_000), "nested too deep"),
