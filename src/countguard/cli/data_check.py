@@ -32,4 +32,4 @@ def show_data_report(report: DataReport) -> None:
         for line in lines:
             console.print(rich_text(heading + line), soft_wrap=True)
     if report.problems:
-        console.print(f"{len(report.problems)} problems", highlight=False)
+        console.print("1 problem" if len(report.problems) == 1 else f"{len(report.problems)} problems", highlight=False)

@@ -242,7 +242,8 @@ def _deep(looks: Mapping[Part, Sequence[_Look]]) -> list[str]:
             if look.bits is not None and look.bits < 16:
                 by_bits.setdefault(look.bits, []).append(look.image.path.name)
     return [
-        f"{_pictures(len(names))} of 16 bits and use {bits}: {some(names)}; they are scaled by what they use"
+        f"{_pictures(len(names))} of 16 bits and {_verb(names, 'uses', 'use')} {bits}: {some(names)}; "
+        f"{_verb(names, 'it is', 'they are')} scaled by what {_verb(names, 'it uses', 'they use')}"
         for bits, names in sorted(by_bits.items())
     ]
 
@@ -278,8 +279,13 @@ def _left_out(source: FileSource, surveys: Mapping[Part, Survey]) -> list[str]:
         lines.append(f"{_pictures(len(pictures), 'left out')}: {some(names, 10)}")
     if others:
         counts = [f"{number} {suffix}" for suffix, number in others.most_common()]
-        lines.append(f"{others.total()} other files are not read: {some(counts, 10)}")
+        files = "other file is" if others.total() == 1 else "other files are"
+        lines.append(f"{others.total()} {files} not read: {some(counts, 10)}")
     return lines
+
+
+def _verb(names: Sequence[str], one: str, more: str) -> str:
+    return one if len(names) == 1 else more
 
 
 def _pictures(number: int, rest: str = "") -> str:

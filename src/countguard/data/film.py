@@ -4,6 +4,7 @@ A film comes from strangers: only containers that hold their own pictures are op
 so that no playlist leads to another file or to the network.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,7 +81,7 @@ def film_frames(path: Path, pace: Pace) -> Iterator[FilmFrame]:
     """
     with _opened(path) as (container, stream):
         _require_size(path, stream.codec_context.width, stream.codec_context.height)
-        due, number = 0.0, -1
+        due, number = 0, -1
         first: float | None = None
         for frame in _decoded(path, container, stream):
             number += 1
@@ -91,9 +92,10 @@ def film_frames(path: Path, pace: Pace) -> Iterator[FilmFrame]:
                 if number % pace.frames:
                     continue
             elif pace.seconds is not None:
-                if seconds + 1e-6 < due:
+                step = math.floor(seconds / pace.seconds + 1e-6)  # 1.2 / 0.4 is less than 3
+                if step < due:
                     continue
-                due = (seconds // pace.seconds + 1) * pace.seconds if seconds >= due else due
+                due = step + 1
             _require_size(path, frame.width, frame.height)
             yield FilmFrame(number, seconds, _upright(frame))
 

@@ -63,7 +63,7 @@ class ShanghaiTech(FileSource):
             raise InputError(f"{self.root}: is part {named}; data.part should say so, it says {self.part}")
         if truth_folder(root) is not None:
             return {"train": root}
-        folder = root if part_folders(root) or self.part is None else self._find(root)
+        folder = root if named is not None or self.part is None or part_folders(root) else self._find(root)
         found = part_folders(folder)
         if not found:
             there = ", ".join(path.name for path in subfolders(folder)) or "no folder"

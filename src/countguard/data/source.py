@@ -74,7 +74,7 @@ class Chosen:
     def said(self, purpose: str) -> str:
         """One line: how many images were used for what, and how many bad ones were left out."""
         skipped = len(self.crowds.skipped) if isinstance(self.crowds, LazyCrowds) else 0
-        left_out = f"; {skipped} bad ones left out" if skipped else ""
+        left_out = f"; {skipped} bad {'one' if skipped == 1 else 'ones'} left out" if skipped else ""
         return f"{purpose}: {len(self.crowds)} images ({self.which}){left_out}"
 
 

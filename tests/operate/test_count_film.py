@@ -1,0 +1,107 @@
+"""Counts over time: CSV, curve and overlay; what was counted is kept."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from countguard.cli import app
+from countguard.data.film import Pace, film_frames
+from countguard.errors import InputError
+from countguard.models import build_counter, save_counter
+from countguard.models.counter import Counter
+from countguard.models.counting import as_input
+from countguard.operate.count_film import count_films, films_csv, films_json
+
+av = pytest.importorskip("av", reason="films need the extra video")
+
+
+@pytest.fixture(scope="module")
+def lite() -> Counter:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return build_counter("lite")
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of noise."""
+    path = tmp_path_factory.mktemp("film") / "walk.mp4"
+    generator = torch.Generator().manual_seed(0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(20):
+            noise = torch.randint(0, 256, (48, 64, 3), dtype=torch.uint8, generator=generator).numpy()
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def test_each_frame_is_counted_as_the_counter_counts_it(lite: Counter, film: Path, tmp_path: Path) -> None:
+    (counted,) = count_films(lite, [film], Pace(seconds=0.5), out=tmp_path / "out", overlays=tmp_path / "over")
+    frames = list(film_frames(film, Pace(seconds=0.5)))
+    assert [row.frame for row in counted.counts] == [0, 5, 10, 15]
+    expected = lite.count(as_input(torch.stack([frame.image for frame in frames]))).tolist()
+    assert [row.count for row in counted.counts] == pytest.approx(expected, rel=1e-4)
+    assert sorted(path.name for path in counted.files) == [
+        "walk-counts.csv",
+        "walk-counts.png",
+        "walk-counts.svg",
+        "walk-density.mp4",
+    ]
+    with (tmp_path / "out/walk-counts.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(float(row["seconds"]), int(row["frame"])) for row in rows] == [(0.0, 0), (0.5, 5), (1.0, 10), (1.5, 15)]
+    overlay = list(film_frames(tmp_path / "over/walk-density.mp4", Pace(frames=1)))
+    assert len(overlay) == 4
+    assert [path.name for path in (tmp_path / "over").iterdir()] == ["walk-density.mp4"]
+
+
+def test_what_was_counted_before_an_interruption_is_kept(lite: Counter, film: Path, tmp_path: Path) -> None:
+    class Tired(Counter):
+        stride = 8
+        seen = 0
+
+        def explained_layer(self) -> torch.nn.Module:
+            return self
+
+        def density(self, normalised: torch.Tensor) -> torch.Tensor:
+            Tired.seen += 1
+            if Tired.seen > 3:
+                raise KeyboardInterrupt
+            return torch.ones(1, 1, normalised.shape[-2] // 8, normalised.shape[-1] // 8)
+
+    with pytest.raises(KeyboardInterrupt):
+        list(count_films(Tired(), [film], Pace(frames=1), out=tmp_path / "out", overlays=tmp_path / "over"))
+    assert len((tmp_path / "out/walk-counts.csv").read_text().splitlines()) == 4
+    assert list((tmp_path / "over").iterdir()) == []
+
+
+def test_films_of_one_name_and_bad_ones_are_named(lite: Counter, film: Path, tmp_path: Path) -> None:
+    (tmp_path / "walk.mp4").write_bytes(b"no film")
+    with pytest.raises(InputError, match="one name"):
+        list(count_films(lite, [film, tmp_path / "walk.mp4"], Pace(seconds=1), out=tmp_path / "out"))
+    rows = list(count_films(lite, [tmp_path / "walk.mp4", film], Pace(seconds=1), skip_bad=True))
+    assert [len(row.counts) for row in rows] == [0, 2]
+    assert "is no film that is read" in rows[0].problem
+    assert [row["frame"] for row in csv.DictReader(io.StringIO(films_csv(rows)))] == ["0", "10"]
+    assert [len(entry["frames"]) for entry in json.loads(films_json(rows))["films"]] == [0, 2]
+
+
+def test_the_command_line_counts_films(lite: Counter, film: Path, tmp_path: Path) -> None:
+    save_counter(lite, tmp_path / "lite.safetensors")
+    arguments = ["count", str(tmp_path / "lite.safetensors"), str(film), "--every", "1s", "--format", "csv"]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert [line.split(",")[1:3] for line in result.stdout.splitlines()] == [
+        ["seconds", "frame"],
+        ["0.000", "0"],
+        ["1.000", "10"],
+    ]
+    with pytest.raises(InputError, match="pictures or films"):
+        CliRunner().invoke(app, [*arguments, str(tmp_path)], catch_exceptions=False)
