@@ -70,7 +70,10 @@ Images = Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Picture
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Name and count bad pictures, and go on.")]
 Seed = Annotated[int, typer.Option(help="Of every random choice.")]
 Devices = Annotated[int | None, typer.Option(help="How many devices train one counter together (DDP).", min=1)]
-CounterFile = Annotated[Path, typer.Argument(metavar="COUNTER", help="A counter's .safetensors file.")]
+CounterFile = Annotated[
+    Path,
+    typer.Argument(metavar="COUNTER", help="A counter's .safetensors or .onnx file, also as hf://owner/repo/file."),
+]
 CounterOut = Annotated[Path, typer.Option("--out", help="The .safetensors file to write.")]
 
 
@@ -463,6 +466,25 @@ def export(
 
     written = export_onnx(load_counter(counter), out, uint8=uint8)
     typer.echo(f"counter: {out} ({written.size:,} bytes; counts differ by {written.difference:.1e} at most)")
+
+
+@app.command(epilog="Example: countguard push repaired.safetensors me/repaired-counter --private")
+def push(
+    counter: CounterFile,
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="A repository; made where it is missing.")],
+    notes: Annotated[str, typer.Option(help="What readers should know: data, licence, purpose.")] = "",
+    run_card: Annotated[
+        Path | None, typer.Option("--card", metavar="CARD", help="A run's card.json, whose metrics are shown.")
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Make the repository a private one.")] = False,
+) -> None:
+    """Put a counter with a card that says what it is on the Hugging Face hub, with the login that the hub keeps."""
+    from countguard.models.push import push as push_counter
+    from countguard.runs.card import Card
+
+    facts = {} if run_card is None else Card.read(run_card).model_dump(mode="json")
+    pushed = push_counter(counter, repo, notes=notes, private=private, facts=facts)
+    typer.echo(f"counter: {pushed.address}\nrevision: {pushed.revision}\nsha256: {pushed.sha256}")
 
 
 def _on(devices: int | None) -> list[str]:

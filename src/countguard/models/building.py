@@ -1,6 +1,7 @@
 """Counters by name: random, from public weights, or from a file."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -10,6 +11,7 @@ from countguard.errors import InputError
 from countguard.models.checkpoint import read_header
 from countguard.models.conventions import Convention, fitting, known_file, named
 from countguard.models.counter import Counter
+from countguard.models.hub import fetched
 from countguard.models.layouts import Found, find_kinds, find_layout
 from countguard.models.registry import COUNTERS
 from countguard.models.restore import construct, fill
@@ -29,8 +31,9 @@ def build_counter(kind: str, *, weights: str | PathLike[str] | None = None, **se
     Args:
         kind: one of `COUNTERS`.
         weights: None for random ones, drawn from torch's generator (fork and seed it around the call); a name that
-            the kind knows, such as "imagenet" or "openai"; or a safetensors file: a checkpoint, a key layout of
-            `countguard.models.layouts`, or `FILE#frontend` for the front end of either alone.
+            the kind knows, such as "imagenet" or "openai"; or a safetensors file, also as hf://owner/repo/file: a
+            checkpoint, a key layout of `countguard.models.layouts`, or `FILE#frontend` for the front end of either
+            alone.
         settings: arguments of the kind's constructor. Those given win over a file's, a file's over the defaults.
 
     Raises:
@@ -76,15 +79,17 @@ def from_file(
             holds a front end alone where that will not do.
     """
     cls = COUNTERS.find(kind)
-    path, front_end = Path(weights), False
-    if not path.exists() and path.name.endswith(FRONT_END):
-        path, front_end = path.with_name(path.name.removesuffix(FRONT_END)), True
+    text = os.fspath(weights)
+    front_end = text.endswith(FRONT_END) and not Path(text).exists()
+    path, origin = fetched(text.removesuffix(FRONT_END) if front_end else text)
     file = open_weights(path)
     header = read_header(file)
     if header is not None and not front_end:
         if header.kind != kind:
             raise InputError(f"{path}: holds a counter of kind {header.kind!r}, model.kind is {kind!r}")
-        return fill(file, kind, {**header.settings, **settings})
+        counter = fill(file, kind, {**header.settings, **settings})
+        counter.origin = origin or header.origin
+        return counter
     if cls.takes(file.shapes.keys()):
         if not front_end_will_do:
             raise InputError(
@@ -92,13 +97,16 @@ def from_file(
             )
         counter = construct(kind, settings, f"model {kind}")
         counter.load_public(file)
+        counter.origin = origin
         return counter
     found = find_layout(kind, file.shapes, front_end=front_end)
     if found is None:
         raise InputError(_unknown(file, kind, front_end))
     if not found.layout.whole and not front_end_will_do:
         raise InputError(f"{path}: holds the front end of a {kind} alone; name it as model.weights to train from it")
-    return _read(file, kind, found, settings, convention, decide, say)
+    counter = _read(file, kind, found, settings, convention, decide, say)
+    counter.origin = origin
+    return counter
 
 
 def _read(

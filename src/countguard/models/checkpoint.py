@@ -1,5 +1,6 @@
 """Counters on disk: one safetensors file that says which counter it holds and how it was built."""
 
+import os
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
@@ -11,6 +12,7 @@ from safetensors.torch import save
 
 from countguard.errors import InputError, RunError
 from countguard.models.counter import Counter
+from countguard.models.hub import Origin, fetched
 from countguard.models.registry import COUNTERS, kind_of
 from countguard.models.restore import fill
 from countguard.models.weights_file import WeightsFile, open_weights
@@ -29,12 +31,14 @@ class Header(Settings):
         kind: the counter's.
         settings: every argument of its constructor.
         recipe_hash: of the recipe that trained it, where there was one.
+        origin: where the weights came from that it was made of, where that was a hub.
     """
 
     version: Literal[1] = 1
     kind: str = Field(max_length=300)
     settings: dict[str, JsonValue]
     recipe_hash: str | None = Field(default=None, max_length=128)
+    origin: Origin | None = None
 
 
 def save_counter(counter: Counter, path: str | PathLike[str], recipe_hash: str | None = None) -> None:
@@ -51,10 +55,10 @@ def save_counter(counter: Counter, path: str | PathLike[str], recipe_hash: str |
             f"{path}: a counter of class {type(counter).__name__} cannot be built again from a file; register it "
             "(docs/extending.md)"
         )
-    header = Header(kind=kind, settings=counter.settings(), recipe_hash=recipe_hash)
+    header = Header(kind=kind, settings=counter.settings(), recipe_hash=recipe_hash, origin=counter.origin)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in counter.state_dict().items()}
     try:
-        write_atomically(path, save(tensors, metadata={KEY: header.model_dump_json()}))
+        write_atomically(path, save(tensors, metadata={KEY: header.model_dump_json(exclude_none=True)}))
     except OSError as error:
         raise RunError(f"{path}: the counter could not be saved ({error.strerror}); nothing was written") from None
 
@@ -83,18 +87,29 @@ def load_counter(path: str | PathLike[str], device: str | torch.device = "cpu") 
         InputError: the file is missing, cut off, a pickle, or does not hold what its header says.
         RunError: an ONNX file's graph fails.
     """
-    if Path(path).suffix == ".onnx":
+    file, origin = fetched(path)
+    if file.suffix == ".onnx":
         from countguard.models.onnx_counter import load_onnx
 
-        return load_onnx(path).to(device)
+        counter: Counter = load_onnx(file)
+    else:
+        counter = _load(file, os.fspath(path))
+    counter.origin = origin or counter.origin
+    return counter.to(device)
+
+
+def _load(path: Path, given: str) -> Counter:
+    """A counter from a checkpoint; `given` is what the user called it."""
     file = open_weights(path)
     header = read_header(file)
     if header is None:
         raise InputError(
-            f"{path}: not a countguard checkpoint (its metadata has no {KEY!r}); "
-            f"convert it with: countguard convert {path} --model KIND --out FILE.safetensors"
+            f"{given}: not a countguard checkpoint (its metadata has no {KEY!r}); "
+            f"convert it with: countguard convert {given} --model KIND --out FILE.safetensors"
         )
-    return fill(file, header.kind, header.settings).to(device)
+    counter = fill(file, header.kind, header.settings)
+    counter.origin = header.origin
+    return counter
 
 
 def read_header(file: WeightsFile) -> Header | None:
@@ -123,5 +138,5 @@ def recipe_hash_of(path: str | PathLike[str]) -> str | None:
     Raises:
         InputError: the file is missing or damaged.
     """
-    header = read_header(open_weights(path))
+    header = read_header(open_weights(fetched(path)[0]))
     return header.recipe_hash if header is not None else None

@@ -16,6 +16,7 @@ from countguard.errors import InputError
 from countguard.models.building import from_file
 from countguard.models.checkpoint import require_counter_place, save_counter
 from countguard.models.counter import Counter, Mean, OutputScale, Std
+from countguard.models.hub import fetched
 from countguard.models.layouts import find_kinds
 from countguard.models.trial import decide_by_counts
 from countguard.models.weights_file import is_hdf5, is_pickle, open_weights
@@ -60,8 +61,7 @@ def convert(
         InputError: the weights cannot be read, are not those of such a counter, or do not say what they mean.
         RunError: the checkpoint cannot be written.
     """
-    weights = Path(weights)
-    require_counter_place(Path(out), "--out", [weights])
+    weights, origin = fetched(weights)
     given = {"mean": mean, "std": std, "output_scale": output_scale}
     settings |= {name: value for name, value in given.items() if value is not None}
     decide = partial(decide_by_counts, check, where=str(weights), say=say) if check is not None else None
@@ -71,6 +71,7 @@ def convert(
         if kind not in (None, "onnx"):
             raise InputError(f"{weights}: an ONNX file is a counter of no kind of ours; leave out --model {kind}")
         return describe_onnx(weights, Path(out), settings, convention=convention, decide=decide, say=say)
+    require_counter_place(Path(out), "--out", [weights])
     with tidy_when_terminated(), tempfile.TemporaryDirectory() as folder:
         bare = weights
         if weights.is_file() and (is_pickle(weights) or is_hdf5(weights)):
@@ -89,6 +90,7 @@ def convert(
             )
         except InputError as error:
             raise InputError(said.renamed(str(error))) from None
+    counter.origin = origin or counter.origin
     save_counter(counter, out)
     return counter
 

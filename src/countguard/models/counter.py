@@ -13,6 +13,7 @@ from torch.nn import functional
 from countguard.data.crowd import Crowd
 from countguard.data.density import density_maps
 from countguard.data.kernels import Fixed, Kernel
+from countguard.models.hub import Origin
 from countguard.models.steps import Step
 from countguard.models.tiles import tiles_of
 from countguard.models.weights_file import WeightsFile
@@ -74,6 +75,8 @@ class Counter(nn.Module):
         self._mean_and_std = (mean, std)  # as given: the buffers round them to float32
         self.output_scale = output_scale
         self.kernel = kernel
+        self.origin: Origin | None = None
+        """Where its weights came from, where that was a hub; kept in checkpoints."""
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
         self.mean: Tensor

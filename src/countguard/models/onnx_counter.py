@@ -107,13 +107,21 @@ class OnnxCounter(Counter):
         self.channels_last, self.layers, self.size, self.batch = _input(file)
         self._session = _session(file)
         limits = Limits.of(file)
-        self.align = 1 if self.size else (limits.align if limits else settings.align or ALIGN)
+        whole = self.size is not None or file.exported  # such graphs take a picture as it is
+        self._padded = 1 if whole else settings.align or ALIGN
         self._reads = _Reader.told(self)
         self.stride = self._reads.stride
-        self.align = self.align if self.size else lcm(self.align, self.stride)
+        self._padded = 1 if whole else lcm(self._padded, self.stride)
+        self.align = lcm(limits.align if limits else self._padded, self.stride)
         self.margin, self.tile = (limits.margin, limits.tile) if limits else (MARGIN, self.tile)
         if self.size:
             self.tile = max(self.size)
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """See `Counter.normalise`; a graph that takes any picture gets it without padding."""
+        height, width = images.shape[-2:]
+        normalised = (_as_floats(images) - self.mean) / self.std
+        return functional.pad(normalised, (0, -width % self._padded, 0, -height % self._padded))
 
     def density(self, normalised: Tensor) -> Tensor:
         """See `Counter.density`; from the graph, without gradients."""
@@ -257,7 +265,7 @@ class _Reader:
         return cls(counter, [tuple(output.shape) for output in outputs], (height, width))
 
     def density(self, outputs: Sequence[Tensor], height: int, width: int) -> Tensor:
-        """People per cell [B, 1, height / stride, width / stride], float32."""
+        """People per cell [B, 1, rows, columns], float32."""
         if self.points is not None:
             return torch.stack([self._counted(points, height, width) for points in self.located(outputs)])
         density = outputs[self.map].float()
@@ -265,7 +273,7 @@ class _Reader:
             density = density.unsqueeze(1)
         elif density.shape[1] != 1:
             density = density.movedim(-1, 1)
-        rows, columns = height // self.stride, width // self.stride
+        rows, columns = -(-height // self.stride), -(-width // self.stride)
         if density.shape[1:] != (1, rows, columns):
             raise InputError(
                 f"{self.path}: gave {list(density.shape)} for a picture of {width} x {height}; at stride {self.stride} "
@@ -288,7 +296,7 @@ class _Reader:
 
     def _counted(self, points: Tensor, height: int, width: int) -> Tensor:
         """Points as people per cell; those past an edge in the cell next to it."""
-        rows, columns = height // CELL, width // CELL
+        rows, columns = -(-height // CELL), -(-width // CELL)
         cells = (points / CELL).long().minimum(torch.tensor([columns, rows]) - 1).clamp_min(0)
         density = torch.zeros(rows * columns)
         density.index_add_(0, cells[:, 1] * columns + cells[:, 0], torch.ones(len(cells)))

@@ -96,7 +96,7 @@ def _measured(cell: Cell, run: RunFolder, split: CrowdSplit, counter: Counter) -
         by_share=by_strength,
         poisoned=_poisoned(cell, split),
         settings={"recipe": cell.recipe.dump(), "counter": counter.settings()},
-        hashes={"training": cell.training_key, "counter": sha256_of(folder.counter)},
+        hashes={"training": cell.training_key, "counter": sha256_of(folder.counter), **_origin(counter)},
         versions={
             "countguard": __version__,
             "python": platform.python_version(),
@@ -105,6 +105,12 @@ def _measured(cell: Cell, run: RunFolder, split: CrowdSplit, counter: Counter) -
         device=_device_name(device),
         seconds={"training": _training_seconds(folder), "evaluation": round(time.monotonic() - started, 3)},
     )
+
+
+def _origin(counter: Counter) -> dict[str, str]:
+    """Of the weights that the counter started from: their hash and revision, where they came from a hub."""
+    origin = counter.origin
+    return {} if origin is None else {"weights": origin.sha256, "weights_revision": origin.revision}
 
 
 def _measurement(cell: Cell, run: RunFolder, predictions: Predictions, direction: Direction) -> Measurement:

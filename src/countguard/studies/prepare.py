@@ -52,7 +52,7 @@ def prepare(recipe: Recipe, crowds: CrowdCache) -> Prepared:
         counter.prepare(crowds.split(recipe.data).training)
         arguments = counter.settings()
         recipe = recipe.model_copy(
-            update={"model": ModelSettings(kind=recipe.model.kind, weights=recipe.model.weights, **arguments)}
+            update={"model": ModelSettings(kind=recipe.model.kind, weights=recipe.model.pinned(counter), **arguments)}
         )
         seen.append(recipe.model)
     cells = list(cells_of(recipe))

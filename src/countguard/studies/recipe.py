@@ -13,6 +13,7 @@ from countguard.data.sources import AnySource
 from countguard.defenses.defenses import AnyDefense, Defense
 from countguard.models import COUNTERS, build_counter
 from countguard.models.counter import Counter
+from countguard.models.hub import address_of, pinned
 from countguard.seeds import derived_seed
 from countguard.settings import Settings
 from countguard.training.settings import Training
@@ -23,7 +24,8 @@ class ModelSettings(Settings):
 
     Attributes:
         kind: one of `countguard.models.COUNTERS`.
-        weights: None for random ones; a name that the kind knows (imagenet, openai); or a safetensors file.
+        weights: None for random ones; a name that the kind knows (imagenet, openai); or a safetensors file, also as
+            hf://owner/repo/file.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -44,6 +46,18 @@ class ModelSettings(Settings):
     def arguments(self) -> dict[str, JsonValue]:
         """The constructor's arguments that the recipe names."""
         return dict(self.model_extra or {})
+
+    def pinned(self, counter: Counter) -> str | None:
+        """The weights as every cell of a study takes them: of one commit, where they come from a hub.
+
+        Args:
+            counter: built from them.
+        """
+        file, mark, part = (self.weights or "").partition("#")  # which part of the file, such as its front end
+        address = address_of(file)
+        if address is None or counter.origin is None:
+            return self.weights
+        return pinned(address, counter.origin.revision) + mark + part
 
     def build(self, seed: int) -> Counter:
         """A counter whose random weights depend on the seed alone.
