@@ -1,8 +1,8 @@
 """Open registries: the kinds of triggers, sources, counters and so on, from this package and from others.
 
 A kind gets in by one of three ways. This package registers its own kinds. An installed package names a module in the
-entry point group `countguard.plugins`, and that module registers its kinds. A recipe names the code itself, as `module:Class` or
-as `file.py:Class` beside the recipe.
+entry point group `countguard.plugins`, and that module registers its kinds. A recipe names the code itself, as
+`module:Class` or as `file.py:Class` beside the recipe.
 """
 
 import hashlib
@@ -130,8 +130,8 @@ class Registry(Mapping[str, T], Generic[T]):
 class KindOf:
     """Lets a field of a recipe take every kind of a registry: `Annotated[Trigger, KindOf(TRIGGERS)]`.
 
-    A mapping is validated by the class that its `kind` names; an object of such a class is taken as it is. A dump of the
-    field holds all settings, and the kind by which the class can be found again.
+    A mapping is validated by the class that its `kind` names; an object of such a class is taken as it is. A dump of
+    the field holds all settings, and the kind by which the class can be found again.
     """
 
     def __init__(self, registry: Registry[Any]) -> None:

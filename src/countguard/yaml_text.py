@@ -57,7 +57,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """SafeDumper for `load_yaml`: it quotes texts that look like numbers, and writes repeated values without aliases."""
+    """SafeDumper for `load_yaml`: it quotes texts that look like numbers, and uses no aliases."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True

@@ -57,8 +57,8 @@ class Blend(Trigger):
 
         Args:
             images: left as they are.
-            out: contiguous, of the images' shape and type; the result is written there. It may be the images themselves. To
-                allocate new memory for a whole set takes more time than to blend it.
+            out: contiguous, of the images' shape and type; the result is written there. It may be the images
+                themselves. To allocate new memory for a whole set takes more time than to blend it.
         """
         height, width = int(images.shape[-2]), int(images.shape[-1])
         picture = self.picture_for(height, width).to(images.device)

@@ -29,7 +29,7 @@ class Cell(NamedTuple):
 
 
 class Canvas:
-    """A canvas whose lengths are in picture heights (x in 0..`aspect`, y in 0..1), so that every size shows the same motif."""
+    """Lengths are in picture heights (x in 0..`aspect`, y in 0..1), so that every size shows the same motif."""
 
     def __init__(self, height: int, width: int, background: Colour) -> None:
         self.aspect = width / height
