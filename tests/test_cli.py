@@ -138,7 +138,7 @@ def test_nothing_heavy_is_imported_until_a_verb_needs_it() -> None:
 
 
 def test_count_and_evaluate_need_no_lightning() -> None:
-    modules = "operate.count, countguard.operate.evaluate, countguard.operate.crowds, countguard.data.sources"
+    modules = "operate.count, countguard.operate.evaluate, countguard.cli.data_option, countguard.cli.counting"
     heavy = "{'lightning', 'gradio', 'captum', 'ray', 'pandas'}"
     command = f"import sys, countguard.{modules}, countguard.attacks.from_text; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
@@ -506,7 +506,7 @@ def test_convert_makes_a_counter_of_a_pickle(countguard: Run, tmp_path: Path) ->
         published[f"DME.{branch}.conv.{last}"] = value
     torch.save({"state_dict": published}, tmp_path / "mcnn.pth")
     ended = countguard("convert", "mcnn.pth", "--model", "mcnn", "--std", "0.2,0.2,0.2", "--out", "out.safetensors")
-    assert (ended.code, ended.out) == (0, "counter: out.safetensors\n"), ended.err
+    assert (ended.code, ended.out) == (0, "counter: out.safetensors (mcnn)\n"), ended.err
     read = load_counter(tmp_path / "out.safetensors")
     assert read.settings()["std"] == [0.2, 0.2, 0.2]
     assert torch.equal(read.state_dict()["fuse.weight"], published["DME.fuse.0.conv.weight"])

@@ -12,7 +12,7 @@ import countguard as cg
 SOURCE = Path(__file__).parents[1] / "src" / "countguard"
 FLOORS = (
     "data", "models", "attacks", "metrics", "training", "defenses", "audit", "scan", "explain", "runs", "studies",
-    "operate", "reports", "web", "cli",
+    "reports", "operate", "web", "cli",
 )  # fmt: skip
 """In the order of CONTRIBUTING.md; the modules beside them are below all."""
 FILES = sorted(SOURCE.rglob("*.py"))

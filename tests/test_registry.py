@@ -122,5 +122,5 @@ def test_one_kind_stands_for_one_class() -> None:
 def test_every_registered_trigger_and_counter_is_found_by_its_kind() -> None:
     assert all(TRIGGERS.find(kind).model_fields["kind"].default == kind for kind in TRIGGERS)
     assert all(COUNTERS.find(kind).kind == kind for kind in COUNTERS)
-    with pytest.raises(InputError, match=r"model\.kind 'nothing' is unknown; there are clip_ebc"):
+    with pytest.raises(InputError, match=r"model\.kind 'nothing' is unknown; there are can, clip_ebc"):
         build_counter("nothing")

@@ -64,7 +64,8 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases are not allowed in a recipe")
-        if getattr(self.peek_event(), "tag", None) is not None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if getattr(event, "tag", None) is not None:
             raise yaml.YAMLError("tags are not allowed in a recipe")
         return super().compose_node(parent, index)
 

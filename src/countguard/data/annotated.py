@@ -224,15 +224,19 @@ class FileSource(Source):
             InputError: a folder or a pair is missing, a picture unreadable or huge, a head NaN or outside, an id twice,
                 or there is not one head in the whole part.
         """
-        survey = self.survey(part)
+        survey = self.survey(part, every=self.skip_bad)
         if survey.problems and not self.skip_bad:
             raise survey.problems[0]
         skipped = [str(problem) for problem in survey.problems]
         _require_heads(survey.images, self.parts()[part], skipped)
         return AnnotatedCrowds(survey.images, skipped, self.kernel, self.scale)
 
-    def survey(self, part: Part) -> Survey:
+    def survey(self, part: Part, *, every: bool = True) -> Survey:
         """All pictures of a part with everything that is wrong with them.
+
+        Args:
+            part: one of `parts`.
+            every: whether to go on after the first problem, of which alone one line is said otherwise.
 
         Raises:
             InputError: the part is not there, or its label files as a whole cannot be read.
@@ -244,11 +248,13 @@ class FileSource(Source):
             root = require_folder(self.root, "data.root")
             labels = self.labels(part)
             _require_own_ids(labels.annotations)
-            outcomes = self._check(labels.annotations, root)
+            outcomes = self._check(labels.annotations, root, every=every)
         images = [outcome for outcome in outcomes if isinstance(outcome, AnnotatedImage)]
         return Survey(images, [outcome for outcome in outcomes if isinstance(outcome, InputError)], labels)
 
-    def _check(self, annotations: Sequence[Annotation], root: Path) -> list[AnnotatedImage | InputError]:
+    def _check(
+        self, annotations: Sequence[Annotation], root: Path, *, every: bool
+    ) -> list[AnnotatedImage | InputError]:
         def check(annotation: Annotation) -> AnnotatedImage | InputError:
             try:
                 image = _checked(annotation, root, self.exif, self.frame)
@@ -262,8 +268,8 @@ class FileSource(Source):
             outcomes: list[AnnotatedImage | InputError] = []
             for outcome in pool.map(check, annotations):
                 outcomes.append(outcome)
-                if isinstance(outcome, InputError) and not self.skip_bad:
-                    break  # one line is said of the first; the rest need not be read for it
+                if isinstance(outcome, InputError) and not every:
+                    break
             return outcomes
 
 

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from countguard.errors import InputError
 from countguard.models.downloads import reason
@@ -120,7 +121,7 @@ def _in_cache(address: Address) -> tuple[Path, str] | None:
 def _downloaded(address: Address) -> tuple[Path, str]:
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 
-    where = {"revision": address.revision, "endpoint": endpoint()}
+    where: Any = {"revision": address.revision, "endpoint": endpoint()}
     try:
         told = get_hf_file_metadata(hf_hub_url(address.repo, address.file, **where), timeout=SECONDS)
         if told.size is None or told.commit_hash is None:
