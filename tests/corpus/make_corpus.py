@@ -18,6 +18,7 @@ from corpus.mat_cases import MAT_CASES
 from corpus.recipe_cases import RECIPE_CASES
 from corpus.table_cases import TABLE_CASES
 from corpus.weight_cases import WEIGHT_CASES
+from countguard.errors import InputError
 
 _BOTH = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
@@ -37,7 +38,7 @@ def outcome(case: Case, path: Path) -> dict[str, object]:
     try:
         case.open(path)
     except Exception as error:
-        kind, message = type(error).__name__, str(error)
+        kind, message = "InputError" if isinstance(error, InputError) else type(error).__name__, str(error)
     peak = 1024 * max(resource.getrusage(who).ru_maxrss for who in _BOTH)
     return {
         "case": case.name,

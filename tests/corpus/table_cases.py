@@ -75,7 +75,7 @@ _MAKERS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "csv_no_name": (_csv(b"a.jpg,1,1\n,1,1\n"), "plain name"),
     "csv_dots": (_csv(b"a.jpg,1,1\n..,1,1\n"), "plain name"),
     "csv_missing_picture": (_csv(b"a.jpg,1,1\nb.jpg,1,1\n"), "b.jpg: is missing"),
-    "csv_name_of_two_lines": (_csv(b'a.jpg,1,1\n"b\n.jpg",1,1\n'), "is missing"),
+    "csv_name_of_two_lines": (_csv(b'a.jpg,1,1\n"b\n.jpg",1,1\n'), "control character"),
     "csv_long_name": (_csv(b"a.jpg,1,1\n" + b"b" * 5000 + b".jpg,1,1\n"), "plain name"),
     "csv_unlisted_picture": (_csv(b"\n"), "a.jpg is not in it"),
     "csv_huge_cell": (_csv(lambda: b"a" * 1_000_000 + b",1,1\n"), "points.csv: row 2"),

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from countguard.data.crowd import Crowd
 from countguard.errors import InputError, RunError
 from countguard.models import build_counter
 from countguard.models.counter import Counter
@@ -267,3 +268,11 @@ def test_running_out_of_memory_says_what_would_help(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Counter, "loss", no_memory)
     with pytest.raises(RunError, match=r"out of memory.*training\.batch_size"):
         fit(new_counter(), CROWDS, TRAINING, seed=0, machine=MACHINE)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_a_small_picture_alone_in_its_batch_is_met_by_a_line(batch_size: int) -> None:
+    smallest = [Crowd(torch.zeros(3, 8, 8, dtype=torch.uint8), torch.tensor([[2.0, 3.0]]), str(i)) for i in range(3)]
+    with pytest.raises(InputError, match=r"training\.batch_size: .* a single value; larger batches or pictures"):
+        fit(new_counter(), smallest, Training(epochs=1, batch_size=batch_size), seed=0, machine=MACHINE)
+    fit(new_counter(), smallest, Training(epochs=1, batch_size=3), seed=0, machine=MACHINE)

@@ -144,6 +144,7 @@ def fit(
             _interrupts_as_python_has_them(),
             faults_explained("training", LESS_MEMORY),
             _resume_point_refused(checkpoint),
+            _single_values_refused(),
         ):
             trainer.fit(trained, datamodule=CrowdData(batches, training.steps), ckpt_path=checkpoint, weights_only=True)
         if handover is not None:
@@ -240,6 +241,20 @@ def _resume_point_refused(path: Path | None) -> Iterator[None]:
         raise InputError(
             f"{path}: holds more than weights and numbers, as no training of ours saves it; delete it, and the "
             "training starts anew"
+        ) from error
+
+
+@contextmanager
+def _single_values_refused() -> Iterator[None]:
+    """Batch normalisation divides by a deviation, which one value does not have: a small picture alone in its batch."""
+    try:
+        yield
+    except Exception as error:  # torch's ValueError, or what Lightning makes of it in another process
+        if "Expected more than 1 value per channel" not in str(error):
+            raise
+        raise InputError(
+            "training.batch_size: a batch of one picture this small leaves batch normalisation a single value; larger "
+            "batches or pictures would help, and a number of images that leaves no batch of one"
         ) from error
 
 
