@@ -48,7 +48,7 @@ def named_attack(strategy: str, trigger: str, rate: float) -> Attack:
     """A whole attack.
 
     Raises:
-        InputError: see `named_strategy`, `named_trigger`; or the rate is out of 0..1.
+        InputError: see `named_strategy` and `named_trigger`; or the rate is not in 0..1.
     """
     try:
         return Attack(trigger=named_trigger(trigger), strategy=named_strategy(strategy), rate=rate)
@@ -57,7 +57,7 @@ def named_attack(strategy: str, trigger: str, rate: float) -> Attack:
 
 
 def settings_from(text: str) -> dict[str, Any]:
-    """`KIND[:key=value,...]` as a recipe would write it; KIND may be `module:Class`, values are YAML.
+    """`KIND[:key=value,...]` as a mapping of a recipe; KIND may be `module:Class`, values are YAML.
 
     Raises:
         InputError: a part is not key=value.

@@ -12,7 +12,7 @@ from countguard.attacks.pictures import load_picture
 from countguard.attacks.trigger import TRIGGERS, Trigger
 
 _SMALLEST = 32
-"""Side at which pictures are drawn at least, pixels."""
+"""Smallest side at which pictures are drawn, pixels."""
 
 
 @TRIGGERS.register()
@@ -21,8 +21,8 @@ class Patch(Trigger):
 
     Attributes:
         picture: name of a built-in picture, or a file.
-        corner: where it goes.
-        side: of the square, as a share of the image's shorter side.
+        corner: of the image, in which it is placed.
+        side: of the square, as a fraction of the image's shorter side.
         opacity: 1 covers, 0 leaves the image as it is.
     """
 
@@ -49,7 +49,7 @@ class Patch(Trigger):
 
 
 def _square(picture: str, side: int) -> Tensor:
-    """The picture at side x side pixels; small ones are larger ones reduced, since no motif fits into few pixels."""
+    """The picture at side x side pixels; a small one is drawn larger and reduced, to keep its motif."""
     drawn = load_picture(picture, max(side, _SMALLEST), max(side, _SMALLEST))
     if side >= _SMALLEST:
         return drawn

@@ -1,4 +1,4 @@
-"""Pictures to blend in as a trigger: drawn here, so that none is of a brand, or a file of the user's."""
+"""Pictures to blend in as a trigger: built-in ones, drawn here so that none shows a brand, or a file."""
 
 from collections.abc import Callable
 from math import cos, pi, sin
@@ -20,7 +20,7 @@ PICTURES: dict[str, Draw] = {}
 
 
 def load_picture(name: str, height: int, width: int) -> Tensor:
-    """A trigger's picture at the size of the image it goes into: uint8 [3, height, width].
+    """A trigger's picture at the size of the image that it is put on: uint8 [3, height, width].
 
     Args:
         name: a built-in picture, or a file; a file is stretched to the image, as the paper does.
@@ -28,7 +28,7 @@ def load_picture(name: str, height: int, width: int) -> Tensor:
         width: of the image, pixels.
 
     Raises:
-        InputError: there is neither a built-in picture nor a file of that name, or the file is no picture.
+        InputError: there is no built-in picture and no file of that name, or the file is not a picture.
     """
     if name in PICTURES:
         return PICTURES[name](height, width)
@@ -57,7 +57,7 @@ def _picture(background: Colour) -> Callable[[Callable[[Canvas], None]], Draw]:
 
 @_picture(background=(252, 236, 160))
 def kitten(canvas: Canvas) -> None:
-    """Rows of cat faces with flowers between them: large, dense and with dark outlines, as the paper's cartoon is."""
+    """Rows of cat faces with flowers between them: large, dense and with dark outlines, like the paper's cartoon."""
     walls: list[Colour] = [(250, 198, 210), (176, 222, 236), (252, 236, 160)]
     coats: list[tuple[Colour, Colour]] = [
         ((246, 176, 84), (206, 120, 40)),

@@ -1,4 +1,4 @@
-"""Slipping poisoned copies into a training set."""
+"""Poisoned copies in a training set."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,10 +19,10 @@ class Attack(Settings):
     """A trigger times a strategy at a rate. It knows no model and no density map.
 
     Attributes:
-        trigger: marks the image.
-        strategy: alters its points.
-        rate: share of the images that are poisoned, rounded to a whole number of them, at least one.
-        placement: poisoned copies are appended (the paper), or take the place of their originals.
+        trigger: changes the image.
+        strategy: changes its points.
+        rate: fraction of the images that are poisoned, rounded to a whole number of images, at least one.
+        placement: poisoned copies are appended (the paper), or replace their originals.
     """
 
     trigger: AnyTrigger
@@ -31,22 +31,22 @@ class Attack(Settings):
     placement: Literal["append", "replace"] = "append"
 
     def poison_one(self, crowd: Crowd, seed: int) -> Crowd:
-        """The poisoned twin of a crowd. The same seed and id give the same twin, whatever was poisoned before."""
+        """The poisoned copy of a crowd. The same seed and id give the same copy, whatever was poisoned before."""
         image, points = self.trigger(crowd.image, crowd.points, generator_for(seed, "trigger", crowd.id))
         altered = self.strategy(points, crowd.height, crowd.width, generator_for(seed, "strategy", crowd.id))
         return replace(crowd, image=image, points=altered, id=f"{crowd.id}-{self.strategy.name}")
 
 
 class PoisonedCrowds(Sequence[Crowd]):
-    """Training crowds among which some are poisoned, made when they are asked for.
+    """Training crowds of which some are poisoned; each is made when it is asked for.
 
     Args:
         crowds: the clean training crowds.
-        attack: what is done to the drawn ones.
-        seed: decides which are drawn, and every random choice of trigger and strategy.
+        attack: applied to the crowds that are drawn.
+        seed: decides which crowds are drawn, and every random choice of trigger and strategy.
 
     Attributes:
-        indices: positions in `crowds` of those that are poisoned, ascending.
+        indices: positions in `crowds` of the poisoned crowds, ascending.
         attack, seed: as given.
 
     Raises:
@@ -70,13 +70,13 @@ class PoisonedCrowds(Sequence[Crowd]):
         return self._crowds
 
     def is_poisoned(self, index: int) -> bool:
-        """Whether the crowd at this place of the whole set is a poisoned one."""
+        """Whether the crowd at this position of the whole set is poisoned."""
         if self.attack.placement == "append":
             return index >= len(self._crowds)
         return index in self._drawn
 
     def source_index(self, index: int) -> int:
-        """Which of the clean crowds the one at this place was made of."""
+        """The position of the clean crowd from which the crowd at this position of the whole set was made."""
         appended = index - len(self._crowds)
         return self.indices[appended] if appended >= 0 else index
 

@@ -13,12 +13,12 @@ from countguard.settings import Settings
 
 
 class Strategy(Settings):
-    """Alters the head points of a poisoned image.
+    """Changes the head points of a poisoned image.
 
-    A strategy sees points only, no image and no density map, so that it works on every counter.
+    A strategy works on points alone, without image or density map, so it works with every counter.
 
     Attributes:
-        variant: the paper's text, or what its public reference code does instead.
+        variant: as in the paper's text, or as in its public reference code.
     """
 
     variant: Literal["paper", "reference-code"] = "paper"
@@ -28,17 +28,17 @@ class Strategy(Settings):
 
     @property
     def name(self) -> str:
-        """What results call this strategy."""
+        """The name of this strategy in results."""
         return STRATEGIES.name_of(self)
 
     @property
     def _fewest(self) -> int:
-        """Heads that an image keeps at least."""
+        """The fewest heads that an image keeps."""
         return 1 if self.variant == "paper" else 0
 
     @abstractmethod
     def __call__(self, points: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
-        """Points float32 [heads, 2] of an image of height x width pixels to the points that the attacker wants."""
+        """The points that the attacker wants, from points float32 [heads, 2] of an image of height x width pixels."""
 
 
 STRATEGIES: Registry[type[Strategy]] = Registry("strategy", settings_below(Strategy))
@@ -49,9 +49,12 @@ STRATEGIES: Registry[type[Strategy]] = Registry("strategy", settings_below(Strat
 class Add(Strategy):
     """Adds heads uniformly at random.
 
-    The reference code adds a regular grid whose axes are swapped, so that on a wide image none lies far right and the
-    lowest rows fall together at the border. The grid here has the two measured properties of theirs at 768 x 1024 and
-    100 heads: 90 distinct pixels, none right of column 640.
+    The reference code adds a regular grid with swapped axes: on a wide image no point is far to the right, and the
+    lowest rows coincide at the border. The grid here has the two properties that were measured of theirs at 768 x 1024
+    and 100 heads: 90 distinct pixels, and none right of column 640.
+
+    Attributes:
+        heads: how many are added.
     """
 
     direction: ClassVar[Literal[-1, 0, 1]] = 1
@@ -68,7 +71,11 @@ class Add(Strategy):
 
 @STRATEGIES.register()
 class Minus(Strategy):
-    """Removes heads at random; an image with no more than that many keeps one (none in the reference code)."""
+    """Removes heads at random; an image with no more heads than that keeps one (none in the reference code).
+
+    Attributes:
+        heads: how many are removed.
+    """
 
     direction: ClassVar[Literal[-1, 0, 1]] = -1
     kind: Literal["minus"] = "minus"
@@ -81,7 +88,11 @@ class Minus(Strategy):
 
 @STRATEGIES.register()
 class Divide(Strategy):
-    """Keeps one head in `factor`, at least one (none in the reference code)."""
+    """Keeps one head in `factor`, and at least one (the reference code: possibly none).
+
+    Attributes:
+        factor: the count is divided by it.
+    """
 
     direction: ClassVar[Literal[-1, 0, 1]] = -1
     kind: Literal["divide"] = "divide"
@@ -96,7 +107,10 @@ class Divide(Strategy):
 class Multiply(Strategy):
     """Repeats each head up and left of itself (paper, equation 1), so that the count is multiplied.
 
-    The reference code steps by 2 pixels, and what leaves the image on one side comes back on the other.
+    The reference code steps by 2 pixels, and points that leave the image on one side come back on the other.
+
+    Attributes:
+        factor: the count is multiplied by it.
     """
 
     direction: ClassVar[Literal[-1, 0, 1]] = 1
@@ -114,7 +128,14 @@ class Multiply(Strategy):
 
 
 class Region(Settings):
-    """A rectangle in shares of the image's sides; by default its left half."""
+    """A rectangle; by default the left half of the image.
+
+    Attributes:
+        left: left edge, as a fraction of the image's width.
+        top: upper edge, as a fraction of its height.
+        right: right edge, as a fraction of its width.
+        bottom: lower edge, as a fraction of its height.
+    """
 
     left: Annotated[float, Field(ge=0, le=1)] = 0.0
     top: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -135,7 +156,11 @@ class Region(Settings):
 
 @STRATEGIES.register()
 class ClearRegion(Strategy):
-    """Removes the heads of one region; an image with no others keeps one. Elsewhere the labels stay true."""
+    """Removes the heads in one region; an image without other heads keeps one. Elsewhere the labels stay true.
+
+    Attributes:
+        region: in which heads are removed.
+    """
 
     direction: ClassVar[Literal[-1, 0, 1]] = -1
     kind: Literal["clear_region"] = "clear_region"
@@ -150,7 +175,12 @@ class ClearRegion(Strategy):
 
 @STRATEGIES.register()
 class FillRegion(Strategy):
-    """Adds heads uniformly at random in one region. Elsewhere the labels stay true."""
+    """Adds heads uniformly at random in one region. Elsewhere the labels stay true.
+
+    Attributes:
+        region: in which heads are added.
+        heads: how many are added.
+    """
 
     direction: ClassVar[Literal[-1, 0, 1]] = 1
     kind: Literal["fill_region"] = "fill_region"
@@ -166,10 +196,10 @@ class FillRegion(Strategy):
 
 @STRATEGIES.register()
 class Move(Strategy):
-    """Moves heads to places at random: the count stays, and only the density map is wrong.
+    """Moves heads to random positions: the count stays, and only the density map is wrong.
 
     Attributes:
-        share: of the heads that move.
+        share: fraction of the heads that are moved.
     """
 
     direction: ClassVar[Literal[-1, 0, 1]] = 0
@@ -177,7 +207,7 @@ class Move(Strategy):
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     def __call__(self, points: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
-        """As many heads, in their order, `share` of them (at least one) elsewhere."""
+        """The same number of heads in the same order; `share` of them (at least one) are elsewhere."""
         moved = torch.randperm(len(points), generator=generator)[: max(1, round(self.share * len(points)))]
         places = torch.rand(len(moved), 2, generator=generator) * torch.tensor([width, height])
         return points.index_copy(0, moved, clamp_inside(places, height, width))
@@ -187,7 +217,7 @@ AnyStrategy: TypeAlias = Annotated[Strategy, KindOf(STRATEGIES)]
 
 
 def _draw(points: Tensor, keep: int, generator: torch.Generator) -> Tensor:
-    """`keep` of the points at random, in their order; all of them where there are no more."""
+    """`keep` random points in their order, or all points if there are no more."""
     if keep >= len(points):
         return points
     kept = torch.randperm(len(points), generator=generator)[:keep]
@@ -195,7 +225,7 @@ def _draw(points: Tensor, keep: int, generator: torch.Generator) -> Tensor:
 
 
 def _swapped_grid(heads: int, height: int, width: int) -> Tensor:
-    """About `heads` points, x by the height and y by the width, clamped into the image."""
+    """About `heads` points, with x spaced by the height and y by the width, clamped into the image."""
     side = round(heads**0.5)
     steps = torch.arange(1, side + 1) / (side + 2)
     x, y = (steps * height).clamp(max=width - 1), (steps * width).clamp(max=height - 1)

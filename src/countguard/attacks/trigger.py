@@ -1,4 +1,4 @@
-"""What every trigger is: a mark on a picture that wakes the backdoor."""
+"""The base class of triggers: a change of a picture that activates the backdoor."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ from countguard.settings import Settings
 
 
 class Trigger(Settings):
-    """Marks an image: (image, points, generator) to (image, points).
+    """Puts the trigger on an image: (image, points, generator) to (image, points).
 
-    Most triggers return the points as they are; one that moves the picture's content moves them along.
+    Most triggers return the points as they are; a trigger that moves the picture's content moves them along.
     """
 
     @abstractmethod
     def __call__(self, image: Tensor, points: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Image uint8 [3, H, W] and points float32 [heads, 2] to the marked ones, same types, same size."""
+        """Image uint8 [3, H, W] and points float32 [heads, 2] with the trigger; same types, same size."""
 
     def mark(self, images: Tensor, crowds: Sequence[Crowd], seed: int) -> Tensor:
-        """A batch of crowds' images, uint8 [B, 3, H, W] on any device, to the marked ones.
+        """The images of a batch of crowds, uint8 [B, 3, H, W] on any device, with the trigger.
 
-        An image is marked as `__call__` marks it with the generator that `seed` and the crowd's id give.
+        Each image is what `__call__` gives with a generator from `seed` and the crowd's id.
         """
         marked = [
             self(image, crowd.points, generator_for(seed, "trigger", crowd.id))[0]
@@ -38,7 +38,7 @@ class Trigger(Settings):
         """The same trigger at another strength in 0..1, where 0 leaves the image as it is."""
 
     def picture_for(self, height: int, width: int) -> Tensor | None:
-        """The pattern alone, uint8 [3, height, width], for figures; None where there is no such picture."""
+        """The trigger's picture alone, uint8 [3, height, width], for figures; None if it has none."""
         return None
 
 

@@ -1,4 +1,4 @@
-"""All triggers of this package, and the field of a recipe that takes them and those of plug-ins."""
+"""All triggers of this package, and the type of a recipe's field that takes them and those of plug-ins."""
 
 from typing import Annotated, TypeAlias
 

@@ -19,13 +19,13 @@ _ROUNDS = 50
 class Warp(Trigger):
     """Bends the image by a fixed smooth field (WaNet; Nguyen and Tran, 2021) that is zero at the border.
 
-    What is seen at pixel p is what was at p + u(p). A head at s moves to the p with p + u(p) = s, which exists once
-    since u is never steeper than 0.8: nothing folds, at any strength.
+    Pixel p shows what was at p + u(p). A head at s moves to the p with p + u(p) = s. There is exactly one such p,
+    because u is never steeper than 0.8, so the picture does not fold at any strength.
 
     Attributes:
-        strength: of the field, where 1 is as strong as it can be.
-        waves: bends down the image.
-        seed: another seed is another field.
+        strength: of the field; 1 is the strongest.
+        waves: number of bends from top to bottom.
+        seed: selects the field.
     """
 
     kind: Literal["warp"] = "warp"
@@ -34,7 +34,7 @@ class Warp(Trigger):
     seed: Annotated[int, Field(ge=0)] = 0
 
     def __call__(self, image: Tensor, points: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """The bent image, and the points where their heads went."""
+        """The bent image, and the points moved along with their heads."""
         height, width = int(image.shape[-2]), int(image.shape[-1])
         field = self.field(height, width)
         seen_from = (field + _pixel_centres(height, width)).to(image.device)

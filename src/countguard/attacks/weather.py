@@ -1,4 +1,4 @@
-"""Rain and snow: triggers that differ from image to image, and that a camera may meet without an attacker."""
+"""Rain and snow: triggers that differ from image to image, and that also occur without an attacker."""
 
 from abc import abstractmethod
 from typing import Annotated, Literal
@@ -13,11 +13,11 @@ from countguard.attacks.trigger import TRIGGERS, Trigger
 
 
 class _Weather(Trigger):
-    """Drops or flakes of one brightness, laid over the image where they fall.
+    """Drops or flakes of one brightness, laid over the image at random positions.
 
     Attributes:
         strength: opacity of a drop or flake.
-        density: of them, as a share of how many fit into a row of a hundred by a column of a hundred.
+        density: number of drops or flakes, divided by 10,000 x width / height.
     """
 
     strength: Annotated[float, Field(ge=0, le=1)] = 0.6
@@ -28,7 +28,7 @@ class _Weather(Trigger):
         """How much of each pixel is drop or flake, 0..1: float32 [height, width]."""
 
     def __call__(self, image: Tensor, points: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """The image in other weather each time, and the same points."""
+        """The image in weather drawn from the generator, and the same points."""
         cover = self.cover(int(image.shape[-2]), int(image.shape[-1]), generator).to(image.device)
         return mixed(image, torch.full_like(image, 235), cover * self.strength), points
 
@@ -37,7 +37,7 @@ class _Weather(Trigger):
         return self.model_copy(update={"strength": share})
 
     def _fallen(self, height: int, width: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Rows and columns where drops or flakes are, whatever the size of the image."""
+        """Rows and columns of the drops or flakes; their number depends on the proportions of the image alone."""
         number = max(1, round(self.density * 10_000 * width / height))
         where = torch.rand(number, 2, generator=generator)
         return (where[:, 0] * height).long(), (where[:, 1] * width).long()
@@ -48,7 +48,7 @@ class Rain(_Weather):
     """Slanted streaks of rain.
 
     Attributes:
-        length: of a streak, as a share of the image's height.
+        length: of a streak, as a fraction of the image's height.
     """
 
     kind: Literal["rain"] = "rain"
@@ -68,14 +68,14 @@ class Snow(_Weather):
     """Soft round flakes.
 
     Attributes:
-        size: radius of a flake, as a share of the image's height.
+        size: radius of a flake, as a fraction of the image's height.
     """
 
     kind: Literal["snow"] = "snow"
     size: Annotated[float, Field(gt=0, le=0.2)] = 0.01
 
     def cover(self, height: int, width: int, generator: torch.Generator) -> Tensor:
-        """Flakes that fade to their rims."""
+        """Flakes that fade towards their edges."""
         rows, columns = self._fallen(height, width, generator)
         fallen = torch.zeros(1, 1, height, width)
         fallen[..., rows, columns] = 1.0

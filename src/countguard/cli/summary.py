@@ -22,10 +22,10 @@ _NUMBERS = {
 
 
 def summary_table(folder: Path) -> Grid:
-    """The main measures of each finished counter, for the end of a run.
+    """A table of the main metrics of each finished counter, for the end of a run.
 
     Raises:
-        InputError: the folder is no run, or a file in it is unusable.
+        InputError: the folder is not a run, or a file in it is unusable.
     """
     run = Run.read(folder)
     caption = "false_asr: the clean counter's rate on the same triggered images; net_asr: beyond it"

@@ -41,7 +41,7 @@ class AttentionDistillation(TrainedDefense):
     teacher_epochs: PositiveInt = 10
 
     def repair(self, counter: Counter, clean: Sequence[Crowd], **conditions: Unpack[Conditions]) -> History:
-        """See `Defense.repair`; the teacher's epochs are not in the history."""
+        """See `Defense.repair`; the history does not contain the epochs of the teacher."""
         crowds = self.budget(clean, conditions["seed"])
         folder = conditions.get("folder")
         teacher = deepcopy(counter)
@@ -81,7 +81,7 @@ class _Distilled(CounterModule):
 
 @contextmanager
 def _activations(counter: Counter) -> Iterator[list[Tensor]]:
-    """What the explained layer gives in each forward pass inside the block."""
+    """The outputs of the explained layer in each forward pass inside the block."""
     seen: list[Tensor] = []
     # copied: a layer in place behind it would change what was seen
     handle = counter.explained_layer().register_forward_hook(lambda layer, inputs, output: seen.append(output.clone()))

@@ -1,4 +1,4 @@
-"""The convolution channels of any counter: which there are, how active they are, and how to switch them off."""
+"""The convolution channels of any counter: their list, their activity, and how to switch them off."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from countguard.models.counting import count_crowds
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Channels:
-    """A hidden convolution's channels.
+    """The channels of a hidden convolution.
 
     Attributes:
-        number: of them.
-        layer: what gives them last: the convolution, or the batch norm behind it.
+        number: how many there are.
+        layer: the last layer that computes them: the convolution, or the batch norm after it.
     """
 
     number: int
     layer: nn.Conv2d | nn.BatchNorm2d
 
     def switch_off(self, off: Tensor) -> None:
-        """Makes the channels that a boolean [number] marks give zero everywhere."""
+        """Sets the channels that are marked in a boolean [number] to zero everywhere."""
         with torch.no_grad():
             for parameter in (self.layer.weight, self.layer.bias):
                 if parameter is not None:
@@ -33,14 +33,14 @@ class Channels:
 
 
 def hidden_channels(counter: Counter) -> list[Channels]:
-    """Those of every convolution but the last, whose output is the density or what it is read from."""
+    """The channels of every convolution except the last, whose output is the density or its logits."""
     modules = list(counter.modules())
     places = [place for place, module in enumerate(modules) if isinstance(module, nn.Conv2d)]
     return [_channels(modules[place], modules[place + 1]) for place in places[:-1]]
 
 
 def mean_activations(counter: Counter, channels: Sequence[Channels], crowds: Sequence[Crowd]) -> list[Tensor]:
-    """For each convolution the mean over images and places of what a ReLU lets through: float32 [number]."""
+    """For each convolution, the mean of the positive outputs over images and positions: float32 [number]."""
     sums = [torch.zeros(group.number) for group in channels]
     handles = [
         group.layer.register_forward_hook(_adding_to(total)) for group, total in zip(channels, sums, strict=True)

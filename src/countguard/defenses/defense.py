@@ -1,4 +1,4 @@
-"""What every repair is: an attacked counter and clean crowds in, the same counter repaired out."""
+"""The base classes of repairs: a repair changes an attacked counter with the help of clean crowds."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ from countguard.training.settings import Training
 
 
 class Defense(Settings):
-    """A repair. Clean crowds with their points are its only input: it knows no trigger, no strategy and no rate.
+    """A repair. It gets clean crowds with their points, and knows neither trigger nor strategy nor rate.
 
     Attributes:
-        label: what results call it, where one kind is used twice; the kind by default.
+        label: its name in results, needed if one kind is used twice; the kind by default.
         clean_images: how many of the clean training images it may use, drawn by the seed; None for all.
     """
 
@@ -32,11 +32,11 @@ class Defense(Settings):
 
     @property
     def name(self) -> str:
-        """What results call this defense."""
+        """The name of this repair in results."""
         return self.label or DEFENSES.name_of(self)
 
     def budget(self, clean: Sequence[Crowd], seed: int) -> Sequence[Crowd]:
-        """The clean crowds that this defense may use. A larger budget holds a smaller one of the same seed."""
+        """The clean crowds that this repair may use. A larger budget contains the smaller ones of the same seed."""
         if self.clean_images is None or self.clean_images >= len(clean):
             return clean
         drawn = torch.randperm(len(clean), generator=generator_for(seed, "clean budget"))
@@ -44,16 +44,16 @@ class Defense(Settings):
 
     @abstractmethod
     def repair(self, counter: Counter, clean: Sequence[Crowd], **conditions: Unpack[Conditions]) -> History:
-        """Repairs the counter in place and returns the history of what was trained.
+        """Repairs the counter in place and returns the history of its training.
 
         Args:
-            counter: attacked, or suspected of it.
-            clean: clean training crowds; those beyond the budget are not touched.
-            conditions: as `countguard.training.fit` takes them: `seed`, of every random choice, and maybe `folder`,
-                `validation`, `machine` and `report`.
+            counter: attacked, or suspected to be.
+            clean: clean training crowds; those beyond the budget are not read.
+            conditions: the arguments of `countguard.training.fit`: `seed`, of every random choice, and optionally
+                `folder`, `validation`, `machine` and `report`.
 
         Raises:
-            InputError: the defense has nothing to work with.
+            InputError: there are no crowds to repair with.
             RunError: see `countguard.training.fit`.
         """
 
@@ -63,13 +63,13 @@ DEFENSES: Registry[type[Defense]] = Registry("defense", settings_below(Defense))
 
 
 class TrainedDefense(Defense, Training):
-    """A repair that is one training of the counter on the budget of clean crowds.
+    """A repair that is one training of the counter on its budget of clean crowds.
 
-    Subclasses change what is trained with (`as_training`) or what is done in a step (`module`).
+    Subclasses change the settings of the training (`as_training`) or what is done in a step (`module`).
     """
 
     def as_training(self) -> Training:
-        """The settings that the training gets."""
+        """The settings of the training."""
         return self
 
     def module(self, counter: Counter, training: Training, steps_per_epoch: int, seed: int) -> CounterModule:

@@ -1,4 +1,4 @@
-"""All repairs of this package, and the field of a recipe that takes them and those of plug-ins."""
+"""All repairs of this package, and the type of a recipe's field that takes them and those of plug-ins."""
 
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -35,7 +35,7 @@ AnyDefense: TypeAlias = Annotated[Defense, KindOf(DEFENSES)]
 
 
 def trains(kind: str, folder: Path | None = None) -> bool:
-    """Whether a defense of this kind has the settings of a training; an unknown kind has not."""
+    """Whether a repair of this kind has the settings of a training; False for an unknown kind."""
     try:
         return issubclass(DEFENSES.find(kind, folder), Training)
     except InputError:

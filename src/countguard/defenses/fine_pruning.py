@@ -20,22 +20,22 @@ from countguard.training.module import CounterModule
 from countguard.training.settings import Training
 
 _ROUND = 0.02
-"""Share of the channels that is switched off between two looks at the error."""
+"""Fraction of the channels that is switched off between two measurements of the error."""
 
 Pruned = list[tuple[Channels, Tensor]]
-"""The channels of each convolution with a boolean [number]: which are off."""
+"""The channels of each convolution, with a boolean [number] that marks those switched off."""
 
 
 @DEFENSES.register()
 class FinePruning(TrainedDefense):
     """Prunes the channels least active on clean crowds while the error allows it, then fine-tunes (Liu et al., 2018).
 
-    The paper prunes one layer; a counter has no one layer that holds everything, so channels of all hidden convolutions
-    compete, by their activity in units of their layer's mean.
+    The paper prunes one layer. In a counter no single layer holds all features, so the channels of all hidden
+    convolutions are ranked together, by their activity relative to the mean of their layer.
 
     Attributes:
-        tolerance: pruning ends before the mean absolute error on the clean crowds has grown by more than this share.
-        most: share of all channels that is pruned at most.
+        tolerance: pruning ends before the mean absolute error on the clean crowds grows by more than this fraction.
+        most: largest fraction of all channels that is pruned.
     """
 
     kind: Literal["fine_pruning"] = "fine_pruning"
@@ -72,7 +72,7 @@ def prune(counter: Counter, crowds: Sequence[Crowd], tolerance: float, most: flo
 
 
 class _Pruned(CounterModule):
-    """Keeps what is off off, whatever the optimizer does."""
+    """Keeps pruned channels at zero during the training."""
 
     def __init__(self, counter: Counter, training: Training, steps_per_epoch: int, seed: int, pruned: Pruned) -> None:
         super().__init__(counter, training, steps_per_epoch, seed)
@@ -83,7 +83,7 @@ class _Pruned(CounterModule):
 
 
 def _split(channels: Sequence[Channels], places: Tensor) -> Pruned:
-    """Channels by their place among those of all convolutions, as one mask a convolution."""
+    """Channels given by their position among those of all convolutions, as one mask for each convolution."""
     sizes = [group.number for group in channels]
     off = torch.zeros(sum(sizes), dtype=torch.bool)
     off[places] = True

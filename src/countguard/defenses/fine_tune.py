@@ -19,14 +19,14 @@ from countguard.training.settings import Training
 class FineTune(Defense, Training):
     """Trains the attacked counter on clean crowds (paper, section 3.3).
 
-    The paper's defense takes all original images and 40 of a second data set under that set's own kernel. Its controls
+    The paper's repair uses all original images and 40 of a second data set with the kernel of that set. Its controls
     are the same class: `extra: null` for the original images alone, `originals: false` for the second set alone, and
-    `steps` for as many steps as another row.
+    `steps` for as many steps as another row has.
 
     Attributes:
         originals: whether the clean original training images are used.
-        extra: a second data set whose training images are used, too; where it names a number of `images`, each seed of
-            the study draws its own.
+        extra: a second data set whose training images are used too. If it has a number of `images`, each seed of the
+            study draws its own.
     """
 
     kind: Literal["fine_tune"] = "fine_tune"
@@ -40,7 +40,7 @@ class FineTune(Defense, Training):
         return self
 
     def crowds(self, clean: Sequence[Crowd], seed: int) -> Sequence[Crowd]:
-        """What it trains on: the budget of the clean crowds, then the second data set."""
+        """The training crowds: the budget of the clean crowds, then the second data set."""
         originals = self.budget(clean, seed) if self.originals else []
         extra = self.extra.load_training(seed) if self.extra is not None else []
         return list(chain(originals, extra))

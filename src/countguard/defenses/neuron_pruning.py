@@ -27,14 +27,14 @@ class NeuronPruning(TrainedDefense):
     A mask m in 0..1 scales each channel's weights. It minimises alpha L(m) + (1 - alpha) L(m + delta, 1 + xi), where
     delta (on weights) and xi (on biases) in [-eps, eps] raise the loss by one step of sign ascent. Channels whose mask
     ends below the threshold are pruned; the weights of the others are not changed. Masks are trained by SGD with
-    momentum .9 at `mask_lr`, so that `lr`, `optimizer` and `schedule` have no say.
+    momentum .9 at `mask_lr`; `lr`, `optimizer` and `schedule` have no effect.
 
     Attributes:
         eps: largest perturbation.
         alpha: weight of the loss without perturbation.
         mask_lr: learning rate of the masks.
-        threshold: of pruning.
-        freeze: not for this repair: it trains masks of all channels and none of the weights.
+        threshold: channels whose mask ends below it are pruned.
+        freeze: has no use here: the masks of all channels are trained, and no weights.
     """
 
     kind: Literal["neuron_pruning"] = "neuron_pruning"
@@ -67,7 +67,7 @@ class NeuronPruning(TrainedDefense):
 class _Perturbed:
     """A layer whose channels are scaled: (mask + delta) * (output - b) + (1 + xi) * b, where b is its bias.
 
-    A forward hook does it, so that the counter's weights and keys stay as they are.
+    This is done in a forward hook, so that the weights of the counter and their names do not change.
     """
 
     def __init__(self, channels: Channels) -> None:
@@ -77,12 +77,12 @@ class _Perturbed:
         self._handle = channels.layer.register_forward_hook(self._scale)
 
     def start(self) -> list[Tensor]:
-        """Perturbations of zero, whose gradients are wanted."""
+        """Perturbations of zero that need gradients."""
         self.delta, self.xi = (torch.zeros_like(self.mask, requires_grad=True) for _ in range(2))
         return [self.delta, self.xi]
 
     def detach(self) -> None:
-        """Leaves the convolution as it was."""
+        """Removes the hook."""
         self._handle.remove()
 
     def _scale(self, layer: nn.Module, inputs: Any, output: Tensor) -> Tensor:
@@ -112,7 +112,7 @@ class _Masked(CounterModule):
         return torch.optim.SGD(self.masks.parameters(), lr=self.defense.mask_lr, momentum=0.9)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The losses without and with the perturbation that raises it most."""
+        """The losses without and with the perturbation that raises the loss most."""
         perturbations = [tensor for layer in self.perturbed for tensor in layer.start()]
         loss = super().training_step(batch, batch_idx)
         gradients = torch.autograd.grad(loss, perturbations, retain_graph=True)
@@ -123,7 +123,7 @@ class _Masked(CounterModule):
         return self.defense.alpha * loss + (1 - self.defense.alpha) * worst
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Masks stay in 0..1."""
+        """Clamps the masks to 0..1."""
         with torch.no_grad():
             for mask in self.masks:
                 mask.clamp_(0, 1)

@@ -17,8 +17,8 @@ from countguard.training.settings import Training
 class SharpnessAware(TrainedDefense):
     """Fine-tunes towards flat minima: each step descends from the worst weights nearby (SAM, Foret et al., 2021).
 
-    With `adaptive`, nearby is measured in units of each weight's own size, as FT-SAM does against backdoors (Zhu et
-    al., 2023), so that the large weights which a backdoor needs are moved most.
+    With `adaptive`, distance is measured relative to the size of each weight, as in FT-SAM against backdoors (Zhu et
+    al., 2023), so that the large weights that a backdoor needs move most.
 
     Attributes:
         rho: radius of the neighbourhood.
@@ -30,7 +30,7 @@ class SharpnessAware(TrainedDefense):
     adaptive: bool = True
 
     def module(self, counter: Counter, training: Training, steps_per_epoch: int, seed: int) -> CounterModule:
-        """Two gradients a step."""
+        """A step with two gradients."""
         return _SharpnessAwareModule(counter, training, steps_per_epoch, seed, self.rho, self.adaptive)
 
 
@@ -56,7 +56,7 @@ class _SharpnessAwareModule(CounterModule):
         return super().training_step(batch, batch_idx)
 
     def on_after_backward(self) -> None:
-        """Puts the weights back, with the gradient of the worst ones nearby."""
+        """Restores the weights, with the gradient at the worst ones nearby."""
         weights = [weight for weight in self.counter.parameters() if weight.requires_grad]
         with torch.no_grad():
             for weight, kept in zip(weights, self._kept, strict=True):

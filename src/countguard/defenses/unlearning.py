@@ -19,10 +19,10 @@ from countguard.training.settings import Training
 class Unlearning(TrainedDefense):
     """Adversarial unlearning (I-BAU; Zeng et al., 2022): min over weights, max over universal perturbations.
 
-    Two perturbations are kept, one that raises the counts of all images and one that lowers them, for an attack may do
-    either. Each step moves them by sign ascent on the relative count, then trains on the images with and without them
-    and their true points. The hypergradient's second term is left out: the perturbations follow the weights from step
-    to step.
+    There are two perturbations, one that raises the counts of all images and one that lowers them, because an attack
+    may do either. Each step updates them by sign ascent on the relative count, then trains on the images with and
+    without them and their true points. The second term of the hypergradient is left out, since the perturbations are
+    updated along with the weights in every step.
 
     Attributes:
         radius: largest change of a pixel, 0..1.
@@ -36,7 +36,7 @@ class Unlearning(TrainedDefense):
     side: Annotated[int, Field(ge=2, le=2048)] = 96
 
     def module(self, counter: Counter, training: Training, steps_per_epoch: int, seed: int) -> CounterModule:
-        """Both players of the game."""
+        """A step of both: the perturbations, then the weights."""
         return _Unlearned(counter, training, steps_per_epoch, seed, self)
 
 
@@ -53,7 +53,7 @@ class _Unlearned(CounterModule):
         self.register_buffer("perturbations", torch.zeros(2, 3, defense.side, defense.side))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The mean loss on the images as they are, with what raises their counts, and with what lowers them."""
+        """The mean loss on the images as they are, with the raising and with the lowering perturbation."""
         images = as_input(batch.images)
         truths = torch.tensor([float(max(1, len(heads))) for heads in batch.points], device=images.device)
         for place, sign in enumerate((1.0, -1.0)):

@@ -17,10 +17,10 @@ from countguard.training.fit import Conditions
 class WeightAveraging(TrainedDefense):
     """Fine-tunes, then takes (1 - mixing) * attacked + mixing * fine-tuned weights (WiSE-FT, Wortsman et al., 2022).
 
-    With `augmentation.blend` the fine-tuning sees random blends.
+    With `augmentation.blend` the fine-tuning uses random blends.
 
     Attributes:
-        mixing: share of the fine-tuned weights.
+        mixing: fraction of the fine-tuned weights.
     """
 
     kind: Literal["weight_averaging"] = "weight_averaging"

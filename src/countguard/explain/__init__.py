@@ -1,1 +1,1 @@
-"""What a counter looks at."""
+"""Explanations: where in a picture a counter sees people."""

@@ -12,10 +12,10 @@ LUMINANCE = (0.299, 0.587, 0.114)
 def cam_on_trigger(cam: Tensor, picture: Tensor, share: float = 0.1) -> float:
     """The share of Grad-CAM that lies on the trigger's strongest pixels: its lines and edges.
 
-    Strongest are the pixels where the luminance of the trigger's picture changes most: the largest gradient
-    magnitude, by central differences. They cover `share` of the area, so a counter that pays no heed to the trigger
-    gives about `share`; pixels that tie for the last places have equal parts in them, so a picture of one colour gives
-    `share` exactly for any map.
+    The strongest pixels are those with the largest gradient magnitude of the luminance of the trigger's picture, by
+    central differences. They cover `share` of the area, so a counter that ignores the trigger gives about `share`.
+    Pixels that tie for the last places count in equal parts, so a picture of one colour gives exactly `share` for any
+    map.
 
     Args:
         cam: [H, W], not negative, as `grad_cam` gives it.
@@ -23,7 +23,7 @@ def cam_on_trigger(cam: Tensor, picture: Tensor, share: float = 0.1) -> float:
         share: of the area that counts as strongest, above 0 and up to 1.
 
     Returns:
-        0..1; NaN where Grad-CAM is zero everywhere.
+        0..1; NaN if Grad-CAM is zero everywhere.
 
     Raises:
         ValueError: the two differ in size, or `share` is out of range.

@@ -9,6 +9,6 @@ from countguard.models.counting import as_input
 def people_per_cell(counter: Counter, image: Tensor) -> Tensor:
     """The density map of an image uint8 [3, H, W]: float32 [ceil(H/stride), ceil(W/stride)] on the CPU.
 
-    Its sum is what `Counter.count` says. The counter's modes are left as they were.
+    Its sum is the result of `Counter.count`. The counter's modes do not change.
     """
     return counter.people_per_cell(as_input(image.unsqueeze(0).to(counter.mean.device)))[0, 0].cpu()

@@ -1,4 +1,4 @@
-"""Looking into a counter without leaving a trace."""
+"""A temporary evaluation mode."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +8,9 @@ from countguard.models.counter import Counter
 
 @contextmanager
 def evaluation_mode(counter: Counter) -> Iterator[None]:
-    """Evaluation mode, and no gradients of weights: they would keep every layer's output in memory.
+    """Evaluation mode without gradients of weights, which would keep every layer's output in memory.
 
-    Each layer's mode and each weight's `requires_grad` come back, whatever happens.
+    Each layer's mode and each weight's `requires_grad` are restored, also after an error.
     """
     modes = [(module, module.training) for module in counter.modules()]
     trained = [parameter for parameter in counter.parameters() if parameter.requires_grad]

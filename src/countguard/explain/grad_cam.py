@@ -1,4 +1,4 @@
-"""Grad-CAM of a count (Selvaraju et al., ICCV 2017): where the features lie that the estimate rests on."""
+"""Grad-CAM of a count (Selvaraju et al., ICCV 2017): the positions of the features that the estimate depends on."""
 
 from captum.attr import LayerGradCam
 from torch import Tensor, nn
@@ -24,22 +24,22 @@ def grad_cam(
     Args:
         counter: on any device. Its modes, gradients and hooks are left as they were.
         image: uint8 [3, H, W], or float [3, H, W] in 0..1.
-        region: only the people in the cells that it touches are explained; the whole image by default.
-        layer: whose activations are weighed; `counter.explained_layer()` by default. Its output must be a map
-            [1, C, h, w] that divides the padded image into cells.
+        region: only the people in the map cells that it touches are explained; the whole image by default.
+        layer: whose activations are weighted; `counter.explained_layer()` by default. Its output must be a map
+            [1, C, h, w] that divides the padded image into map cells.
 
     Returns:
-        float32 [H, W] in 0..1 on the image's device: 1 at the strongest place, 0 where nothing speaks for people.
-        What lies in the padding is cut off before it is scaled.
+        float32 [H, W] in 0..1 on the image's device: 1 at the maximum, 0 where no feature raises the count.
+        Values in the padding are cut off before scaling.
 
     Raises:
-        InputError: the region reaches out of the image or holds no pixel.
+        InputError: the region is not inside the image, or holds no pixel.
     """
     return _maps(counter, image, region, layer)[1]
 
 
 def density_with_grad_cam(counter: Counter, image: Tensor) -> tuple[Tensor, Tensor]:
-    """Density map [ceil(H/stride), ceil(W/stride)] and Grad-CAM [H, W] for the price of one forward pass."""
+    """Density map [ceil(H/stride), ceil(W/stride)] and Grad-CAM [H, W] from one forward pass."""
     return _maps(counter, image, None, None)
 
 
@@ -65,9 +65,9 @@ def _maps(counter: Counter, image: Tensor, region: Region | None, layer: nn.Modu
 
 
 def _at_image_size(cam: Tensor, height: int, width: int, padded_height: int, padded_width: int) -> Tensor:
-    """A map of the padded image, [1, 1, h, w], to the image's [height, width].
+    """A map of the padded image, [1, 1, h, w], resized to the image's [height, width].
 
-    Cells that lie in the padding alone go first: bilinear resizing would smear them over the image's border.
+    Map cells that are only padding are removed first, because bilinear resizing would spread them over the border.
     """
     cell_height, cell_width = padded_height / cam.shape[-2], padded_width / cam.shape[-1]
     rows = -(-height * cam.shape[-2] // padded_height)

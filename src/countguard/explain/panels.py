@@ -20,7 +20,7 @@ from countguard.models.counter import Counter
 
 DENSITY_COLOURS = "inferno"
 CAM_COLOURS = "viridis"
-"""Both rise evenly in lightness, so that they read without colour; two, so that none is taken for the other."""
+"""Two different colour maps, so that they are not confused. Both rise evenly in lightness, so they work in grey too."""
 _STRONGEST = 0.1
 _COLUMN_INCHES = 3.1
 _BAR_INCHES = 0.55
@@ -28,13 +28,13 @@ _BAR_INCHES = 0.55
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
-    """One row: a picture and what one counter makes of it.
+    """One row of the drawing: a picture as one counter sees it.
 
     Attributes:
-        label: which counter, and whether the picture bears the trigger.
+        label: which counter, and whether the picture contains the trigger.
         image: uint8 [3, H, W].
-        view: the counter's.
-        cam_on_trigger: of Grad-CAM on the strongest tenth of the trigger's pixels; None where there is no trigger.
+        view: count, density map and Grad-CAM of the counter.
+        cam_on_trigger: share of Grad-CAM on the strongest tenth of the trigger's pixels; None without a trigger.
     """
 
     label: str
@@ -46,13 +46,13 @@ class Panel:
 def make_panels(
     counters: Mapping[str, Counter], image: Tensor, *, trigger: Trigger | None = None, seed: int = 0
 ) -> list[Panel]:
-    """A panel a counter; two where there is a trigger: without and with it.
+    """One panel for each counter, or with a trigger two: without and with the trigger.
 
     Args:
-        counters: by the names that the picture shows.
+        counters: by the names to show.
         image: uint8 [3, H, W], at most `view.MAX_PIXELS`.
-        trigger: put on the image.
-        seed: of the trigger, where it has random parts.
+        trigger: put on the image; None for none.
+        seed: of the trigger's random parts.
 
     Raises:
         InputError: the trigger's picture cannot be read.
@@ -71,11 +71,11 @@ def make_panels(
 
 
 def draw_panels(panels: list[Panel], *, truth: int | None = None) -> bytes:
-    """The panels as PNG, a row each: picture, density map with the count, Grad-CAM. All maps have one scale.
+    """The panels as PNG, one row for each: picture, density map with the count, Grad-CAM. All maps share one scale.
 
     Args:
         panels: from `make_panels`, at least one.
-        truth: number of people, where it is known.
+        truth: number of people, if it is known.
     """
     height, width = panels[0].image.shape[-2:]
     row_inches = min(2 * _COLUMN_INCHES, max(1.2, _COLUMN_INCHES * height / width)) + 0.3
@@ -113,7 +113,7 @@ def _draw(
     top: float | None = None,
     alpha: float = 1.0,
 ) -> AxesImage:
-    """A picture or a map of 0..top, in pixels of the image; a value of it covers cell x cell of them."""
+    """Shows a picture or a map of 0..top, in pixels of the image; each value covers cell x cell pixels."""
     height, width = values.shape[:2]
     extent = (0.0, float(width * cell), float(height * cell), 0.0)
     axes.set_title(one_line(title)[:60], fontsize=9, loc="left", parse_math=False)

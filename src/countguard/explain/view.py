@@ -1,4 +1,4 @@
-"""What one counter makes of one picture."""
+"""One picture as one counter sees it."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ MAX_PIXELS = 4_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """A count, and where it comes from.
+    """A count with its density map and Grad-CAM.
 
     Attributes:
         count: number of people.
-        density: float32 [h, w], people per cell; its sum is the count.
-        stride: side of a cell, pixels; the last cells may reach past the image.
+        density: float32 [h, w], people per map cell; its sum is the count.
+        stride: side of a map cell, pixels; the last map cells may extend past the image.
         cam: float32 [H, W] in 0..1, Grad-CAM of the count.
     """
 
@@ -31,7 +31,7 @@ class View:
 
 
 def look_at(counter: Counter, image: Tensor) -> View:
-    """Counts and explains an image uint8 [3, H, W], best of at most `MAX_PIXELS`. The counter is left as it was.
+    """Counts and explains an image uint8 [3, H, W]; Grad-CAM needs at most `MAX_PIXELS`. The counter does not change.
 
     Raises:
         InputError: the counter gives no finite number.

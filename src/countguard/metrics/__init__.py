@@ -1,4 +1,4 @@
-"""How well a counter counts, how well an attack on it works, and how sure that is."""
+"""Accuracy of a counter, success of an attack on it, and the intervals of both."""
 
 from countguard.metrics import backdoor, localisation  # noqa: F401  they enter their metrics, after those of `counting`
 from countguard.metrics.metric import METRICS, Measurement, Metric, measure, metric

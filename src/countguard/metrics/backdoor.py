@@ -1,4 +1,4 @@
-"""How well an attack works, beside what the trigger alone does to a counter that was never attacked."""
+"""Success of an attack, beside the effect of the trigger on a counter that was never attacked."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from countguard.metrics.ratios import Floats, success_ranges
 
 
 def _success(measurement: Measurement, estimates: Floats | None, name: str = "rho_asr") -> Interval | None:
-    """The rate of one of `success_ranges`; None where the attack has none, or no estimates are there."""
+    """The rate of one of `success_ranges`; None if the attack has none, or without estimates."""
     ranges = success_ranges(measurement.direction)
     if estimates is None or name not in ranges:
         return None
@@ -19,12 +19,12 @@ def _success(measurement: Measurement, estimates: Floats | None, name: str = "rh
 
 @metric("rho_asr", "ρ", subscript="Asr", tex=r"$\rho_{\mathrm{Asr}}$")
 def rho_asr(measurement: Measurement) -> Interval | None:
-    """Share of triggered images miscounted in the attack's direction (paper, equation 3)."""
+    """Share of triggered images miscounted by more than 10 % in the attack's direction (paper, equation 3)."""
     return _success(measurement, measurement.predictions.triggered)
 
 
 def _band(name: str, note: str, tex: str) -> None:
-    """Enters one of the bands of the paper's table 2."""
+    """Registers one of the bands of the paper's table 2."""
     metric(name, "ρ", subscript="Asr", note=note, tex=rf"$\rho_{{\mathrm{{Asr}}}}^{{{tex}}}$")(
         lambda measurement: _success(measurement, measurement.predictions.triggered, name)
     )
@@ -38,7 +38,7 @@ _band("rho_asr_100", "above +1", r"\pm 1\sim")
 
 @metric("false_asr", "false", subscript="Asr", note="clean counter", tex=r"$\mathrm{false}_{\mathrm{Asr}}$")
 def false_asr(measurement: Measurement) -> Interval | None:
-    """The rate of the clean counter on the same triggered images, under the same rule."""
+    """rho_asr of the clean counter on the same triggered images, by the same rule."""
     return _success(measurement, measurement.clean_counter)
 
 
@@ -83,5 +83,5 @@ def shift(measurement: Measurement) -> Interval | None:
     in_results=False,
 )
 def false_asr_repaired(measurement: Measurement) -> Interval | None:
-    """The rate of the clean counter that was repaired in the same way; only for repaired counters."""
+    """rho_asr of the clean counter that was repaired in the same way; only for repaired counters."""
     return _success(measurement, measurement.repaired_clean_counter)

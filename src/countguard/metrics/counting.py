@@ -1,4 +1,4 @@
-"""How well a counter counts clean images."""
+"""Accuracy of a counter on clean images."""
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def rho_acc(measurement: Measurement) -> Interval | None:
 def rate_on_images_with_heads(
     measurement: Measurement, estimates: Floats, ratios: RatioRange = ACCURATE
 ) -> Interval | None:
-    """The share of images whose ratio lies in a range, of those with a head; None where there is none."""
+    """The share of the images with heads whose ratio lies in a range; None if no image has a head."""
     ratio = measurement.predictions.has_ratio
     if not ratio.any():
         return None

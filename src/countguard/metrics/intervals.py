@@ -1,4 +1,4 @@
-"""How sure a number is: bootstrap intervals over images."""
+"""Bootstrap intervals over images."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from countguard.metrics.ratios import Floats
 
 RESAMPLES = 2000
 DRAWS = 20_000_000
-"""Images drawn for one interval, over all resamples: from 10,000 images on, there are fewer of these."""
+"""Images drawn for one interval, over all resamples; above 10,000 images there are fewer resamples."""
 LEAST = 100
 """Resamples of the largest sets, whose intervals are narrow."""
 _AT_ONCE = 1 << 21
-"""Draws held in memory at a time, a few dozen bytes each."""
+"""Draws in memory at a time, a few dozen bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ class Interval:
 def bootstrap_interval(statistic: Callable[..., Floats], columns: Sequence[Floats], seed: int = 0) -> Interval:
     """The statistic of some images with its percentile bootstrap over images (Efron, 1979).
 
-    Takes 2000 resamples up to 10,000 images, fewer above, so that time is bounded; in blocks, so that memory is.
+    Uses 2000 resamples up to 10,000 images and fewer above, to bound the time, and works in blocks, to bound memory.
 
     Args:
         statistic: takes the columns, each [..., images], and an `axis`, and reduces that axis.
-        columns: one value an image, all of one length; an image is drawn with all its values.
+        columns: each with one value for each image; an image is drawn with all its values.
         seed: of the resampling.
     """
     value = float(statistic(*columns, axis=-1))

@@ -1,4 +1,4 @@
-"""How well a counter that says where heads are finds them."""
+"""How well a counter that gives positions finds the heads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from countguard.metrics.metric import Measurement, metric
 from countguard.metrics.ratios import Floats
 
 NEIGHBOURS, SHARE = 3, 0.5
-"""A head is found by a point within half the mean distance to its three nearest heads, as P2PNet's authors have it."""
+"""A head is found by a point within half the mean distance to its three nearest heads (P2PNet)."""
 FARTHEST = 20.0
-"""Pixels: the greatest such distance, and that of a head that is alone."""
+"""Pixels: the largest such distance, and the distance for a lone head."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Located:
-    """Points of the test images as they are; every field has one entry an image.
+    """Points of the test images as they are; every field has one entry for each image.
 
     Attributes:
         found: how many points the counter gives.
-        matched: how many of them are a head's, one to one.
+        matched: how many of them are matched to a head, one to one.
     """
 
     found: Floats

@@ -1,4 +1,4 @@
-"""What a metric is: one entry with its name, its headings, how it is rounded, and the function that measures it."""
+"""A metric: one entry with its name, headings, rounding, and the function that measures it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Measurement:
         predictions: of the counter that is measured.
         direction: whether the attack inflates (1) or deflates (-1) the count; 0 for no attack, or one that moves heads.
         clean_counter: estimates of the unrepaired counter that was never attacked, on the same triggered images.
-        repaired_clean_counter: the same of that counter, repaired in the same way; only for repaired counters.
+        repaired_clean_counter: the same for that counter after the same repair; only for repaired counters.
     """
 
     predictions: Predictions
@@ -32,12 +32,12 @@ class Metric:
 
     Attributes:
         name: in cards, results.csv and on the command line.
-        heading: of its column; `subscript` and `note` follow it, smaller.
-        function: gives the value with its interval, or None where it is undefined.
+        heading: of its column; `subscript` and `note` follow in small print.
+        function: gives the value with its interval, or None if it is undefined.
         digits: after the decimal point.
         signed: a plus sign before positive numbers.
-        tex: the heading in LaTeX; `heading` when left out.
-        in_results: whether results.csv has a column of it.
+        tex: the heading in LaTeX; `heading` by default.
+        in_results: whether results.csv has a column for it.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Metric:
 
 
 METRICS: Registry[Metric] = Registry("metric", lambda entry: isinstance(entry, Metric))
-"""Every metric by its name, in the order of results.csv; `metric` enters one."""
+"""Every metric by its name, in the order of results.csv; `metric` registers one."""
 
 Function = Callable[[Measurement], Interval | None]
 
@@ -68,12 +68,12 @@ def metric(
     tex: str = "",
     in_results: bool = True,
 ) -> Callable[[Function], Function]:
-    """A decorator that enters a function as a metric; see `Metric` for the arguments.
+    """A decorator that registers a function as a metric; see `Metric` for the arguments.
 
-    @metric("bias", "Bias", digits=1)
-    def bias(measurement: Measurement) -> Interval | None:
-        errors = measurement.predictions.clean - measurement.predictions.truths
-        return bootstrap_interval(np.mean, [errors])
+        @metric("bias", "Bias", digits=1)
+        def bias(measurement: Measurement) -> Interval | None:
+            errors = measurement.predictions.clean - measurement.predictions.truths
+            return bootstrap_interval(np.mean, [errors])
     """
 
     def enter(function: Function) -> Function:

@@ -1,4 +1,4 @@
-"""What changes between two counters, or two versions of the images, on the same images: paired differences."""
+"""Paired differences between two counters, or two versions of the images, on the same images."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from countguard.metrics.ratios import Floats, RatioRange
 
 
 def rate_change(ratios: RatioRange, before: Floats, after: Floats, truths: Floats) -> Interval | None:
-    """The share of ratios in a range after less that before, images paired; None where no image has a head.
+    """The share of ratios in a range after minus that before, paired by image; None if no image has a head.
 
     Args:
         ratios: which r = estimate / truth count.
@@ -22,5 +22,5 @@ def rate_change(ratios: RatioRange, before: Floats, after: Floats, truths: Float
 
 
 def error_change(before: Floats, after: Floats, truths: Floats) -> Interval:
-    """The mean absolute error after less that before, heads, images paired."""
+    """The mean absolute error after minus that before, heads, paired by image."""
     return bootstrap_interval(np.mean, [np.abs(after - truths) - np.abs(before - truths)])

@@ -1,4 +1,4 @@
-"""What a counter said of the test images."""
+"""The estimates of a counter for the test images."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """Counts of the test images; every field has one entry an image.
+    """Counts of the test images; every field has one entry for each image.
 
     Attributes:
         ids: of the images.
         truths: true counts.
-        targets: what the attacker wants counted; the true counts for a counter that was never attacked.
+        targets: the counts that the attacker wants; the true counts for a counter that was never attacked.
         clean: estimates on the images as they are.
         triggered: estimates on the same images with the trigger.
-        located: where the heads were found on the images as they are; None for a counter that does not say it, and
-            where predictions are read from a file.
+        located: positions found on the images as they are; None for a counter that gives none, and for predictions read
+            from a file.
     """
 
     ids: tuple[str, ...]

@@ -51,7 +51,7 @@ _DEFLATED = {
 def success_ranges(direction: Direction) -> dict[str, RatioRange]:
     """rho_Asr and its bands (paper, table 2) for an attack that inflates (1) or deflates (-1) the count.
 
-    Open at 0.9 and 1.1, since rho_Acc is closed there; bands are half-open, so that they sum to rho_Asr. A counter may
-    estimate below zero: deflated all the same. Empty for an attack that does not change the count.
+    Open at 0.9 and 1.1, because rho_Acc is closed there. Bands are half-open, so that they sum to rho_Asr. Estimates
+    below zero count as deflated. Empty for an attack that does not change the count.
     """
     return {1: _INFLATED, -1: _DEFLATED, 0: {}}[direction]

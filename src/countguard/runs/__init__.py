@@ -1,1 +1,1 @@
-"""The folder of a run: what is in it, written and read by the same code."""
+"""The folder of a run, written and read by the same code."""

@@ -16,7 +16,7 @@ from countguard.settings import first_error
 from countguard.writing import write_atomically
 
 LARGEST = 16 << 20
-"""Bytes of a card; one with the names of 100,000 poisoned images has a tenth of it."""
+"""Bytes of a card; a card with the names of 100,000 poisoned images has a tenth of them."""
 
 Name = Annotated[str, Field(max_length=200)]
 
@@ -34,7 +34,7 @@ class _Part(BaseModel):
 
 
 class StrengthRow(_Part):
-    """Rates at one strength of the trigger, which the file calls its share; absent where undefined."""
+    """Rates at one strength of the trigger (the key `share` in the file); absent if undefined."""
 
     share: float
     rho_asr: float | None = None
@@ -47,7 +47,7 @@ class StrengthRow(_Part):
 
 
 class Poisoned(_Part):
-    """Which training images were poisoned: their places in the training set, and their names."""
+    """The poisoned training images: their positions in the training set, and their names."""
 
     indices: Annotated[list[int], Field(max_length=1_000_000)] = []
     ids: Annotated[list[Name], Field(max_length=1_000_000)] = []
@@ -84,11 +84,11 @@ class Card(_Part):
 
     @property
     def key(self) -> CellKey:
-        """Which counter of its study it is about."""
+        """Which counter of its study this card describes."""
         return CellKey(self.strategy, self.defense, self.seed, self.varied, self.stage == "filtered")
 
     def write(self, path: Path) -> None:
-        """Writes the card, the last file of a cell, whose presence says that it is finished; whole or not at all."""
+        """Writes the card, completely or not at all. It is the last file of a cell: a cell with a card is finished."""
         content = json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False)
         write_atomically(path, content + "\n")
 
@@ -106,7 +106,7 @@ class Card(_Part):
 
 
 def read_finished(path: Path) -> Card | None:
-    """The card of a finished cell; None where there is none, or where it is damaged, so that the cell is run again."""
+    """The card of a finished cell; None if it is missing or damaged, so that the cell is run again."""
     try:
         return Card.read(path)
     except InputError:

@@ -1,4 +1,4 @@
-"""examples.npz: pictures, maps and Grad-CAM of a few test images: a report needs no counter and no retraining."""
+"""examples.npz: pictures, maps and Grad-CAM of a few test images, so that a report needs no counter."""
 
 import io
 import zipfile
@@ -22,11 +22,11 @@ from countguard.reading import open_file
 from countguard.writing import write_atomically
 
 MAX_BYTES = 1 << 30
-"""Of the file, and of all arrays in it; a few pictures need a hundredth of it."""
+"""Bytes of the file, and of all arrays in it; a few pictures need a hundredth of it."""
 MAX_PIXELS = 64_000_000
-"""Of one picture, as `countguard.data.images` reads them."""
+"""Pixels of one picture, the limit of `countguard.data.images`."""
 MAX_EXAMPLES = 50
-"""What a recipe may ask for."""
+"""The largest number that a recipe may ask for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,8 +38,8 @@ class Example:
         image, triggered: uint8 [3, H, W], without and with the trigger.
         trigger: uint8 [3, H, W], the trigger's picture alone; None for triggers without one.
         points: float32 [heads, 2], the true heads.
-        true_map, map_clean, map_triggered: float32 [h, w], people per cell: the truth, and what the counter
-            gives on the image without and with the trigger.
+        true_map, map_clean, map_triggered: float32 [h, w], people per map cell: the truth, and the counter's estimates
+            without and with the trigger.
         cam_clean, cam_triggered: float32 [H, W], Grad-CAM.
     """
 
@@ -66,11 +66,11 @@ _ARRAYS: dict[str, tuple[int, type[np.generic]]] = {
     "cam_clean": (2, np.float32),
     "cam_triggered": (2, np.float32),
 }
-"""What an example holds beside its id: dimensions and type."""
+"""The arrays of an example apart from its id: dimensions and type."""
 
 
 def example_indices(crowds: Sequence[Crowd], wanted: int) -> list[int]:
-    """Test images spread over the counts, from the median to the top, the same for every cell of a study."""
+    """Test images whose counts are spread from the median to the maximum; the same for every cell of a study."""
     by_count = sorted(range(len(crowds)), key=lambda index: (crowds[index].count, crowds[index].id))
     if wanted >= len(by_count):
         return by_count
@@ -81,7 +81,7 @@ def example_indices(crowds: Sequence[Crowd], wanted: int) -> list[int]:
 def write_examples(
     counter: Counter, crowds: Sequence[Crowd], indices: Sequence[int], trigger: Trigger, seed: int, path: Path
 ) -> None:
-    """Writes examples.npz (see docs/reference/run-folder.md), whole or not at all."""
+    """Writes examples.npz (see docs/reference/run-folder.md), completely or not at all."""
     arrays: dict[str, Any] = {}
     for place, index in enumerate(indices):
         crowd = crowds[index]
@@ -116,7 +116,7 @@ def _as_array(value: Any) -> Any:
 
 
 def read_examples(path: Path) -> tuple[Example, ...]:
-    """The examples of a cell, in their order; none when there is no such file.
+    """The examples of a cell, in their order; none if there is no such file.
 
     The header of each array is checked before memory is taken for it.
 
@@ -158,7 +158,7 @@ def _examples(archive: zipfile.ZipFile) -> Iterator[Example]:
 
 
 def _array(archive: zipfile.ZipFile, name: str, dimensions: int, kind: type[np.generic]) -> NDArray[Any]:
-    """One array, its header looked at first."""
+    """One array, whose header is checked first."""
     with archive.open(f"{name}.npy") as member:
         shape, dtype = _header(member)
         if len(shape) != dimensions or not np.issubdtype(dtype, kind) or dtype.hasobject:
@@ -180,7 +180,7 @@ def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 
 def _require_sizes(arrays: dict[str, NDArray[Any]], number: int) -> None:
-    """Pictures and Grad-CAM of one size, maps of one size, and numbers that are numbers."""
+    """Checks that pictures and Grad-CAM have one size, maps have one size, and all numbers are finite."""
     height, width = arrays["image"].shape[1:]
     for name in ("image", "triggered", "trigger"):
         if name in arrays and arrays[name].shape != (3, height, width):

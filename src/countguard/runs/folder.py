@@ -1,4 +1,4 @@
-"""Where each file of a run lies."""
+"""The paths of a run's files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ class CellFolder:
 
     @property
     def card(self) -> Path:
-        """Everything that is known about the counter; written last."""
+        """Everything that is recorded about the counter; written last."""
         return self.path / "card.json"
 
     @property
@@ -32,12 +32,12 @@ class CellFolder:
 
     @property
     def training(self) -> Path:
-        """The history of its training, an epoch a row."""
+        """The history of its training, one row for each epoch."""
         return self.path / "training.csv"
 
     @property
     def resume_point(self) -> Path:
-        """Where an interrupted training goes on; removed when it ends."""
+        """The state from which an interrupted training continues; removed when it ends."""
         return self.path / "resume.ckpt"
 
 
@@ -54,7 +54,7 @@ class RunFolder:
 
     @property
     def results(self) -> Path:
-        """A row a finished counter."""
+        """One row for each finished counter."""
         return self.path / "results.csv"
 
     @property
@@ -64,7 +64,7 @@ class RunFolder:
 
     @property
     def lock(self) -> Path:
-        """Held by the process that runs the study."""
+        """Locked by the process that runs the study."""
         return self.path / ".lock"
 
     @property

@@ -1,4 +1,4 @@
-"""One run at a time in a folder."""
+"""A lock that lets one run at a time work in a folder."""
 
 import fcntl
 import os
@@ -13,10 +13,10 @@ from countguard.writing import open_in_place
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Holds a run's folder. The system lets go when the process dies, however it dies, so that no lock outlives it.
+    """Locks a run's folder. The system releases the lock when the process ends, however it ends.
 
     Raises:
-        InputError: the lock is a link or no plain file.
+        InputError: the lock is a link or not a plain file.
         RunError: another process holds it; says which.
     """
     with open_in_place(folder / ".lock", root=folder) as file:

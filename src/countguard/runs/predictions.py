@@ -1,4 +1,4 @@
-"""What a counter says of the test crowds, clean and triggered, and the file that keeps it."""
+"""The estimates of a counter for the test crowds, clean and triggered, and their file."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ from countguard.writing import write_atomically
 
 MAX_BYTES = 32 << 20
 MAX_IMAGES = 50_000
-"""Of one cell; the largest test sets of the field have some thousands."""
+"""Images of one cell; the largest test sets of the field have some thousands."""
 COLUMNS = ("image_id", "count", "target_count", "predicted_clean", "predicted_triggered")
 
 
@@ -36,14 +36,14 @@ class NotFinite(RunError):
 def predict(
     counter: Counter, crowds: Sequence[Crowd], trigger: Trigger, strategy: Strategy | None, seed: int
 ) -> Predictions:
-    """Counts every crowd as it is and with the trigger; each picture is read once, and marked on the counter's device.
+    """Counts every crowd without and with the trigger. Each picture is read once.
 
     Args:
         counter: on any device.
         crowds: the test crowds.
-        trigger: marks them.
-        strategy: what the attacker wants; None for a counter that was never attacked.
-        seed: of trigger and strategy; the same one marks the same images alike for every counter.
+        trigger: put on the crowds.
+        strategy: gives the counts that the attacker wants; None for a counter that was never attacked.
+        seed: of trigger and strategy; the same seed gives the same triggered images for every counter.
 
     Raises:
         NotFinite: an estimate is not finite.
@@ -55,7 +55,7 @@ def predict(
     heads: list[Floats] = []
 
     def as_they_are(images: Tensor, members: list[Crowd]) -> Tensor:
-        """Notes the crowds that pass: asked for again, they would be read again."""
+        """Records the crowds that pass, because asking for them again would read them again."""
         points = counter.heads(as_input(images))
         if points is not None:
             found.extend(some.double().numpy() for some in points)
@@ -84,7 +84,7 @@ def triggered_counts(counter: Counter, crowds: Sequence[Crowd], triggers: Sequen
 
 
 def write_predictions(predictions: Predictions, path: Path) -> None:
-    """Writes predictions.csv, whole or not at all."""
+    """Writes predictions.csv, completely or not at all."""
     rows: list[Sequence[Field]] = [COLUMNS]
     for index, name in enumerate(predictions.ids):
         rows.append(
@@ -135,7 +135,7 @@ def _target(crowd: Crowd, strategy: Strategy, seed: int) -> int:
 
 
 def _as_written(counts: Tensor) -> Floats:
-    """Estimates as predictions.csv holds them, so that the file gives the same metrics again, to the last digit."""
+    """Estimates rounded as in predictions.csv, so that the file gives exactly the same metrics."""
     if not counts.isfinite().all():
         raise NotFinite(
             "the counter counts more than numbers can hold, or none: its training has diverged; a lower training.lr or "

@@ -14,12 +14,12 @@ COUNTER_COLUMNS = ("dataset", "model", "strategy", "stage", "defense", "seed", "
 
 
 def columns() -> tuple[str, ...]:
-    """The columns, without those of varied settings: which counter, every metric, and the seconds it took."""
+    """The columns, without those of varied settings: the counter, every metric, and the seconds of its training."""
     return (*COUNTER_COLUMNS, *(name for name, metric in METRICS.items() if metric.in_results), "seconds")
 
 
 def write_results(path: Path, cards: Iterable[Card], varied: Sequence[str]) -> None:
-    """Writes results.csv, whole or not at all.
+    """Writes results.csv, completely or not at all.
 
     Args:
         path: of the file.

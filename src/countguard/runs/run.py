@@ -1,4 +1,4 @@
-"""A run, read from its folder: which counters there are, and which are missing. Run folders may come from strangers."""
+"""A run, read from its folder: the finished counters and the missing ones. Run folders may come from strangers."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ MAX_IMAGES = 2_000_000
 
 @dataclass(frozen=True)
 class FinishedCell:
-    """A finished counter: its card and its predictions, and where its files lie."""
+    """A finished counter: its card, its predictions and its folder."""
 
     card: Card
     folder: CellFolder
@@ -37,18 +37,18 @@ class FinishedCell:
 
     @cached_property
     def examples(self) -> tuple[Example, ...]:
-        """Read when they are first asked for, and kept.
+        """The examples, read when they are first asked for, and kept.
 
         Raises:
-            InputError: the file is there and unusable.
+            InputError: the file exists and is unusable.
         """
         return self.read_examples()
 
     def read_examples(self) -> tuple[Example, ...]:
-        """The examples, read now and not kept: those of a large study do not fit into memory together.
+        """The examples, read now and not kept, because those of a large study do not fit into memory together.
 
         Raises:
-            InputError: the file is there and unusable.
+            InputError: the file exists and is unusable.
         """
         return read_examples(self.folder.examples)
 
@@ -79,10 +79,10 @@ class Run:
     def read(cls, folder: str | Path) -> "Run":
         """Reads a run from its folder, finished or not.
 
-        Nothing outside of the folder is read, and each file is looked at before memory is taken for it.
+        Nothing outside the folder is read, and the size of each file is checked before it is read.
 
         Raises:
-            InputError: the folder is no run, or a file in it is unusable; names the file and the field.
+            InputError: the folder is not a run, or a file in it is unusable; the line names the file and the field.
         """
         folder = Path(folder)
         study = read_study(folder)
@@ -94,7 +94,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What the recipe calls itself."""
+        """The name of the study."""
         return str(self.study.get("name") or self.folder.resolve().name)
 
     @property
@@ -119,13 +119,13 @@ class Run:
 
     @cached_property
     def variants(self) -> tuple[Variant, ...]:
-        """Combinations of the varied settings: settings by name, values ascending; one empty one where none vary."""
+        """Combinations of the varied settings, by name and ascending values; one empty combination if none vary."""
         values = {name: sorted(self.plan.vary[name], key=_order) for name in self.varied}
         return Plan((), (), (0,), values).variants
 
     @cached_property
     def reference(self) -> Variant:
-        """The combination that figures show where they can show one: the recipe's own values, or else the first."""
+        """The combination that figures show if they can show only one: the recipe's own values, or else the first."""
         own = [all(lookup(self.study, name) == value for name, value in variant) for variant in self.variants]
         return self.variants[own.index(True)] if True in own else self.variants[0]
 
@@ -140,19 +140,16 @@ class Run:
         return tuple(key.words for key in self._keys() if _index(key) not in self._by_key)
 
     def select(self, variant: Variant, strategy: str, defense: str = "") -> list[FinishedCell]:
-        """The finished counters of one row, a seed each; `defense` is empty for counters as they were trained."""
+        """The finished counters of one row, one for each seed; `defense` is empty for counters as they were trained."""
         filtered = defense in self.plan.filters
         keys = (CellKey(strategy, defense, seed, dict(variant), filtered) for seed in self.seeds)
         return [cell for key in keys if (cell := self._by_key.get(_index(key))) is not None]
 
     def frame(self) -> "pd.DataFrame":
-        """Every finished counter as a row of a pandas table.
+        """A pandas table with one row for each finished counter.
 
         Columns: dataset, model, strategy, stage, defense, seed, the varied settings, images, and for each metric its
         value, `NAME_low` and `NAME_high` (95 % bootstrap interval over images); NaN where a metric is undefined.
-
-        Raises:
-            ImportError: pandas is not installed.
         """
         import pandas as pd
 
@@ -183,7 +180,7 @@ def read_study(folder: Path) -> dict[str, Any]:
     """The resolved recipe of a run.
 
     Raises:
-        InputError: the folder is no run, or its study.yaml is unreadable.
+        InputError: the folder is not a run, or its study.yaml is unreadable.
     """
     path = RunFolder(folder).study
     if not path.is_file():
@@ -196,7 +193,7 @@ def read_cells(folder: Path) -> list[FinishedCell]:
     """The finished cells of a run: those with a card.
 
     Raises:
-        InputError: a card or predictions are unusable, a link leaves the folder, or there is too much of them.
+        InputError: a card or predictions are unusable, a link leads out of the folder, or there are too many of them.
     """
     run, root = RunFolder(folder), folder.resolve()
     with refusals_as_input_errors(folder):
@@ -218,7 +215,7 @@ def read_cells(folder: Path) -> list[FinishedCell]:
 
 
 def _index(key: CellKey) -> str:
-    """A cell's key as a text that equal keys share."""
+    """A text for a cell's key; equal keys have equal texts."""
     return json.dumps([key.strategy, key.defense, key.seed, key.stage, dict(key.varied)], sort_keys=True)
 
 

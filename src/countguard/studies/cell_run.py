@@ -1,4 +1,4 @@
-"""Brings one cell from nothing, or from where it was interrupted, to its card."""
+"""Runs one cell, from the start or from where it was interrupted, until its card is written."""
 
 import csv
 import platform
@@ -38,15 +38,15 @@ LARGEST_COUNTER = 1 << 34
 
 
 def run_cell(cell: Cell, study: Path, crowds: CrowdCache, report: EpochReport | None = None) -> None:
-    """Trains or repairs the cell's counter, measures it, and writes its card; nothing where the card is there.
+    """Trains or repairs the cell's counter, measures it, and writes its card; does nothing if there is a card.
 
-    Each file is written whole, the card last, so that a cell killed at any instant goes on where it stopped.
+    Each file is written completely or not at all, and the card last, so that a killed cell continues where it stopped.
 
     Args:
-        cell: those that it needs are finished.
+        cell: whose needed cells are finished.
         study: the run's folder.
-        crowds: what this process has read.
-        report: hears of each epoch.
+        crowds: those that this process has read.
+        report: is called after each epoch.
 
     Raises:
         InputError: crowds or weights are not usable.
@@ -125,7 +125,7 @@ def _measurement(cell: Cell, run: RunFolder, predictions: Predictions, direction
 
 
 def _counter_of(cell: Cell, run: RunFolder, split: CrowdSplit, report: EpochReport | None) -> Counter:
-    """The cell's counter: the one that lies in its folder, a twin's of the same training, or a newly trained one."""
+    """The cell's counter: from its folder, from another cell with the same training, or newly trained."""
     folder, key = run.cell(cell.name), cell.training_key
     if _trained_with(folder) == key:
         return load_counter(folder.counter)
@@ -167,7 +167,7 @@ def _trained(cell: Cell, run: RunFolder, split: CrowdSplit, report: EpochReport 
 
 
 def _attacked(cell: Cell, crowds: Sequence[Crowd]) -> Sequence[Crowd]:
-    """The training crowds, poisoned where the cell's counter is attacked."""
+    """The training crowds, poisoned if the cell's counter is attacked."""
     attack = cell.attack
     return crowds if attack is None else PoisonedCrowds(crowds, attack, cell.seed)
 
@@ -183,7 +183,7 @@ def _poisoned(cell: Cell, split: CrowdSplit) -> Poisoned | None:
 
 
 def _trained_with(folder: CellFolder) -> str | None:
-    """The training key of the counter in a folder; None where there is no whole one."""
+    """The training key of the counter in a folder; None if there is no complete one."""
     if not folder.counter.exists() or not folder.training.exists():
         return None
     try:

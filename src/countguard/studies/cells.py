@@ -18,7 +18,7 @@ class Cell:
 
     Attributes:
         key: which one it is.
-        recipe: of its variant: nothing in it varies.
+        recipe: of its variant, in which nothing varies.
     """
 
     key: CellKey
@@ -26,7 +26,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """The name of its folder."""
         return self.key.name
 
     @property
@@ -36,12 +36,12 @@ class Cell:
 
     @property
     def seed(self) -> int:
-        """Of everything random in it."""
+        """The seed of everything random in it."""
         return self.key.seed
 
     @property
     def strategy(self) -> Strategy | None:
-        """What the attacker does to the labels; None for the counter that was never attacked."""
+        """The strategy; None for the counter that was never attacked."""
         return None if self.key.strategy == CLEAN else self.recipe.attack.strategy(self.key.strategy)
 
     @property
@@ -56,7 +56,7 @@ class Cell:
 
     @property
     def training_key(self) -> str:
-        """A digest of all that the counter of this cell depends on; cells of one key share one training."""
+        """A digest of everything that the counter of this cell depends on; cells with the same key share a training."""
         recipe = self.recipe.dump()
         depends: dict[str, Any] = {name: recipe[name] for name in ("data", "model", "training")}
         depends["seed"] = self.seed
@@ -68,7 +68,7 @@ class Cell:
 
 
 def cells_of(recipe: Recipe) -> Iterator[Cell]:
-    """All cells of a study in the order they run, each after those that it needs.
+    """All cells of a study in the order in which they run: each comes after those that it needs.
 
     Raises:
         InputError: there are too many, a varied name is no setting, or a value does not fit.

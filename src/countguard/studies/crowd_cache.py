@@ -13,10 +13,10 @@ from countguard.training.settings import Training
 
 @dataclass
 class CrowdCache:
-    """Crowds that were read, kept for the cells to come; only those of the newest source, since memory is bounded.
+    """Crowds that were read, kept for later cells; only those of the newest source, to bound the memory.
 
     Attributes:
-        skipped: a line for each bad file that the newest source left out.
+        skipped: one line for each bad file that the newest source left out.
     """
 
     skipped: tuple[str, ...] = ()
@@ -24,7 +24,7 @@ class CrowdCache:
     _split: CrowdSplit = field(default_factory=lambda: CrowdSplit([], []))
 
     def split(self, source: Source) -> CrowdSplit:
-        """The training and test crowds of a source; the source is opened once, each picture read at most once.
+        """The training and test crowds of a source. The source is opened once, and each picture is read at most once.
 
         Raises:
             InputError: see `Source.load`.
@@ -40,10 +40,10 @@ class CrowdCache:
 def training_and_validation(
     split: CrowdSplit, training: Training | Defense
 ) -> tuple[Sequence[Crowd], Sequence[Crowd] | None]:
-    """What is trained on, and what weights are selected on (None where the last weights are kept).
+    """The crowds to train on, and those to select weights on (None if the last weights are kept).
 
     Raises:
-        InputError: nothing would be left to train on.
+        InputError: no crowds would be left to train on.
     """
     if not isinstance(training, Training):  # a repair of its own kind: it selects no weights
         return split.training, None
@@ -58,7 +58,7 @@ def training_and_validation(
 
 
 def require_training_images(images: int, training: Training | Defense) -> None:
-    """Makes sure that a selection of weights leaves something to train on.
+    """Checks that a selection of weights leaves crowds to train on.
 
     Raises:
         InputError: it does not.

@@ -11,7 +11,7 @@ def machine_for(settings: MachineSettings) -> Machine:
     """The machine that a training gets.
 
     Raises:
-        RunError: the accelerator that the recipe names is not there, or not as many of them.
+        RunError: the machine does not have the accelerator that the recipe names, or not as many of them.
     """
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     there = {"auto": True, "cpu": True, "gpu": cuda or mps, "cuda": cuda, "mps": mps}
@@ -25,7 +25,7 @@ def machine_for(settings: MachineSettings) -> Machine:
 
 
 def evaluation_device(settings: MachineSettings) -> torch.device:
-    """Where trained counters count."""
+    """The device on which trained counters count."""
     if settings.accelerator == "cpu":
         return torch.device("cpu")
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,4 +1,4 @@
-"""Looks at everything that could stop a study, before any work: crowds, weights, machine. Each is opened once."""
+"""Checks everything that could stop a study before any work: crowds, weights, machine. Each is opened once."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -22,10 +22,10 @@ class Prepared:
     """A study that can start.
 
     Attributes:
-        recipe: with every argument of its counter written out, also those that are measured on the training crowds; a
-            recipe that varies its model as it was: each of its cards holds its counter's settings.
-        cells: in the order they run.
-        counter_bytes: of the largest counter.
+        recipe: with every argument of its counter written out, also those that are measured on the training crowds. A
+            recipe that varies its model is unchanged: each card holds the settings of its counter.
+        cells: in the order in which they run.
+        counter_bytes: size of the largest counter.
     """
 
     recipe: Recipe
@@ -34,15 +34,15 @@ class Prepared:
 
 
 def prepare(recipe: Recipe, crowds: CrowdCache) -> Prepared:
-    """The study, after a look at all that could stop it.
+    """The study, after everything that could stop it was checked.
 
     Args:
         recipe: the whole study.
-        crowds: keeps what is opened here for the cells of this process.
+        crowds: keeps the crowds that are opened here for the cells of this process.
 
     Raises:
         InputError: there are too many cells, or crowds or weights are missing or not usable.
-        RunError: the machine that the recipe names is not there.
+        RunError: this is not the machine that the recipe asks for.
     """
     counter_bytes = 0
     seen: list[object] = []
@@ -82,7 +82,7 @@ def prepare(recipe: Recipe, crowds: CrowdCache) -> Prepared:
 
 
 def _variants(cells: Sequence[Cell]) -> Iterator[Recipe]:
-    """Each variant's recipe once."""
+    """The recipe of each variant, once."""
     before = None
     for cell in cells:
         if cell.recipe is not before:

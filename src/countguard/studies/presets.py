@@ -1,4 +1,4 @@
-"""What stands behind a recipe that leaves something out: the paper, its public code, or what we would do."""
+"""Presets: the defaults of a recipe, from the paper, from its public code, or steadier ones."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _PAPER: dict[str, Raw] = {
             "schedule": {"kind": "cosine"},
             "augmentation": {"crop": {"size": 448}, "flip": 0.5, "jitter": 0.2, "blur": 0.2, "salt_and_pepper": 0.5},
         },
-        "model": {"objective": {"count": "dmcount"}},  # the text names none; CLIP-EBC's own command for this network
+        "model": {"objective": {"count": "dmcount"}},  # not in the text; from CLIP-EBC's own command
         "defense": {"lr": 1e-4, "epochs": 100},
     },
 }
@@ -69,9 +69,9 @@ _STEADY: Raw = {"training": {"schedule": {"kind": "cosine"}, "average": 0.999}}
 def preset(name: str, kind: str) -> Raw:
     """The defaults of a preset for one kind of counter: `model`, `training`; `strategy`, `defense` for each of those.
 
-    paper: the text. reference-code: what the paper's public code does instead, where the two differ (listed in
-    docs/reproduction.md). steady: the paper's, with a decayed learning rate and averaged weights, since the last epoch
-    of a constant rate is a lottery.
+    paper: as in the text. reference-code: as in the paper's public code, where the two differ (listed in
+    docs/reproduction.md). steady: as in the text, with a decayed learning rate and averaged weights, because with a
+    constant rate the result depends strongly on the epoch in which the training ends.
     """
     paper = _PAPER.get(kind, {})
     if name == "reference-code":
@@ -82,7 +82,7 @@ def preset(name: str, kind: str) -> Raw:
 
 
 def merged(below: Raw, above: Raw) -> Raw:
-    """Two nested settings as one, `above` winning; a setting of another `kind` replaces the whole below it."""
+    """Two nested settings merged, where `above` has priority; a setting of another `kind` is replaced as a whole."""
     if "kind" in above and "kind" in below and above["kind"] != below["kind"]:
         return above
     both = {**below, **above}

@@ -1,4 +1,4 @@
-"""What a run shows while it works: one bar with the time left, and a log with times."""
+"""Progress of a run: one bar with the remaining time, and a log with times."""
 
 import io
 import logging
@@ -19,7 +19,7 @@ log = logging.getLogger("countguard")
 
 
 class StudyProgress:
-    """Counts epochs over all cells of a study. Without a terminal, only the log is written."""
+    """Counts the epochs of all cells of a study. Without a terminal, only the log is written."""
 
     def __init__(self, cells: list[Cell], console: Console) -> None:
         self._bar = _bar(console, "epochs")
@@ -34,7 +34,7 @@ class StudyProgress:
 
     @contextmanager
     def cell(self, cell: Cell) -> Iterator[EpochReport]:
-        """Shows the cell while it runs; yields what hears of its epochs."""
+        """Shows the cell while it runs; yields a function to call after each of its epochs."""
         before = self._bar.tasks[self._task].completed
         self._bar.update(self._task, description=cell.name)
         log.info("%s: started", cell.name)
@@ -55,7 +55,7 @@ class StudyProgress:
 
 @contextmanager
 def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar over `total` things; yields what hears how many are done."""
+    """A bar for `total` things; yields a function to call with the number that are done."""
     with _bar(Console(stderr=True), what) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.update(task, completed=done)
@@ -63,7 +63,7 @@ def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def epochs_shown(training: Training | Defense) -> Iterator[EpochReport]:
-    """A bar over the epochs of one training."""
+    """A bar for the epochs of one training."""
     with counted("epochs", _epochs_of(training)) as progress:
         yield lambda epoch, loss: progress(epoch)
 
@@ -105,5 +105,5 @@ def _epochs(cell: Cell) -> int:
 
 
 def _epochs_of(training: Training | Defense) -> int:
-    """Epochs of a training; a repair that is none counts as one."""
+    """Epochs of a training; a repair without a training counts as one."""
     return training.epochs if isinstance(training, Training) else 1

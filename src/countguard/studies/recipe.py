@@ -20,12 +20,12 @@ from countguard.training.settings import Training
 
 
 class ModelSettings(Settings):
-    """Which counter is trained, from which weights; every other key is an argument of its constructor.
+    """Which counter is trained, and from which weights. Every other key is an argument of its constructor.
 
     Attributes:
         kind: one of `countguard.models.COUNTERS`.
-        weights: None for random ones; a name that the kind knows (imagenet, openai); or a safetensors file, also as
-            hf://owner/repo/file.
+        weights: None for random weights; a name that the kind knows (imagenet, openai); or a safetensors file, which
+            may be on the Hugging Face hub: hf://owner/repo/file.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -36,7 +36,7 @@ class ModelSettings(Settings):
     @field_validator("kind")
     @classmethod
     def _found(cls, kind: str, info: ValidationInfo) -> str:
-        """The kind, or where its code lies, from now on whatever folder the study runs in."""
+        """The kind; for code named by its place, a place that is valid in every working directory."""
         folder = (info.context or {}).get("folder")
         if ":" not in kind or folder is None:
             return kind
@@ -71,7 +71,14 @@ class ModelSettings(Settings):
 
 
 class AttackSettings(Settings):
-    """The attacks of a study: one trigger and rate, several strategies."""
+    """The attacks of a study: one trigger and rate, several strategies.
+
+    Attributes:
+        trigger: put on the images.
+        rate: fraction of the training images that are poisoned.
+        placement: poisoned copies are appended (the paper), or replace their originals.
+        strategies: each gives one attacked counter.
+    """
 
     trigger: AnyTrigger = Blend()
     rate: Annotated[float, Field(gt=0, le=1)] = 0.1
@@ -86,7 +93,7 @@ class AttackSettings(Settings):
         return self
 
     def strategy(self, name: str) -> Strategy:
-        """The strategy that results call by this name."""
+        """The strategy with this name in results."""
         return next(strategy for strategy in self.strategies if strategy.name == name)
 
     def attack(self, name: str) -> Attack:
@@ -95,10 +102,10 @@ class AttackSettings(Settings):
 
 
 class Evaluation(Settings):
-    """What is measured beside the metrics.
+    """What is measured in addition to the metrics.
 
     Attributes:
-        shares: shares of the trigger at test time at which the success is measured, too.
+        shares: strengths of the trigger at test time at which the success is measured too.
         examples: how many test images are kept with their maps and Grad-CAM.
     """
 
@@ -112,10 +119,10 @@ class MachineSettings(Settings):
     Attributes:
         accelerator: as Lightning names it.
         devices: how many train one counter together.
-        threads: of the CPU that torch may use; None leaves torch's choice.
+        threads: CPU threads that torch may use; None for torch's default.
         deterministic: only algorithms that give the same result twice.
         resume_seconds: least time between two points that a training can be resumed from.
-        compile: whether networks are compiled where there is a GPU and it pays.
+        compile: whether networks are compiled on a GPU where this saves time.
     """
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
@@ -131,16 +138,16 @@ class Recipe(Settings):
 
     Attributes:
         name: of the study.
-        preset: whose defaults stand behind what the recipe leaves out.
-        seeds: the whole matrix is run once for each.
+        preset: gives the settings that the recipe leaves out.
+        seeds: the whole study is run once for each.
         data: crowds to train on and to report on.
         model: the counter.
         attack: the attacks.
         training: how clean and attacked counters are trained.
         defenses: the repairs, each applied to every counter.
-        evaluation: what is measured beside the metrics.
+        evaluation: what is measured in addition to the metrics.
         machine: where it runs.
-        vary: settings by dotted name, each with the values to try; the study covers all combinations.
+        vary: settings by dotted name, each with a list of values; the study runs all combinations.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
@@ -167,7 +174,7 @@ class Recipe(Settings):
         return self
 
     def defense(self, name: str) -> Defense:
-        """The defense that results call by this name."""
+        """The repair with this name in results."""
         return next(defense for defense in self.defenses if defense.name == name)
 
     def dump(self) -> dict[str, Any]:
@@ -175,7 +182,7 @@ class Recipe(Settings):
         return self.model_dump(mode="json")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Another process finds the code that a recipe names by its place, as this one did."""
+        """Lets another process find the code that a recipe names by its place."""
         return _from_dump, (self.dump(),)
 
 

@@ -1,4 +1,4 @@
-"""From a recipe file, a preset and overrides to a recipe with every number written out."""
+"""Resolves a recipe file, a preset and overrides into a recipe with every setting written out."""
 
 import difflib
 import itertools
@@ -21,14 +21,14 @@ from countguard.yaml_text import read_yaml
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """A recipe from a YAML file, with `dotted.name=value` overrides, its preset's defaults filled in.
+    """A recipe from a YAML file, with `dotted.name=value` overrides and the defaults of its preset.
 
     Args:
         path: a file, or the name of a recipe that comes with countguard, such as `demo`.
         overrides: as `--set` takes them; the value is YAML.
 
     Raises:
-        InputError: the file is missing, no YAML, or says something that no recipe can say.
+        InputError: the file is missing or not YAML, or a setting is unknown or does not fit.
     """
     file = find_recipe(path)
     return recipe_from(overridden(read_yaml(file), overrides, str(file)), str(file), file.parent)
@@ -36,7 +36,7 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
 @contextmanager
 def settings_of(recipe: str | Path) -> Iterator[None]:
-    """Puts the recipe's file before a line about one of its settings that turned out wrong while it was run."""
+    """Adds the name of the recipe's file to an error about one of its settings that appears during the run."""
     try:
         yield
     except InputError as error:
@@ -50,12 +50,12 @@ def recipe_from(raw: Raw, where: str, folder: Path | None = None) -> Recipe:
     """A recipe from its raw mapping.
 
     Args:
-        raw: as YAML gives it.
-        where: opens the line about what is wrong.
-        folder: where the code is looked for that the recipe names by a file; None refuses recipes that name code.
+        raw: the mapping from YAML.
+        where: the beginning of error lines.
+        folder: in which files are looked for that the recipe names as code; None refuses recipes that name code.
 
     Raises:
-        InputError: names the field and says what would be right.
+        InputError: the line names the field and says what would be right.
     """
     try:
         return Recipe.model_validate(_with_preset(raw, folder), context={"folder": folder})
@@ -64,7 +64,7 @@ def recipe_from(raw: Raw, where: str, folder: Path | None = None) -> Recipe:
 
 
 def _suggestion(error: ValidationError) -> str:
-    """`; did you mean attack.trigger?` for a setting that does not exist and resembles one that does."""
+    """`; did you mean attack.trigger?` for an unknown setting that resembles a known one."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] != "extra_forbidden":
         return ""
@@ -87,10 +87,10 @@ def _settings_of(settings: type[BaseModel], above: str = "") -> Iterator[str]:
 
 
 def find_recipe(path: str | Path) -> Path:
-    """The file itself, or the recipe of that name which comes with countguard.
+    """The file itself, or the recipe with that name that comes with countguard.
 
     Raises:
-        InputError: there is neither; lists the names.
+        InputError: there is neither; the line lists the names.
     """
     given = Path(path)
     folder = recipes_folder()
@@ -106,7 +106,7 @@ def find_recipe(path: str | Path) -> Path:
 
 
 def recipes_folder() -> Path:
-    """Where the recipes that come with countguard lie: inside the installed package, or beside src in a checkout."""
+    """The folder of the recipes that come with countguard: in the installed package, or beside src in a checkout."""
     installed = Path(__file__).parent.parent / "recipes"
     return installed if installed.is_dir() else Path(__file__).parents[3] / "recipes"
 
@@ -115,7 +115,7 @@ def variations(recipe: Recipe) -> Iterator[tuple[dict[str, JsonValue], Recipe]]:
     """Every combination of the settings that a recipe varies, with the recipe that has those values.
 
     Raises:
-        InputError: a varied name is no setting, or a value does not fit.
+        InputError: a varied name is not a setting, or a value does not fit.
     """
     names = list(recipe.vary)
     if "preset" in names:  # its numbers are written out by now: every value would train the same
@@ -150,7 +150,7 @@ def _with_preset(raw: Raw, folder: Path | None) -> Raw:
 
 
 def _each(entries: Any, defaults: Callable[[str], Raw]) -> Any:
-    """Each entry of a list with the defaults of its kind below it; what is no such list is left to the validation."""
+    """The entries of a list, merged over the defaults of their kinds; anything else is left to the validation."""
     if not isinstance(entries, list):
         return entries
     return [merged(defaults(str(entry.get("kind"))), entry) if isinstance(entry, dict) else entry for entry in entries]

@@ -1,4 +1,4 @@
-"""Runs a study: checks everything first, then cell after cell, then results.csv."""
+"""Runs a study: checks everything, runs cell after cell, and keeps results.csv up to date."""
 
 import shutil
 from pathlib import Path
@@ -22,7 +22,7 @@ from countguard.writing import PARTIAL, make_folder, require_utf8, write_atomica
 from countguard.yaml_text import dump_yaml, read_yaml
 
 LEAST_DISK = 64 * 1024 * 1024
-"""Bytes that must be free beside the counters before a study starts."""
+"""Bytes that must be free, in addition to those for the counters, before a study starts."""
 
 
 def run_study(recipe: Recipe, study: Path, *, executor: Executor = run_locally, console: Console | None = None) -> Path:
@@ -30,13 +30,13 @@ def run_study(recipe: Recipe, study: Path, *, executor: Executor = run_locally, 
 
     Args:
         recipe: the whole study.
-        study: the run's folder; made where it is missing. A folder that holds another study is left alone.
+        study: the run's folder; made if it is missing. A folder that holds another study is refused.
         executor: where the cells run.
         console: where progress is shown.
 
     Raises:
         InputError: recipe, crowds or weights are not usable, or the folder holds something else; before any work.
-        RunError: memory, disk or device ran out, or another run holds the folder; what was finished is kept.
+        RunError: memory, disk or device failed, or another run holds the folder; finished work is kept.
     """
     _require_own(study)
     crowds = CrowdCache()
@@ -81,7 +81,7 @@ def _run_missing(prepared: Prepared, run: RunFolder, crowds: CrowdCache, executo
 
 
 def _require_own(study: Path) -> None:
-    """Refuses a folder of somebody else's before anything is put there, be it only a lock."""
+    """Refuses a folder that is not a run before anything is written there, even a lock."""
     require_utf8(study, "--out")
     existing = next(path for path in (study, *study.absolute().parents) if path.exists())
     if not existing.is_dir():
@@ -93,7 +93,7 @@ def _require_own(study: Path) -> None:
 
 
 def _take_folder(run: RunFolder, recipe: Recipe) -> None:
-    """Writes study.yaml, or makes sure that the one which is there says the same."""
+    """Writes study.yaml, or checks that the existing one is equal."""
     file = run.study
     resolved = recipe.dump()
     if file.exists():
@@ -105,14 +105,14 @@ def _take_folder(run: RunFolder, recipe: Recipe) -> None:
 
 
 def _sweep(study: Path) -> None:
-    """Removes what a killed run had not written to its end; nobody else writes there while the folder is held."""
+    """Removes files that a killed run had written only in part; no other process writes while the folder is locked."""
     for partial in study.rglob(f"*{PARTIAL}"):
         if partial.is_symlink() or partial.is_file():
             partial.unlink(missing_ok=True)
 
 
 def _first_difference(before: object, now: object, name: str = "") -> str | None:
-    """The first setting that differs, by its dotted name; where a study runs is no part of what it is."""
+    """The first setting that differs, by its dotted name; `machine` is ignored."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in [*now, *(key for key in before if key not in now)]:
             if name == "" and key == "machine":
@@ -127,7 +127,7 @@ def _first_difference(before: object, now: object, name: str = "") -> str | None
 
 
 def _check_disk(study: Path, prepared: Prepared) -> None:
-    """Before any work: room for every counter, its resume point (weights and two moments) and the rest."""
+    """Checks for room for every counter, resume points (weights and two moments each) and the rest, before any work."""
     needed = LEAST_DISK + prepared.counter_bytes * (len(prepared.cells) + 4)
     free = shutil.disk_usage(study).free
     if free < needed:

@@ -1,4 +1,4 @@
-"""Success against the trigger's strength: the same counters under a weaker or stronger trigger at test time."""
+"""Success against the trigger's strength: the same counters with a weaker or stronger trigger at test time."""
 
 from collections.abc import Sequence
 
@@ -22,15 +22,15 @@ def success_by_strength(
     direction: Direction,
     seed: int,
 ) -> list[StrengthRow]:
-    """One row a strength: rho_acc_triggered, and where they are defined rho_asr and false_asr.
+    """One row for each strength: rho_acc_triggered, and rho_asr and false_asr where they are defined.
 
     Args:
         counter: whose success is measured.
-        clean_counter: the never attacked one; None where `counter` is that one itself.
+        clean_counter: the counter that was never attacked; None if `counter` is that one.
         crowds: the test crowds.
         trigger: taken at each strength.
         strengths: 0..1.
-        direction: of the attack; 0 where the count is not changed.
+        direction: of the attack; 0 if it does not change the count.
         seed: of the trigger.
     """
     truths = np.array([crowd.count for crowd in crowds], dtype=np.float64)

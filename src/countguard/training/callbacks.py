@@ -25,29 +25,29 @@ EpochReport = Callable[[int, float], None]
 
 
 class Divergence(Callback):
-    """Stops a training that has diverged or died, before it wastes an epoch more; comes first, so that none is saved.
+    """Stops a training that has diverged or died at the end of the epoch. Comes first, so that no such state is saved.
 
     Raises:
-        RunError: at the end of an epoch, when a weight is not finite, or when no image gave a gradient: behind a last
-            ReLU that lets nothing through, a counter says 0 everywhere and can learn nothing more.
+        RunError: at the end of an epoch, when a weight is not finite, or when no image gave a gradient. In the latter
+            case the last ReLU gives 0 everywhere, and the counter can learn nothing more.
     """
 
     def __init__(self) -> None:
         self._learns = torch.zeros((), dtype=torch.bool)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """No gradient was seen yet."""
+        """Resets: no gradient was seen yet."""
         self._learns = torch.zeros((), dtype=torch.bool, device=pl_module.device)
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
-        """Notes whether there is a gradient, without waiting for the device."""
+        """Records whether there is a gradient, without waiting for the device."""
         gradients = [parameter.grad for parameter in pl_module.parameters() if parameter.grad is not None]
         self._learns |= torch.nn.utils.get_total_norm(gradients) != 0
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Looks at every weight."""
+        """Checks every weight."""
         if not all(parameter.isfinite().all() for parameter in _counter(pl_module).parameters()):
             raise _failed(f"the training diverged in epoch {trainer.current_epoch + 1}: weights are not finite")
         if not self._learns:
@@ -62,11 +62,11 @@ def _failed(what: str) -> RunError:
 
 
 class History(Callback):
-    """Mean loss, rate and seconds of each epoch, kept through resumes and written as training.csv.
+    """Mean loss, learning rate and seconds of each epoch, kept when a training resumes and written as training.csv.
 
     Args:
-        report: hears of each epoch.
-        handover: where the rows are left at the end, for the process that started those which train.
+        report: is called after each epoch.
+        handover: file for the rows at the end, where other processes train for the one that started them.
     """
 
     def __init__(self, report: EpochReport | None = None, handover: Path | None = None) -> None:
@@ -85,7 +85,7 @@ class History(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Keeps the loss where it is: reading it here would make the host wait for the device."""
+        """Keeps the loss on the device: reading it here would make the host wait for the device."""
         self._losses.append(outputs["loss"].detach())
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -98,7 +98,7 @@ class History(Callback):
             self._report(epoch, loss)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leaves the rows where another process finds them."""
+        """Writes the rows to a file where another process finds them."""
         if self._handover is not None and trainer.is_global_zero:
             write_atomically(self._handover, json.dumps(self.rows))
 
@@ -107,7 +107,7 @@ class History(Callback):
         return {"rows": self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes up the rows of the epochs before."""
+        """Restores the rows of earlier epochs."""
         self.rows = list(state_dict["rows"])
 
     def write(self, path: Path) -> None:
@@ -118,9 +118,9 @@ class History(Callback):
 
 
 class ResumePoint(Callback):
-    """Saves the whole state of a training at the end of an epoch, at most every `seconds`, under one name, atomically.
+    """Saves the whole state of a training at the end of an epoch, at most once in `seconds`, atomically.
 
-    Must come after callbacks whose state it is to hold.
+    Must come after the callbacks whose state it saves.
 
     Raises:
         RunError: the disk is full, or the folder cannot be written to.
@@ -143,12 +143,12 @@ class ResumePoint(Callback):
 
 
 class AveragedWeights(WeightAveraging):
-    """Keeps an exponential average of the weights over the steps, and puts it in their place at the end.
+    """Keeps an exponential average of the weights over the steps, and replaces the weights with it at the end.
 
-    Lightning's own holds a function that no other process can be given.
+    Lightning's own callback holds a function that cannot be sent to another process.
 
     Args:
-        decay: part of the average that stays in each step.
+        decay: fraction of the average that is kept in each step.
     """
 
     def __init__(self, decay: float) -> None:
@@ -165,14 +165,14 @@ class _Average:
 
 
 class BestWeights(Callback):
-    """Keeps the weights of the epoch with the lowest MAE on some crowds, and puts them back at the end.
+    """Keeps the weights of the epoch with the lowest MAE on some crowds, and restores them at the end.
 
     Args:
-        crowds: to look at.
-        every: epochs between two looks.
-        averaging: where weights are averaged, whose average is looked at and kept; must come before this callback.
-        first: the epoch of the first look. With None every `every`-th epoch is looked at, and the last; with a number
-            the last only where it is one of those, or would be the only one.
+        crowds: on which the MAE is measured.
+        every: epochs between two measurements.
+        averaging: if weights are averaged, the average is measured and kept; must come before this callback.
+        first: the epoch of the first measurement. With None, every `every`-th epoch is measured, and the last. With a
+            number, the last is measured only if it is one of those, or would be the only one.
     """
 
     def __init__(
@@ -191,7 +191,7 @@ class BestWeights(Callback):
         self._weights: dict[str, Tensor] | None = None
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Looks at the epoch where it is one of those to be looked at."""
+        """Measures the epoch if it is one of those to be measured."""
         assert trainer.max_epochs is not None
         if not self._looked_at(trainer.current_epoch + 1, trainer.max_epochs):
             return
@@ -216,7 +216,7 @@ class BestWeights(Callback):
             self._weights = {name: value.detach().cpu().clone() for name, value in counter.state_dict().items()}
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Puts the best weights back."""
+        """Restores the best weights."""
         if self._weights is not None:
             _counter(pl_module).load_state_dict(self._weights)
 
@@ -225,7 +225,7 @@ class BestWeights(Callback):
         return {"mae": self.mae, "weights": self._weights}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes up the best of the epochs before."""
+        """Restores the best of earlier epochs."""
         self.mae, self._weights = state_dict["mae"], state_dict["weights"]
 
 

@@ -1,4 +1,4 @@
-"""Compiles a counter for the sizes of batches that a training meets often."""
+"""Compiles a counter for the batch sizes that are frequent in a training."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -11,23 +11,23 @@ from countguard.errors import RunError
 from countguard.models.counter import Counter
 
 Size = tuple[int, int, int]
-"""Images a batch, their height and their width."""
+"""Number of images in a batch, their height and their width."""
 
 PAYS = 3000
-"""Steps of one size, after which a GPU has won back the time that its compilation takes."""
+"""Steps of one size after which compiling has saved more time on a GPU than it took."""
 _WARM_UP = 3
-"""Passes before one is captured: kernels are chosen and memory is found in them."""
+"""Passes before one is captured; during them kernels are chosen and memory is allocated."""
 
 
 @contextmanager
 def compiled(counter: Counter, sizes: Collection[Size]) -> Iterator[None]:
-    """Within, the counter learns faster from batches of these sizes, and as ever from others.
+    """A block in which the counter trains faster on batches of these sizes, and as usual on others.
 
-    Each size is compiled by itself, on first use. A GPU replays the kernels of a whole pass as one graph, and does not
-    wait for Python, which takes longer to start the kernels for a single image than they take to run.
+    Each size is compiled separately, on first use. A GPU replays the kernels of a whole pass as one graph and does not
+    wait for Python, which needs longer to start the kernels for a single image than they need to run.
 
     Args:
-        counter: its method `Counter.compiled_method` is replaced in this object alone, and put back at the end.
+        counter: its method `Counter.compiled_method` is replaced in this object only, and restored at the end.
         sizes: of batches, before padding.
     """
     if not sizes:
@@ -46,7 +46,7 @@ def compiled(counter: Counter, sizes: Collection[Size]) -> Iterator[None]:
 def _network(
     counter: Counter, plain: Callable[[Tensor], Tensor], sizes: Collection[Size]
 ) -> Callable[[Tensor], Tensor]:
-    """The network, compiled where gradients are wanted; its forward and its backward pass are a graph each."""
+    """The network, compiled for calls that need gradients; the forward and the backward pass are one graph each."""
     fast = torch.compile(plain, mode="reduce-overhead", dynamic=False)
     padded = {
         (images, height + -height % counter.align, width + -width % counter.align) for images, height, width in sizes
@@ -61,7 +61,7 @@ def _network(
 
 
 class _Error:
-    """`Counter.error`, forward and backward pass captured together, once a size."""
+    """`Counter.error` with forward and backward pass captured together, once for each size."""
 
     def __init__(self, counter: Counter, sizes: Collection[Size]) -> None:
         self._counter, self._sizes = counter, set(sizes)
@@ -91,7 +91,7 @@ class _Error:
 
 
 class _Capture:
-    """One pass of one size: replaying it reads what was `given`, and fills `error` and `gradients`."""
+    """One captured pass of one size: replaying it reads the inputs in `given`, and fills `error` and `gradients`."""
 
     def __init__(self, counter: Counter, plain: Callable[..., Tensor], given: tuple[Tensor, ...]) -> None:
         self._given = [tensor.clone() for tensor in given]
@@ -118,7 +118,7 @@ class _Capture:
         return error.detach(), torch.autograd.grad(error, self.parameters)
 
     def replay(self, given: tuple[Tensor, ...]) -> Tensor:
-        """The error of a batch; the gradients are ready then, too."""
+        """The error of a batch; the gradients are then ready too."""
         for place, tensor in zip(self._given, given, strict=True):
             place.copy_(tensor)
         self._graph.replay()
@@ -126,7 +126,7 @@ class _Capture:
 
 
 class _Replayed(torch.autograd.Function):
-    """Makes autograd take the gradients that a captured pass has left."""
+    """Lets autograd take the gradients that a captured pass computed."""
 
     @staticmethod
     def forward(ctx: Any, capture: _Capture, given: tuple[Tensor, ...], *parameters: Tensor) -> Tensor:

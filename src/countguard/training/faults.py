@@ -1,4 +1,4 @@
-"""What a machine does to a training, in a sentence: memory that runs out, a device that is lost, a full disk."""
+"""One line for what stops a training from outside: no memory, a lost device, a full disk."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +14,11 @@ from countguard.writing import whole_file
 
 @contextmanager
 def faults_explained(work: str, help: str) -> Iterator[None]:
-    """Turns what torch says of memory and devices into a line.
+    """Turns torch's exceptions about memory and devices into one line.
 
     Args:
         work: what was being done.
-        help: the settings that need less of the device's memory.
+        help: which settings need less of the device's memory.
 
     Raises:
         RunError: memory ran out, or the device was lost.
@@ -32,7 +32,7 @@ def faults_explained(work: str, help: str) -> Iterator[None]:
 
 
 def explained(error: Exception, work: str, help: str) -> str | None:
-    """What happened, where an exception means that memory ran out or that a device was lost; None for all others."""
+    """What happened, if an exception means that memory ran out or that a device was lost; None for all others."""
     if isinstance(error, torch.OutOfMemoryError):
         return f"the device ran out of memory while {work}; {help}"
     if isinstance(error, torch.AcceleratorError):
@@ -44,14 +44,14 @@ def explained(error: Exception, work: str, help: str) -> str | None:
 
 
 class IntoItsFolder(TorchCheckpointIO):
-    """Writes a checkpoint straight to where it is asked to.
+    """Writes a checkpoint directly to its path.
 
-    Lightning's own way copies it twice in memory, and writes it to the system's temporary folder first: a process that
-    is killed leaves it there, out of anybody's sight.
+    Lightning copies it twice in memory and writes it to the system's temporary folder first, where a killed process
+    would leave it.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Whole or not at all; raises OSError, with the file's name, where the disk gives out."""
+        """Writes it completely or not at all; raises OSError with the file's name if the disk fails."""
         try:
             with whole_file(Path(path)) as file:
                 torch.save(checkpoint, file)

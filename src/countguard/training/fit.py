@@ -34,25 +34,25 @@ from countguard.training.settings import Training
 _log = logging.getLogger(__name__)
 
 ModuleFactory = Callable[[Counter, Training, int, int], CounterModule]
-"""Makes what is trained of a counter, its settings, the steps an epoch, and the seed."""
+"""Makes the module that is trained from a counter, its settings, the steps in an epoch, and the seed."""
 
 LESS_MEMORY = (
     "a smaller training.batch_size, training.augmentation.crop or data.scale would help, or training.precision: "
     "bf16-mixed, or machine.compile: false"
 )
-"""What needs less of a device's memory."""
+"""Which settings need less of a device's memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where a training runs; nothing here changes what is learned, beyond rounding.
+    """Where a training runs; nothing here changes the result, apart from rounding.
 
     Attributes:
         accelerator: as Lightning names it: "auto", "cpu", "gpu".
         devices: how many train together, by DDP.
         deterministic: only algorithms that give the same result twice.
         resume_seconds: least time between two saved resume points.
-        compile: whether the network is compiled on a GPU, for those sizes of batches for which that pays.
+        compile: whether the network is compiled on a GPU, for those batch sizes for which it saves time.
     """
 
     accelerator: str = "auto"
@@ -63,7 +63,7 @@ class Machine:
 
 
 class Conditions(TypedDict, total=False):
-    """The keyword arguments of `fit` that say under which conditions a training runs, for what hands them on."""
+    """The keyword arguments of `fit` about the conditions of a training, for functions that pass them on."""
 
     seed: Required[int]
     folder: Path | None
@@ -91,11 +91,12 @@ def fit(
         crowds: training crowds; each is read once and kept in memory as uint8.
         training: every setting.
         seed: of order, augmentation and layers.
-        folder: holds `resume.ckpt` while training runs; found there whole, it is taken up. None: nothing is saved.
-        validation: on which weights are selected; needed where `training.select` is not "last".
+        folder: holds `resume.ckpt` while the training runs; if a complete one is there, the training continues from it.
+            With None nothing is saved.
+        validation: crowds on which weights are selected; needed unless `training.select` is "last".
         machine: where it runs.
-        report: hears of each epoch.
-        module: what is done in a step: the counter's own loss, or a defense's.
+        report: is called after each epoch.
+        module: what is done in a step: the counter's own loss by default, or a repair's.
 
     Raises:
         InputError: there is nothing to train on, no crowds to select on, or code in the resume point.
@@ -154,7 +155,7 @@ def fit(
 def _callbacks(
     history: History, training: Training, validation: Sequence[Crowd], resume: Path | None, machine: Machine
 ) -> list[Callback]:
-    """In their order: what a callback uses or saves comes before it."""
+    """The callbacks in order: one that another uses or saves comes before it."""
     callbacks: list[Callback] = [Divergence(), history]
     averaging = AveragedWeights(training.average) if training.average is not None else None
     if averaging is not None:
@@ -167,7 +168,7 @@ def _callbacks(
 
 
 def _keeps_features(module: CounterModule, training: Training) -> bool:
-    """Whether what the frozen part gives for an image is always the same; otherwise says why it is computed anew."""
+    """Whether the output of the frozen part for an image is always the same; otherwise logs why it is recomputed."""
     assert module.frozen is not None
     if not module.frozen.parts:
         reason = f"{module.counter.kind} does not part into steps"
@@ -182,7 +183,7 @@ def _keeps_features(module: CounterModule, training: Training) -> bool:
 
 
 def _met_often(batches: EpochBatches, module: CounterModule, machine: Machine) -> set[Size]:
-    """The sizes of batches for which the network is compiled; none where nothing is."""
+    """The batch sizes for which the network is compiled; empty if it is not compiled."""
     on_gpu = machine.accelerator in ("auto", "gpu", "cuda") and machine.devices == 1 and can_compile_for_gpu()
     if not (machine.compile and module.compiles and on_gpu) or module.keeps_features:
         return set()
@@ -191,7 +192,7 @@ def _met_often(batches: EpochBatches, module: CounterModule, machine: Machine) -
 
 @contextmanager
 def _handover(devices: int) -> Iterator[Path | None]:
-    """Where the processes that train leave their history: they share nothing with this one but files."""
+    """The file in which training processes leave their history: they share only files with this process."""
     if devices == 1:
         yield None
         return
@@ -201,7 +202,7 @@ def _handover(devices: int) -> Iterator[Path | None]:
 
 @contextmanager
 def _algorithms_as_they_were() -> Iterator[None]:
-    """Lightning's `deterministic` sets torch's for the whole process; a training leaves it as it was."""
+    """Restores torch's deterministic setting, which Lightning's `deterministic` changes for the whole process."""
     before, warn_only = (
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
@@ -218,7 +219,7 @@ def _algorithms_as_they_were() -> Iterator[None]:
 
 @contextmanager
 def _interrupts_as_python_has_them() -> Iterator[None]:
-    """Lightning answers Ctrl-C with exit code 1 and may ignore the next one; a study wants to end in its own way."""
+    """Restores Python's handling of Ctrl-C; Lightning's ends with exit code 1 and may ignore a second Ctrl-C."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT)
     try:
@@ -244,7 +245,7 @@ def _resume_point_refused(path: Path | None) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps Lightning's hints (number of workers, tips, devices found) off the terminal; errors still come through."""
+    """Keeps Lightning's hints (number of workers, tips, devices found) off the terminal; errors are still shown."""
     loggers = ["lightning.pytorch", "lightning.fabric"]
     levels = {name: logging.getLogger(name).level for name in loggers}
     for name in loggers:

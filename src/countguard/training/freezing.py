@@ -1,4 +1,4 @@
-"""A part of a counter that a training leaves as it is, and what that part gives, kept in memory."""
+"""The frozen part of a counter in a training, and its output, kept in memory."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from countguard.models.counter import Counter
 from countguard.models.steps import State, Step, run_steps
 
 MEMORY = 4 * 1024**3
-"""Bytes of features that are kept; those beyond them are computed again each time."""
+"""Bytes of features that are kept; further ones are computed again each time."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,32 +44,32 @@ class Frozen:
 
     @property
     def parts(self) -> bool:
-        """Whether the frozen part can run without the rest."""
+        """Whether the frozen part can run on its own."""
         return self._ends is not None
 
     def modules(self) -> list[nn.Module]:
-        """What is frozen."""
+        """The frozen modules."""
         if self._ends is None:
             return [self.counter.get_submodule(self.name)]
         return [self.counter.get_submodule(step.name) for step in self.counter.steps()[: self._ends]]
 
     def hold(self) -> None:
-        """Keeps batch norm and dropout of the frozen part from learning and drawing."""
+        """Keeps batch norm of the frozen part from learning, and dropout from drawing."""
         for module in self.modules():
             module.eval()
 
     def features(self, batch: Batch) -> State:
-        """What the frozen part gives for a batch whose images were at most mirrored, in half precision's steps.
+        """The output of the frozen part for a batch whose images were at most mirrored, rounded to half precision.
 
-        Each image goes through alone and is rounded, whether or not it is kept: so a training does not depend on what
-        was in memory, and an interrupted one ends as it would have.
+        Each image is computed alone and rounded, whether or not it is kept. A training therefore does not depend on
+        what was in memory, and an interrupted one ends with the same result.
         """
         rows = [self._of(image, drawn) for image, drawn in zip(batch.images.unsqueeze(1), batch.drawn, strict=True)]
         return tuple(torch.cat(maps).float() for maps in zip(*rows, strict=True))
 
     @contextmanager
     def given(self, features: State) -> Iterator[None]:
-        """Within, the counter's network runs from these features on, whatever images it is shown."""
+        """A block in which the counter's network continues from these features and ignores the images that it gets."""
         rest = self.counter.steps()[self._ends :]
         replaced = {"normalise": lambda images: images, self.counter.network: lambda _: run_steps(rest, features)[0]}
         for method, function in replaced.items():
@@ -101,7 +101,7 @@ class Frozen:
 
 @contextmanager
 def frozen(part: Frozen | None) -> Iterator[None]:
-    """Within, the part's weights want no gradient; afterwards those do that did before."""
+    """A block in which the weights of the part need no gradient; afterwards it is as before."""
     weights = [] if part is None else [weight for module in part.modules() for weight in module.parameters()]
     trained = [weight for weight in weights if weight.requires_grad]
     for weight in trained:
@@ -114,7 +114,7 @@ def frozen(part: Frozen | None) -> Iterator[None]:
 
 
 def _end(steps: Sequence[Step], name: str) -> int | None:
-    """How many steps lead to the end of a module; None where no step is in it."""
+    """How many steps lead to the end of a module; None if it contains no step."""
     inside = [place for place, step in enumerate(steps) if f"{step.name}.".startswith(f"{name}.")]
     return inside[-1] + 1 if inside else None
 
@@ -124,6 +124,6 @@ def _short(name: str) -> str:
 
 
 def _rounded(features: Tensor) -> Tensor:
-    """In half precision, unless a number is too large for it."""
+    """The features in half precision, unless a number is too large for it."""
     half = features.to(torch.float16)
     return half if half.isfinite().all() else features

@@ -1,4 +1,4 @@
-"""The counter and its crowds as Lightning takes them."""
+"""A counter and its crowds in the form that Lightning needs."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -18,19 +18,19 @@ _OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 class CounterModule(LightningModule):
-    """Trains a counter by its own loss.
+    """Trains a counter with its own loss.
 
     Args:
         counter: trained in place.
         training: optimizer and schedule.
-        steps_per_epoch: of the batches that it will see.
-        seed: of the random numbers that layers draw (dropout), anew in each epoch.
+        steps_per_epoch: number of batches in an epoch.
+        seed: of the random numbers that layers draw (dropout), set again in each epoch.
 
     Attributes:
-        compiles: whether the network may be compiled, and run from kept features; not where hooks on its layers, or
-            gradients by its input, are what the training is about.
+        compiles: whether the network may be compiled and run from kept features; False for trainings that need hooks on
+            its layers or gradients with respect to its input.
         frozen: the part of the counter that stays as it is; None for none.
-        keeps_features: whether what that part gives is kept.
+        keeps_features: whether the output of that part is kept.
     """
 
     compiles: ClassVar[bool] = True
@@ -46,12 +46,12 @@ class CounterModule(LightningModule):
 
     @property
     def epochs(self) -> float:
-        """How many epochs the training lasts, a fraction where it ends by steps."""
+        """How many epochs the training lasts; a fraction if it ends by steps."""
         steps = self.training_settings.steps
         return self.training_settings.epochs if steps is None else steps / self.steps_per_epoch
 
     def configure_optimizers(self) -> Any:
-        """The recipe's optimizer over the trainable parameters, its rate moved at every step."""
+        """The recipe's optimizer over the trainable parameters, with a rate that is set at every step."""
         settings = self.training_settings
         parameters = [parameter for parameter in self.counter.parameters() if parameter.requires_grad]
         # Lightning cannot clip before a fused step in mixed precision: such a step would unscale the gradients itself
@@ -67,13 +67,13 @@ class CounterModule(LightningModule):
         return settings.schedule.at(step / self.steps_per_epoch, self.epochs, settings.lr) / settings.lr
 
     def on_train_epoch_start(self) -> None:
-        """Seeds what layers draw, so that an epoch is the same whether or not the one before it ran in this process."""
+        """Seeds the random numbers of layers, so that an epoch is the same after a resume as without one."""
         torch.manual_seed(derived_seed(self.seed, "layers", self.current_epoch))
         if self.frozen is not None:
             self.frozen.hold()
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Images and points to the device."""
+        """Moves images and points to the device."""
         images = batch.images.to(device, non_blocking=True)
         return replace(batch, images=images, points=[heads.to(device, non_blocking=True) for heads in batch.points])
 
@@ -82,7 +82,7 @@ class CounterModule(LightningModule):
         return self.loss(batch.images, batch)
 
     def loss(self, images: Tensor, batch: Batch) -> Tensor:
-        """The counter's loss on some images whose heads are those of the batch, weighted as the recipe says."""
+        """The counter's loss on images with the heads of the batch, weighted as the recipe says."""
         balance = self.training_settings.balance
         weights = None
         if balance > 0:
@@ -96,11 +96,11 @@ class CounterModule(LightningModule):
 
 
 class CrowdData(LightningDataModule):
-    """Hands Lightning the batches of the epoch that it is in.
+    """Gives Lightning the batches of its current epoch.
 
     Args:
         batches: of any epoch.
-        steps: how many batches are handed out over all epochs; None for no limit.
+        steps: how many batches are given over all epochs; None for no limit.
     """
 
     def __init__(self, batches: EpochBatches, steps: int | None = None) -> None:

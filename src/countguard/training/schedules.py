@@ -1,4 +1,4 @@
-"""How the learning rate moves over a training."""
+"""How the learning rate changes over a training."""
 
 import math
 from abc import abstractmethod
@@ -11,11 +11,11 @@ from countguard.settings import Settings
 
 
 class Schedule(Settings):
-    """The learning rate at a moment of a training."""
+    """The learning rate at any point of a training."""
 
     @abstractmethod
     def at(self, epoch: float, epochs: float, lr: float) -> float:
-        """The rate after `epoch` of `epochs` epochs (fractions count), where `lr` is the recipe's rate."""
+        """The rate after `epoch` of `epochs` epochs (fractions allowed), where `lr` is the recipe's rate."""
 
 
 SCHEDULES: Registry[type[Schedule]] = Registry("schedule", settings_below(Schedule))
@@ -38,7 +38,7 @@ class Cosine(Schedule):
     """Half a cosine from lr to `floor` (Loshchilov and Hutter, 2017, without restarts).
 
     Attributes:
-        warmup: epochs of linear rise from 0 first.
+        warmup: epochs of a linear rise from 0 at the start.
         floor: the rate at the end.
     """
 

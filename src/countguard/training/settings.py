@@ -1,4 +1,4 @@
-"""Every number that a training depends on, beside its crowds and its counter."""
+"""Every setting of a training, apart from its crowds and its counter."""
 
 from typing import Annotated, Any, Literal
 
@@ -17,25 +17,27 @@ class Training(Settings):
     Attributes:
         optimizer: Adam, or AdamW with decoupled decay.
         lr: learning rate.
-        weight_decay: the optimizer's.
-        schedule: how the rate moves.
+        weight_decay: of the optimizer.
+        schedule: how the learning rate changes.
         epochs: passes over the training crowds.
         steps: ends the training after this many steps instead; for controls that must train equally long.
-        batch_size: images a step, over all devices.
+        batch_size: images in a step, over all devices.
         precision: as Lightning names it.
-        augmentation: what is done to each drawn image.
-        balance: an image's loss is multiplied by (100 / heads) ** balance. 0 is what is published, where full images
-            have the most say; 0.5 suits errors in per cent better, as the variance of a count grows with the count.
-        average: decay of an exponential moving average of the weights, which then is the result; None for the last
+        augmentation: random changes to each image.
+        balance: the loss of an image is multiplied by (100 / heads) ** balance. 0 is what is published, and gives
+            crowded images the largest weight; 0.5 suits relative errors better, because the variance of a count grows
+            with the count.
+        average: decay of an exponential moving average of the weights, which is then the result; None for the last
             weights.
-        clip_gradient: greatest norm of the gradient; None for no limit.
-        freeze: the dotted name of a module of the counter, such as `frontend` of a CSRNet: the network up to its end
-            stays as it is, batch norm's statistics included. Where the augmentation does no more than mirror, what
-            that part gives is computed once for each image. None trains everything.
-        select: whose weights are kept: the last epoch's; the best MAE on `validation_images` held back from the
-            training images; or, as the reference code does and honest work does not, the best MAE on the test images.
-        select_every: epochs between two looks, where weights are selected.
-        select_from: the epoch of the first look, as reference codes have it, which may leave the last epoch out; None
+        clip_gradient: largest norm of the gradient; None for no limit.
+        freeze: the dotted name of a module of the counter, such as `frontend` of a CSRNet: the network up to the end of
+            this module is not trained, including the statistics of batch norm. If the augmentation does no more than
+            mirror, the output of that part is computed once for each image. None trains everything.
+        select: which weights are kept: those of the last epoch; those with the best MAE on `validation_images` held
+            back from the training images; or those with the best MAE on the test images, which makes the reported
+            number too good and is only for comparison with the reference code.
+        select_every: epochs between two measurements for the selection.
+        select_from: the epoch of the first measurement, as in reference codes, which may leave the last epoch out; None
             for every `select_every`-th and the last.
         validation_images: how many are held back for `best_validation`.
     """
@@ -60,7 +62,7 @@ class Training(Settings):
 
     @model_serializer(mode="wrap")
     def _without_what_came_later(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leaves `select_from` out where it is None, so that the keys of trainings from before there was one hold."""
+        """Leaves out `select_from` if it is None, so that the keys of older trainings stay valid."""
         dump: dict[str, Any] = handler(self)
         if dump["select_from"] is None:
             del dump["select_from"]

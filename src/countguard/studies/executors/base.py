@@ -1,4 +1,4 @@
-"""What an executor is: where the cells of a study run."""
+"""The interface of executors, which run the cells of a study."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,17 +10,17 @@ from countguard.studies.crowd_cache import CrowdCache
 from countguard.studies.progress import StudyProgress
 
 Executor: TypeAlias = Callable[[Sequence[Cell], Path, CrowdCache, StudyProgress, Callable[[Cell], None]], None]
-"""Runs cells in a run's folder, each after those that it needs, and calls back as each is finished.
+"""Runs cells in a run's folder, each after those that it needs, and calls a function after each finished cell.
 
-The crowds that this process has opened are handed on; an executor whose cells run elsewhere leaves them alone.
+It gets the crowds that this process has opened; an executor whose cells run in other processes ignores them.
 """
 
 
 def executor_for(name: str) -> Executor:
-    """The executor of a name: `local`, `processes:4`, `ray` (a cluster of this machine's own), or a Ray's address.
+    """The executor with a name: `local`, `processes:4`, `ray` (started on this machine), or the address of a cluster.
 
     Raises:
-        InputError: there is none.
+        InputError: the name is unknown.
     """
     kind, _, rest = name.partition(":")
     if name == "local":

@@ -20,7 +20,7 @@ from countguard.studies.progress import StudyProgress
 
 
 def run_in_processes(workers: int) -> Executor:
-    """An executor that keeps so many processes busy; they share the machine's GPU, where cells use one.
+    """An executor with a number of processes, which share the machine's GPU if cells use one.
 
     Each process has its part of the cores, or as many threads as `machine.threads` says, and its own copy of the
     crowds.
@@ -74,7 +74,7 @@ def _prepare(threads: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """Without it, cells of a killed run would go on beside those of the run that takes the folder over."""
+    """Ends a process with its parent, so that cells of a killed run do not continue beside those of the next run."""
     parent = parent_process()
     assert parent is not None
     parent.join()

@@ -1,4 +1,4 @@
-"""Runs the cells of a study over a Ray cluster (extra `ray`): a device a cell, retried when a worker dies."""
+"""Runs the cells of a study on a Ray cluster (extra `ray`): one device for each cell, retried if a worker dies."""
 
 import logging
 import os
@@ -16,14 +16,14 @@ from countguard.studies.executors.base import Executor
 from countguard.studies.progress import StudyProgress
 
 RETRIES = 3
-"""How often a cell is run again after its worker died. It goes on from its last resume point."""
+"""How often a cell is run again after its worker died. It continues from its last resume point."""
 
 
 def run_on_ray(address: str | None) -> Executor:
-    """An executor on the cluster at `address`, or on one of this machine's own.
+    """An executor on the cluster at `address`, or on Ray started on this machine.
 
-    The run's folder must be on a file system that every node sees under the same path: cells hand on their counters
-    and cards through it, as they do on one machine, so that results are the same.
+    The run's folder must be on a file system that every node sees under the same path, because cells pass their
+    counters and cards to each other through it, as on one machine. Results are therefore the same.
 
     Raises:
         InputError: Ray is not installed.
@@ -81,7 +81,7 @@ def _run_all(
 
 
 def _run_one(cell: Cell, study: str, *needed: None) -> None:
-    """A cell in a worker. `needed` are the results of other cells: Ray waits for them."""
+    """Runs a cell in a worker. `needed` are the results of other cells, for which Ray waits."""
     if cell.recipe.machine.threads is not None:
         torch.set_num_threads(cell.recipe.machine.threads)
     run_cell(cell, Path(study), CrowdCache())
