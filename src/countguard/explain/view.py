@@ -31,7 +31,7 @@ class View:
 
 
 def look_at(counter: Counter, image: Tensor) -> View:
-    """Counts and explains an image uint8 [3, H, W]; Grad-CAM needs at most `MAX_PIXELS`. The counter does not change.
+    """Counts and explains an image uint8 [3, H, W], preferably of at most `MAX_PIXELS`. The counter does not change.
 
     Raises:
         InputError: the counter gives no finite number.
