@@ -70,6 +70,8 @@ def metric(
 ) -> Callable[[Function], Function]:
     """A decorator that registers a function as a metric; see `Metric` for the arguments.
 
+    For example:
+
         @metric("bias", "Bias", digits=1)
         def bias(measurement: Measurement) -> Interval | None:
             errors = measurement.predictions.clean - measurement.predictions.truths
