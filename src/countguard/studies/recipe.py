@@ -24,8 +24,8 @@ class ModelSettings(Settings):
 
     Attributes:
         kind: one of `countguard.models.COUNTERS`.
-        weights: None for random ones; a name that the kind knows (imagenet, openai); or a safetensors file, also as
-            hf://owner/repo/file.
+        weights: None for random weights; a name that the kind knows (imagenet, openai); or a safetensors file, which
+            may be on the Hugging Face hub: hf://owner/repo/file.
     """
 
     model_config = ConfigDict(extra="allow")
