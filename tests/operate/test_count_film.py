@@ -15,7 +15,8 @@ from countguard.errors import InputError
 from countguard.models import build_counter, save_counter
 from countguard.models.counter import Counter
 from countguard.models.counting import as_input
-from countguard.operate.count_film import count_films, films_csv, films_json
+from countguard.operate.count_film import alarms_of, count_films, films_csv, films_json
+from countguard.scan.guard import Calibration, Guard
 
 av = pytest.importorskip("av", reason="films need the extra video")
 
@@ -60,6 +61,25 @@ def test_each_frame_is_counted_as_the_counter_counts_it(lite: Counter, film: Pat
     overlay = list(film_frames(tmp_path / "over/walk-density.mp4", Pace(frames=1)))
     assert len(overlay) == 4
     assert [path.name for path in (tmp_path / "over").iterdir()] == ["walk-density.mp4"]
+
+
+def test_the_guard_raises_its_alarms_on_the_time_line(lite: Counter, film: Path, tmp_path: Path) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        other = build_counter("lite")
+    for twin, alarms in ((lite, 0), (other, 4)):
+        guard = Guard(lite, twin, Calibration(threshold=1e-4, false_alarm_rate=0.01, images=100))
+        (counted,) = count_films(lite, [film], Pace(seconds=0.5), out=tmp_path / str(alarms), guard=guard)
+        assert len(alarms_of(counted.counts)) == alarms
+        with (tmp_path / str(alarms) / "walk-counts.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert [row["alarm"] for row in rows] == ["yes" if alarms else "no"] * 4
+        assert [frame["alarm"] for frame in json.loads(films_json([counted]))["films"][0]["frames"]] == [
+            bool(alarms)
+        ] * 4
+        frames = torch.stack([frame.image for frame in film_frames(film, Pace(seconds=0.5))])
+        expected = twin.count(as_input(frames)).tolist()
+        assert [float(row["repaired"]) for row in rows] == pytest.approx(expected, rel=1e-3, abs=1e-3)
 
 
 def test_what_was_counted_before_an_interruption_is_kept(lite: Counter, film: Path, tmp_path: Path) -> None:

@@ -280,10 +280,18 @@ def count(
     films = [path for path in images if is_film(path) and not path.is_dir()]
     if films and len(films) < len(images):
         raise InputError("IMAGES: name pictures or films, not both at once")
-    if films and guard is not None:
-        raise InputError("--guard: looks at pictures; films are counted without it")
     if films:
-        count_films(counter, films, format.value, every, out=out, overlays=overlays, skip_bad=skip_bad)
+        count_films(
+            counter,
+            films,
+            format.value,
+            every,
+            out=out,
+            overlays=overlays,
+            skip_bad=skip_bad,
+            guard=guard,
+            clean=clean or [],
+        )
     elif out is not None:
         raise InputError("--out: belongs to films; --format csv or json prints the counts of pictures")
     else:

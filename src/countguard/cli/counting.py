@@ -50,14 +50,20 @@ def count_films(
     out: Path | None,
     overlays: Path | None,
     skip_bad: bool,
+    guard: Path | None,
+    clean: Sequence[Path],
 ) -> None:
     """Counts films and prints table, csv or json."""
     from countguard.data.film import pace_from
     from countguard.models import load_counter
     from countguard.operate import count_film as counts
+    from countguard.operate.guarding import guard_of
 
     pace = pace_from(every)
-    found = list(counts.count_films(load_counter(counter), films, pace, out=out, overlays=overlays, skip_bad=skip_bad))
+    loaded = load_counter(counter)
+    guarding = guard_of(loaded, counter, guard, clean)
+    places = {"out": out, "overlays": overlays}
+    found = list(counts.count_films(loaded, films, pace, **places, skip_bad=skip_bad, guard=guarding))
     if format == "table":
         Console().print(counts.films_table(found))
     else:

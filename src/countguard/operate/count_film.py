@@ -1,6 +1,5 @@
 """What `countguard count` does with a film: counts over time, as a table, as CSV, as a curve, and over the film."""
 
-import csv
 import io
 import json
 import math
@@ -16,28 +15,31 @@ from PIL import Image
 from rich.table import Table
 from rich.text import Text
 
-from countguard.csv_text import csv_text
+from countguard.csv_text import Field, Number, csv_lines
 from countguard.data.film import FilmFrame, Pace, film_frames
 from countguard.errors import InputError, RunError, one_line
 from countguard.explain.density import people_per_cell
 from countguard.models.counter import Counter
 from countguard.operate.overlay import overlay
+from countguard.scan.guard import Guard, Look
 from countguard.writing import require_place, write_atomically
 
 
 @dataclass(frozen=True, slots=True)
 class FrameCount:
-    """One frame of a film, counted. What a guard says of a frame belongs here, beside its count.
+    """One frame of a film, counted.
 
     Attributes:
         seconds: since the film's beginning.
         frame: its number, from 0.
         count: number of people.
+        look: what the guard says of it; None without one.
     """
 
     seconds: float
     frame: int
     count: float
+    look: Look | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def count_films(
     out: Path | None = None,
     overlays: Path | None = None,
     skip_bad: bool = False,
+    guard: Guard | None = None,
 ) -> Iterator[FilmCounts]:
     """Counts one film after the other.
 
@@ -75,6 +78,7 @@ def count_films(
         out: a folder that gets NAME-counts.csv, .png and .svg, also of what was counted before an interruption.
         overlays: a folder that gets the counted frames with their density maps over them, as NAME-density.mp4.
         skip_bad: what comes before the damage of a film counts, and the films after it are counted.
+        guard: of this counter and its repaired twin, with a threshold; looks at each counted frame, too.
 
     Raises:
         InputError: see `countguard.data.film.film_frames`; the counter gives no finite number.
@@ -91,7 +95,7 @@ def count_films(
         files: list[Path] = []
         over = overlays / f"{film.stem}-density.mp4" if overlays is not None else None
         try:
-            for row in count_film(counter, film, pace, overlay_to=over):
+            for row in count_film(counter, film, pace, overlay_to=over, guard=guard):
                 rows.append(row)  # one by one: what was counted is kept
         except InputError as error:
             if not skip_bad:
@@ -105,7 +109,9 @@ def count_films(
         yield FilmCounts(film, rows, problem, files)
 
 
-def count_film(counter: Counter, film: Path, pace: Pace, *, overlay_to: Path | None = None) -> Iterator[FrameCount]:
+def count_film(
+    counter: Counter, film: Path, pace: Pace, *, overlay_to: Path | None = None, guard: Guard | None = None
+) -> Iterator[FrameCount]:
     """Counts frames of a film, one after the other; raises as `count_films`.
 
     Args:
@@ -113,13 +119,16 @@ def count_film(counter: Counter, film: Path, pace: Pace, *, overlay_to: Path | N
         film: a file.
         pace: how far the frames are apart.
         overlay_to: gets the counted frames as a film with their density maps over them; None for none.
+        guard: looks at each of them, too.
     """
     with _overlay_film(overlay_to, pace) as overlays:
         for frame in film_frames(film, pace):
-            yield _look(counter, film, frame, overlays)
+            yield _look(counter, film, frame, overlays, guard)
 
 
-def _look(counter: Counter, film: Path, frame: FilmFrame, overlays: "_OverlayFilm | None") -> FrameCount:
+def _look(
+    counter: Counter, film: Path, frame: FilmFrame, overlays: "_OverlayFilm | None", guard: Guard | None
+) -> FrameCount:
     """The one place where a frame is looked at."""
     density = people_per_cell(counter, frame.image)
     people = float(density.sum())
@@ -127,14 +136,16 @@ def _look(counter: Counter, film: Path, frame: FilmFrame, overlays: "_OverlayFil
         raise InputError(f"{film}: the counter gives {people} people; its weights or settings are damaged")
     if overlays is not None:
         overlays.add(overlay(frame.image, density, counter.stride))
-    return FrameCount(frame.seconds, frame.number, people)
+    look = guard.look(frame.image[None].to(counter.mean.device))[0] if guard else None
+    return FrameCount(frame.seconds, frame.number, people, look)
 
 
 def films_table(films: Sequence[FilmCounts]) -> Table:
-    """Fewest, mean and most people of each film, for a terminal."""
+    """Fewest, mean and most people of each film, for a terminal, and with a guard the number of alarms."""
     table = Table()
     table.add_column("film", overflow="fold")
-    for heading in ("frames", "fewest", "mean", "most", "most at"):
+    guarded = any(row.look for film in films for row in film.counts)
+    for heading in ("frames", "fewest", "mean", "most", "most at", *(["alarms", "first alarm"] if guarded else [])):
         table.add_column(heading, justify="right")
     for film in films:
         name = Text(one_line(str(film.film)))
@@ -143,29 +154,59 @@ def films_table(films: Sequence[FilmCounts]) -> Table:
             continue
         values = [row.count for row in film.counts]
         most = max(film.counts, key=lambda row: row.count)
-        numbers = (f"{value:.1f}" for value in (min(values), sum(values) / len(values), most.count))
-        table.add_row(name, f"{len(values)}", *numbers, f"{most.seconds:.1f} s")
+        numbers = [f"{value:.1f}" for value in (min(values), sum(values) / len(values), most.count)]
+        numbers = [f"{len(values)}", *numbers, f"{most.seconds:.1f} s"]
+        if guarded:
+            alarms = alarms_of(film.counts)
+            numbers += [f"{len(alarms)}", f"{alarms[0].seconds:.1f} s" if alarms else ""]
+        table.add_row(name, *(Text(number) for number in numbers))
     return table
 
 
+def alarms_of(counts: Sequence[FrameCount]) -> list[FrameCount]:
+    """The frames for which the guard raises an alarm."""
+    return [row for row in counts if row.look is not None and row.look.alarm]
+
+
 def films_csv(films: Sequence[FilmCounts]) -> str:
-    """The counts of all films as CSV: file, seconds, frame, count. A quote goes before what a sheet would compute."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["file", "seconds", "frame", "count"])
-    for film in films:
-        name = csv_text(str(film.film))
-        writer.writerows([name, f"{row.seconds:.3f}", row.frame, f"{row.count:.3f}"] for row in film.counts)
-    return buffer.getvalue()
+    """The counts of all films as CSV: file, seconds, frame, count; with a guard also repaired and alarm (yes, no).
+
+    A quote goes before what a sheet would compute.
+    """
+    guarded = any(row.look for film in films for row in film.counts)
+    rows: list[list[Field]] = [["file", *_columns(guarded)]]
+    rows += [[one_line(str(film.film)), *_fields(row, guarded)] for film in films for row in film.counts]
+    return csv_lines(rows)
+
+
+def film_csv(counts: Sequence[FrameCount]) -> str:
+    """The counts of one film over time as CSV, without its name."""
+    guarded = any(row.look for row in counts)
+    return csv_lines([_columns(guarded), *(_fields(row, guarded) for row in counts)])
+
+
+def _columns(guarded: bool) -> list[Field]:
+    return ["seconds", "frame", "count", *(["repaired", "alarm"] if guarded else [])]
+
+
+def _fields(row: FrameCount, guarded: bool) -> list[Field]:
+    fields: list[Field] = [Number(f"{row.seconds:.3f}"), row.frame, Number(f"{row.count:.3f}")]
+    if guarded and row.look:
+        fields += [Number(f"{row.look.repaired:.3f}"), "yes" if row.look.alarm else "no"]
+    return fields
 
 
 def films_json(films: Sequence[FilmCounts]) -> str:
-    """The counts as JSON: `{"films": [{"file", "frames": [{"seconds", "frame", "count"}], "problem"}]}`."""
+    """The counts as JSON: `{"films": [{"file", "frames": [{"seconds", "frame", "count"}], "problem"}]}`.
+
+    With a guard each frame also has `repaired` and `alarm`.
+    """
     found = [
         {
             "file": one_line(str(film.film)),
             "frames": [
                 {"seconds": round(row.seconds, 3), "frame": row.frame, "count": round(row.count, 3)}
+                | ({"repaired": round(row.look.repaired, 3), "alarm": row.look.alarm} if row.look else {})
                 for row in film.counts
             ],
             "problem": film.problem,
@@ -175,19 +216,20 @@ def films_json(films: Sequence[FilmCounts]) -> str:
     return json.dumps({"films": found}, indent=2, ensure_ascii=False)
 
 
-def film_csv(counts: Sequence[FrameCount]) -> str:
-    """The counts over time as CSV: seconds, frame, count."""
-    lines = [f"{row.seconds:.3f},{row.frame},{row.count:.3f}" for row in counts]
-    return "\n".join(["seconds,frame,count", *lines]) + "\n"
-
-
 def draw_curve(film: Path, counts: Sequence[FrameCount]) -> dict[str, bytes]:
-    """The counts over time as a picture, by suffix: PNG and SVG."""
+    """The counts over time as a picture, by suffix: PNG and SVG; with a guard the twin's counts and the alarms, too."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3), layout="constrained")
     axes = figure.subplots()
-    axes.plot([row.seconds for row in counts], [row.count for row in counts], linewidth=1.2)
+    seconds = [row.seconds for row in counts]
+    axes.plot(seconds, [row.count for row in counts], linewidth=1.2, label="counter")
+    if looked := [(row.seconds, row.look.repaired) for row in counts if row.look]:
+        axes.plot(*zip(*looked, strict=True), linewidth=1.0, linestyle="--", label="repaired")
+        alarms = alarms_of(counts)
+        at = ([row.seconds for row in alarms], [row.count for row in alarms])
+        axes.scatter(*at, color="crimson", marker="v", zorder=3, label=f"alarm ({len(alarms)})")
+        axes.legend(fontsize="small")
     axes.set(xlabel="seconds", ylabel="people", ylim=(0, None), title=one_line(film.name)[:80].replace("$", r"\$"))
     axes.grid(alpha=0.3)
     drawn: dict[str, bytes] = {}
