@@ -1,6 +1,6 @@
 """Curves: success against the trigger's share, and every measure against a setting that the recipe varies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from countguard.glyphs import drawable
 from countguard.reports.figures.style import Look, new_figure, panels
 from countguard.wording import plain
 
@@ -43,8 +44,16 @@ class Panel:
     curves: Sequence[Curve]
 
 
-def draw_curves(rows: Sequence[tuple[str, Sequence[Panel]]], x_label: str) -> Figure:
-    """Rows of panels of rates, up to 1: each row shares its y axis, whose label comes first; every panel shares x."""
+def draw_curves(
+    rows: Sequence[tuple[str, Sequence[Panel]]], x_label: str, ticks: Mapping[float, str] | None = None
+) -> Figure:
+    """Rows of panels of rates, up to 1: each row shares its y axis, whose label comes first; every panel shares x.
+
+    Args:
+        rows: of panels.
+        x_label: of all panels.
+        ticks: what each place on the x axis stands for, where it is no number; nothing is drawn between two of them.
+    """
     columns = max(len(line) for _, line in rows)
     figure = new_figure(max(5.5, 2.6 * columns + 0.6), 0.9 + 2.1 * len(rows))
     grid = panels(figure, len(rows), columns)
@@ -55,12 +64,22 @@ def draw_curves(rows: Sequence[tuple[str, Sequence[Panel]]], x_label: str) -> Fi
         axes_row[0].set_ylim(min(0.0, lowest) - 0.03, 1.03)
         for axes, panel in zip(axes_row, line, strict=False):
             axes.set_title(plain(panel.title, 26))
-            _place_ticks(axes, panel)
-            for curve in panel.curves:
-                _draw_curve(axes, curve, shaded=len(panel.curves) <= SHADED)
+            if ticks is None:
+                _place_ticks(axes, panel)
+            else:
+                axes.set_xticks(list(ticks), [drawable(plain(text, 16)) for text in ticks.values()], rotation=30)
+                axes.margins(x=0.25)
+            for number, curve in enumerate(panel.curves):
+                if ticks is None:
+                    _draw_curve(axes, curve, shaded=len(panel.curves) <= SHADED)
+                else:
+                    _draw_points(axes, curve, 0.08 * (number - (len(panel.curves) - 1) / 2))
                 looks[curve.label] = curve.look
     figure.supxlabel(plain(x_label, 60), fontsize=9)
-    handles = [Line2D([], [], color=look.colour, marker=look.marker, ls=look.line) for look in looks.values()]
+    handles = [
+        Line2D([], [], color=look.colour, marker=look.marker, ls=look.line if ticks is None else "")
+        for look in looks.values()
+    ]
     figure.legend(handles, list(looks), loc="outside upper left", ncols=min(4, len(looks)), handlelength=3)
     return figure
 
@@ -84,6 +103,13 @@ def mean_curve(label: str, look: Look, points: Sequence[tuple[float, float]]) ->
     return Curve(
         plain(label, 40), look, places, means, [min(these) for these in values], [max(these) for these in values]
     )
+
+
+def _draw_points(axes: Axes, curve: Curve, shift: float) -> None:
+    """A point at each place, beside those of the other curves, with a line from the smallest to the largest."""
+    x = [place + shift for place in curve.x]
+    axes.vlines(x, curve.low, curve.high, color=curve.look.colour, lw=1)
+    axes.plot(x, curve.y, color=curve.look.colour, ls="", marker=curve.look.marker)
 
 
 def _draw_curve(axes: Axes, curve: Curve, *, shaded: bool) -> None:

@@ -1,4 +1,7 @@
-"""Measures against each numeric setting that the recipe varies."""
+"""Measures against each setting that the recipe varies: numbers along an axis, other values side by side."""
+
+import json
+from collections.abc import Sequence
 
 from countguard.reports.figures.curves import Curve, Panel, draw_curves, mean_curve
 from countguard.reports.figures.drawn import Drawn
@@ -6,30 +9,36 @@ from countguard.reports.figures.figure import figure
 from countguard.reports.figures.style import ATTACKED, Look, repaired_look
 from countguard.runs.plan import Variant, variant_text
 from countguard.runs.run import Run
+from countguard.wording import plain
 
 _MEASURES = {"net_asr": "net success", "rho_acc_triggered": "right when triggered", "rho_acc": "right when clean"}
 
 
 @figure("varied settings")
 def draw(run: Run) -> list[Drawn]:
-    """One figure for each varied number; the other varied settings stay at those that figures show."""
+    """One figure for each varied setting; the other varied settings stay at those that figures show."""
     return [drawn for name in run.varied if (drawn := _draw(run, name))]
 
 
 def _draw(run: Run, name: str) -> Drawn | None:
     others = tuple(pair for pair in run.reference if pair[0] != name)
     variants = [variant for variant in run.variants if all(pair in variant for pair in others)]
-    values = {variant: dict(variant)[name] for variant in variants}
-    if len(variants) < 2 or not all(isinstance(value, int | float) for value in values.values()):
+    if len(variants) < 2:
         return None
+    values = [dict(variant)[name] for variant in variants]
+    numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    places = {float(value) if numeric else float(number): value for number, value in enumerate(values, start=1)}
+    at = list(zip(variants, places, strict=True))
     rows = []
     for measure, label in _MEASURES.items():
-        rows.append((label, [Panel(strategy, _curves(run, strategy, measure, values)) for strategy in run.strategies]))
+        rows.append((label, [Panel(strategy, _curves(run, strategy, measure, at)) for strategy in run.strategies]))
     if not any(panel.curves for _, line in rows for panel in line):
         return None
-    drawing = draw_curves(rows, name)
+    words = {place: f"{place:g}" if numeric else _words(value) for place, value in places.items()}
+    drawing = draw_curves(rows, name, None if numeric else words)
     ends = [
-        f"{panel.title}, {curve.label}: {curve.y[0]:.2f} at {curve.x[0]:g} to {curve.y[-1]:.2f} at {curve.x[-1]:g}"
+        f"{panel.title}, {curve.label}: {curve.y[0]:.2f} at {words[curve.x[0]]} to {curve.y[-1]:.2f} at "
+        f"{words[curve.x[-1]]}"
         for panel in rows[0][1]
         for curve in panel.curves
     ]
@@ -38,19 +47,27 @@ def _draw(run: Run, name: str) -> Drawn | None:
         f"Net success: {'; '.join(ends)}."
     )
     rest = f" The other settings are {variant_text(others)}." if others else ""
-    caption = f"What {name} changes: means over seeds, shaded from the smallest to the largest.{rest}"
+    spread = "shaded" if numeric else "with a line"
+    caption = f"What {name} changes: means over seeds, {spread} from the smallest to the largest.{rest}"
+    if not numeric:
+        caption += f" From left to right: {'; '.join(words.values())}."
     safe = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in name)[:60]
     return Drawn(f"varied_{safe}", f"Against {name}", drawing, alt, caption)
 
 
-def _curves(run: Run, strategy: str, measure: str, values: dict[Variant, float]) -> list[Curve]:
+def _words(value: object) -> str:
+    """A value that is no number, as a recipe writes it."""
+    return plain(value if isinstance(value, str) else json.dumps(value), 60)
+
+
+def _curves(run: Run, strategy: str, measure: str, at: Sequence[tuple[Variant, float]]) -> list[Curve]:
     counters: list[tuple[str, Look, str]] = [("attacked", ATTACKED, "")]
     counters += [(f"repaired: {d}", repaired_look(d, run.defenses), d) for d in run.defenses]
     found = []
     for label, look, defense in counters:
         points = [
-            (float(value), cell.card.metrics[measure].value)
-            for variant, value in values.items()
+            (place, cell.card.metrics[measure].value)
+            for variant, place in at
             for cell in run.select(variant, strategy, defense)
             if measure in cell.card.metrics
         ]
