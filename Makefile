@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "countguard needs Python 3.11 or later; set PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --editable '.[clip,timm,web,ray,docs,dev]'
+	$(BIN)/python -m pip install --editable '.[clip,timm,onnx,hub,hdf5,web,ray,docs,dev]'
 	@touch $@
 
 demo: $(STAMP)

@@ -126,7 +126,7 @@ def _plain(text: str) -> str:
 def _committed(repo: str, files: dict[str, Path | bytes], private: bool, message: str) -> str:
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     api = HfApi(endpoint=endpoint())
     disable_progress_bars()
