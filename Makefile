@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "countguard needs Python 3.11 or later; set PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --editable '.[clip,timm,onnx,video,heic,mat73,hdf5,web,ray,docs,dev]'
+	$(BIN)/python -m pip install --editable '.[clip,timm,onnx,hub,video,heic,mat73,hdf5,web,ray,docs,dev]'
 	@touch $@
 
 demo: $(STAMP)

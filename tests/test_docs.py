@@ -42,6 +42,9 @@ NOT_RUN = {
     "python tests/fuzz/fuzz_readers.py": "needs atheris, and goes on for as long as it is let",
     "srun": "needs a Slurm cluster",
     "countguard web": "a server that runs until it is stopped; tests/web starts it",
+    "countguard convert weights.pth --check": "random weights count nothing; tests/models/test_conventions.py has others",
+    "countguard count hf://": "needs a network; tests/models/test_hub.py has a hub of its own",
+    "countguard push": "needs a login; tests/models/test_hub.py pushes to a hub of its own",
     "countguard run docs/examples/plugin": "needs the plug-in installed; tests/integration/test_plugin.py does both",
 }
 """Commands that are not run here, by how they begin, each with the reason."""

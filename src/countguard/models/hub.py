@@ -5,7 +5,6 @@ import re
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from countguard.errors import InputError
 from countguard.models.downloads import reason
@@ -121,25 +120,25 @@ def _in_cache(address: Address) -> tuple[Path, str] | None:
 def _downloaded(address: Address) -> tuple[Path, str]:
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 
-    where: Any = {"revision": address.revision, "endpoint": endpoint()}
+    name, revision, hub = address.file, address.revision, endpoint()
     try:
-        told = get_hf_file_metadata(hf_hub_url(address.repo, address.file, **where), timeout=SECONDS)
+        told = get_hf_file_metadata(hf_hub_url(address.repo, name, revision=revision, endpoint=hub), timeout=SECONDS)
         if told.size is None or told.commit_hash is None:
             raise InputError(f"{address}: the hub does not say how large it is, or of which commit")
         if told.size > LARGEST:
             raise InputError(f"{address}: has {told.size:,} bytes; files up to {LARGEST:,} are fetched")
-        file = Path(hf_hub_download(address.repo, address.file, **where, etag_timeout=SECONDS))
+        file = Path(hf_hub_download(address.repo, name, revision=revision, endpoint=hub, etag_timeout=SECONDS))
     except InputError:
         raise
     except Exception as error:  # the client raises many kinds
         if (kept := _in_cache(address)) is not None and not _refused(error):
             return kept
         raise InputError(f"{address}: cannot be downloaded ({_why(error)})") from None
-    revision = _revision_of(file, address)
-    told_hash = told.etag if revision == told.commit_hash and re.fullmatch("[0-9a-f]{64}", told.etag or "") else None
+    commit = _revision_of(file, address)
+    told_hash = told.etag if commit == told.commit_hash and re.fullmatch("[0-9a-f]{64}", told.etag or "") else None
     if told_hash is not None and sha256_of(file) != told_hash:
         raise InputError(f"{address}: {file} is not what the hub says it is; delete it and try again")
-    return file, revision
+    return file, commit
 
 
 def _revision_of(file: Path, address: Address) -> str:

@@ -17,28 +17,35 @@ LARGEST, SMALLEST = 2048, 512
 _OPAQUE = 0.85
 
 
-def draw_overlay(image: Tensor, density: Tensor, stride: int) -> bytes:
+def draw_overlay(image: Tensor, density: Tensor, stride: int, heads: Tensor | None = None) -> bytes:
     """The picture of `overlay` as PNG."""
     buffer = io.BytesIO()
-    overlay(image, density, stride).save(buffer, format="PNG")
+    overlay(image, density, stride, heads).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
-def overlay(image: Tensor, density: Tensor, stride: int) -> Image.Image:
+def overlay(image: Tensor, density: Tensor, stride: int, heads: Tensor | None = None) -> Image.Image:
     """The picture in gray under its density map in colour, with the count in a corner.
 
-    Colours go from nothing to this picture's own peak; the thinner the crowd, the more of the picture shows.
+    Colours go from nothing to this picture's own peak; the thinner the crowd, the more of the picture shows. A counter
+    that says where heads are has a dot on each in place of the map.
 
     Args:
         image: uint8 [3, H, W].
         density: float32 [ceil(H/stride), ceil(W/stride)], people per cell.
         stride: side of a cell, pixels.
+        heads: float32 [heads, 2], x then y, pixels; None where they are not known.
     """
     height, width = image.shape[-2:]
     scale = min(LARGEST / max(height, width), max(1, SMALLEST // max(height, width)))
     size = [max(1, round(height * scale)), max(1, round(width * scale))]
-    strength = _strength(density, stride, height, width, size)
     gray = transforms.rgb_to_grayscale(transforms.resize(image, size))[0].numpy()[..., None]
+    if heads is not None:
+        drawn = Image.fromarray(np.repeat(gray, 3, axis=2))
+        _dot(drawn, heads * torch.tensor([size[1] / width, size[0] / height]))
+        _write(drawn, f"{len(heads)} people")
+        return drawn
+    strength = _strength(density, stride, height, width, size)
     colours = mpl.colormaps[COLOURS](strength)[..., :3] * 255
     opacity = _OPAQUE * np.sqrt(strength)[..., None]
     drawn = Image.fromarray((gray * (1 - opacity) + colours * opacity).round().astype(np.uint8))
@@ -56,6 +63,14 @@ def _strength(density: Tensor, stride: int, height: int, width: int, size: list[
     peak = density.max().clamp(min=torch.finfo(torch.float32).tiny)
     strength: NDArray[np.float32] = (smooth / peak).clamp(0, 1).numpy()
     return strength
+
+
+def _dot(picture: Image.Image, places: Tensor) -> None:
+    """A dot on each place; smaller ones where there are many."""
+    draw = ImageDraw.Draw(picture)
+    radius = max(1.5, min(picture.size) / (60 + len(places)))
+    for x, y in places.tolist():
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(255, 80, 40), outline=(0, 0, 0))
 
 
 def _write(picture: Image.Image, text: str) -> None:

@@ -33,6 +33,36 @@ _PAPER["timm"] = {
     "training": {"lr": 1e-3, "epochs": 20, "batch_size": 8, "schedule": {"kind": "cosine"}},
     "defense": {"lr": 3e-4},
 }
+_PAPER["p2pnet"] = {  # its authors'
+    "training": {
+        "lr": 1e-4,
+        "weight_decay": 1e-4,
+        "epochs": 3500,
+        "batch_size": 8,
+        "clip_gradient": 0.1,
+        "augmentation": {"crop": {"size": 128, "zoom": [0.75, 1.5]}, "flip": 0.5},
+    },
+    "defense": {"lr": 1e-4, "epochs": 100},
+}
+_PAPER["dm_count"] = {  # DM-Count's authors', on pictures of Part_B's size
+    "training": {
+        "lr": 1e-5,
+        "weight_decay": 1e-4,
+        "epochs": 1000,
+        "batch_size": 10,
+        "augmentation": {"crop": {"size": 512, "zoom": [1.0, 1.0]}, "flip": 0.5},
+    },
+    "defense": {"lr": 1e-5, "epochs": 100},
+}
+_PAPER["can"] = {"training": {"lr": 1e-4, "weight_decay": 5e-4, "epochs": 1000, "batch_size": 8}}
+_PAPER["sfanet"] = {
+    "training": {
+        "lr": 1e-4,
+        "epochs": 500,
+        "batch_size": 8,
+        "augmentation": {"crop": {"size": 400, "zoom": [0.83, 1.25]}, "flip": 0.5},
+    },
+}
 _PAPER["mcnn"] = {"training": {"lr": 1e-4, "epochs": 30, "batch_size": 4, "schedule": {"kind": "cosine"}}}
 
 _REFERENCE: dict[str, Raw] = {
