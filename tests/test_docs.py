@@ -42,8 +42,11 @@ NOT_RUN = {
     "python tests/fuzz/fuzz_readers.py": "needs atheris, and goes on for as long as it is let",
     "srun": "needs a Slurm cluster",
     "countguard web": "a server that runs until it is stopped; tests/web starts it",
-    "countguard convert weights.pth --check": "random weights count nothing; tests/models/test_conventions.py has others",
+    "countguard convert weights.pth --check": "random weights count nothing; tests/models/test_conventions.py does it",
     "countguard count hf://": "needs a network; tests/models/test_hub.py has a hub of its own",
+    "countguard convert-data UCF-QNRF": "needs the published set; tests/data/test_converting.py converts made ones",
+    "countguard poison UCF-QNRF": "needs the published set; tests/attacks/test_export.py poisons made ones",
+    "countguard count counter.safetensors film.mp4": "needs a film; tests/operate/test_count_film.py makes one",
     "countguard push": "needs a login; tests/models/test_hub.py pushes to a hub of its own",
     "countguard run docs/examples/plugin": "needs the plug-in installed; tests/integration/test_plugin.py does both",
 }

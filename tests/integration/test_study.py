@@ -19,7 +19,7 @@ from countguard.models.checkpoint import recipe_hash_of
 from countguard.runs.predictions import read_predictions
 from countguard.runs.results import columns
 from countguard.studies.cells import Cell
-from countguard.studies.executors.base import run_locally
+from countguard.studies.executors.local import run_locally
 from countguard.studies.progress import StudyProgress
 from countguard.studies.recipe import Recipe
 from countguard.studies.resolve import read_recipe, recipe_from
@@ -295,8 +295,8 @@ class Pressing:
 def test_an_interrupted_study_goes_on_to_the_same_numbers(
     epochs: int, finished: int, tiny_study: Path, tiny_recipe: Recipe, tmp_path: Path
 ) -> None:
-    def press(cells: Sequence[Cell], study: Path, progress: Any, heard: Callable[[Cell], None]) -> None:
-        run_locally(cells, study, cast(StudyProgress, Pressing(progress, epochs)), heard)
+    def press(cells: Sequence[Cell], study: Path, crowds: Any, progress: Any, heard: Callable[[Cell], None]) -> None:
+        run_locally(cells, study, crowds, cast(StudyProgress, Pressing(progress, epochs)), heard)
 
     machine = tiny_recipe.machine.model_copy(update={"resume_seconds": 0})
     with pytest.raises(KeyboardInterrupt):

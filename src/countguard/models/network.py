@@ -38,8 +38,14 @@ def network(
 
     Args:
         kind: by which recipes and checkpoints name it.
-        stride, align, margin, explained_layer: see `wrap`.
-        mean, std, output_scale, kernel: see `Counter`; the defaults of this kind.
+        stride: see `wrap`.
+        align: see `wrap`.
+        margin: see `wrap`.
+        mean: see `Counter`; the default of this kind.
+        std: see `Counter`; the default of this kind.
+        output_scale: see `Counter`; the default of this kind.
+        kernel: see `Counter`; the default of this kind.
+        explained_layer: see `wrap`.
     """
     defaults = {"mean": mean, "std": std, "output_scale": output_scale, "kernel": kernel}
 

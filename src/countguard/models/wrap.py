@@ -132,7 +132,10 @@ def wrap(
         stride: side of a cell of that map, pixels.
         align: images are padded to multiples of this; the stride by default.
         margin: radius of the receptive field, pixels; only used where large images are counted in tiles.
-        mean, std, output_scale, kernel: see `Counter`.
+        mean: see `Counter`.
+        std: see `Counter`.
+        output_scale: see `Counter`.
+        kernel: see `Counter`.
         explained_layer: the submodule that Grad-CAM reads, by its dotted name; the last convolution with more than
             one channel by default.
         output: the place or the key of the map in what the module gives, where several tensors there have its shape.
