@@ -237,7 +237,7 @@ def terminated(tmp_path: Path, when: Callable[[subprocess.Popen[bytes]], bool], 
 def test_no_unfinished_set_stays_behind(tmp_path: Path) -> None:
     assert terminated(
         tmp_path,
-        lambda _: bool(list(tmp_path.glob("new/.*.part/**/*.png"))),
+        lambda _: bool(list(tmp_path.glob("new/.*.part/**/*.jpg"))),
         *("poison", "synthetic", "--out", "new/out"),
     ) == -15  # fmt: skip
     assert [path.name for path in tmp_path.rglob("*")] == ["temporary"]

@@ -1,6 +1,7 @@
 """The example plug-in of the docs is installed, named in a recipe, and runs through study, report and page."""
 
 import csv
+import math
 import os
 import subprocess
 import sys
@@ -8,8 +9,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "plugin"
+from corpus.case import picture
+from countguard.studies.resolve import read_recipe
+from countguard.studies.run import run_study
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+EXAMPLE = EXAMPLES / "plugin"
 PAGE = """
 import sys
 from pathlib import Path
@@ -64,8 +71,35 @@ def test_a_plug_in_runs_through_study_report_and_page(site: Path, tmp_path: Path
     assert (ended.returncode, ended.stdout.strip()) == (0, "4"), ended.stderr[-2000:]
 
 
+def test_a_counter_by_class_is_trained_saved_and_counted_with(site: Path, tmp_path: Path) -> None:
+    """The example's other counter, and its trigger by the name of its module."""
+    settings = ["model={kind: two_scales, width: 3}", "attack.trigger.kind=countguard_example:Tint", "defenses=[]"]
+    overrides = [word for setting in settings for word in ("--set", setting)]
+    ended = python(site, "-m", "countguard", "run", EXAMPLE / "recipe.yaml", *overrides, "--out", tmp_path / "run")
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    picture(tmp_path / "crowd.png")
+    counter = tmp_path / "run" / "cells" / "crop-attacked-s0" / "counter.safetensors"
+    ended = python(site, "-m", "countguard", "count", counter, tmp_path / "crowd.png", "--format", "csv")
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert math.isfinite(float(ended.stdout.splitlines()[1].split(",")[1]))
+
+
+def test_a_class_in_a_file_beside_its_recipe_needs_no_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = read_recipe(EXAMPLES / "beside" / "recipe.yaml", ["data.train=8", "data.test=4"])
+    monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    folder = run_study(recipe, tmp_path / "run")
+    torch.set_num_threads(threads)
+    image = torch.full((3, 40, 60), 200, dtype=torch.uint8)
+    darker, _ = recipe.attack.trigger(image, torch.zeros(0, 2), torch.Generator())
+    assert darker[0, 20, 30] >= 195 > darker[0, 0, 0]
+    assert len(list(folder.glob("cells/*/card.json"))) == 2
+
+
 def test_without_the_plug_in_its_kinds_are_unknown(tmp_path: Path) -> None:
     ended = python(tmp_path, "-m", "countguard", "run", EXAMPLE / "recipe.yaml", "--out", tmp_path / "run")
     assert ended.returncode == 2
-    assert "'mirrored' is unknown; there are folder, " in ended.stderr
+    assert "'mirrored' is unknown; there are " in ended.stderr
     assert not (tmp_path / "run").exists()

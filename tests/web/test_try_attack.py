@@ -89,7 +89,8 @@ def test_own_files_take_the_place_of_what_is_offered(ask: Ask, tmp_path: Path) -
 @pytest.mark.parametrize("field", ["own_image", "own_picture"])
 def test_a_bad_picture_gets_a_sentence_with_its_name_alone(ask: Ask, tmp_path: Path, field: str) -> None:
     file = tmp_path / "bad.png"
-    for content, words in ((b"no picture", "is not a JPEG, PNG or WebP picture"), (b"", "is not a JPEG")):
+    no_picture = "is not a JPEG, PNG, WebP, TIFF, BMP, HEIC or AVIF picture"
+    for content, words in ((b"no picture", no_picture), (b"", "is not a JPEG")):
         file.write_bytes(content)
         sentence = problem(ask(**{field: str(file)}))
         assert sentence.startswith("bad.png")

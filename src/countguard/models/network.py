@@ -1,4 +1,4 @@
-"""Somebody's network as a kind of counter: it can be named in a recipe, saved, and used by every verb."""
+"""A network of your own as a kind of counter: it can be named in a recipe, saved, and used by every command."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,15 +26,16 @@ def network(
     output_scale: OutputScale = 1.0,
     kernel: Kernel = Fixed(15.0),
     explained_layer: str | None = None,
+    output: int | str | None = None,
 ) -> Callable[[Factory], type[Counter]]:
-    """A decorator that enters a function which builds a network as a kind of counter.
+    """A decorator that registers a function which builds a network as a kind of counter.
 
         @network("tiny", stride=4)
         def tiny(width: int = 8) -> nn.Module:
             return nn.Sequential(nn.Conv2d(3, width, 3, stride=4, padding=1), nn.ReLU(), nn.Conv2d(width, 1, 1))
 
     The function's arguments are settings of the counter, as `width` is here: a recipe may name them, and a checkpoint
-    keeps them. They are checked against their types, since checkpoints come from strangers.
+    keeps them. They are checked against their types, because checkpoints come from strangers.
 
     Args:
         kind: by which recipes and checkpoints name it.
@@ -46,6 +47,7 @@ def network(
         output_scale: see `Counter`; the default of this kind.
         kernel: see `Counter`; the default of this kind.
         explained_layer: see `wrap`.
+        output: see `wrap`.
     """
     defaults = {"mean": mean, "std": std, "output_scale": output_scale, "kernel": kernel}
 
@@ -63,6 +65,7 @@ def network(
                     align=stride if align is None else align,
                     margin=margin,
                     explained_layer=explained_layer,
+                    output=output,
                     **own,
                 )
                 self._arguments = settings

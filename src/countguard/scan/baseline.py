@@ -72,13 +72,14 @@ class Stored(Settings):
         pairs: of differences between two clean counters of one kind on the same pictures, by kind.
     """
 
-    clean: dict[str, Kept]
-    pairs: dict[str, Kept]
+    clean: dict[str, Kept] = {}
+    pairs: dict[str, Kept] = {}
 
 
 def stored() -> Stored:
-    """The statistics that come with countguard."""
-    return Stored.model_validate_json((files("countguard.scan") / STORED).read_text(encoding="utf-8"))
+    """The statistics that come with countguard; none where the benchmark's population has not been measured."""
+    file = files("countguard.scan") / STORED
+    return Stored.model_validate_json(file.read_text(encoding="utf-8")) if file.is_file() else Stored()
 
 
 def stored_baseline(kind: str, data: str, searched: bool) -> Baseline | None:
