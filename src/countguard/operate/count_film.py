@@ -237,9 +237,9 @@ def draw_curve(film: Path, counts: Sequence[FrameCount]) -> dict[str, bytes]:
         at = ([row.seconds for row in alarms], [row.count for row in alarms])
         axes.scatter(*at, color="crimson", marker="v", zorder=3, label=f"alarm ({len(alarms)})")
         axes.legend(fontsize="small")
-    axes.set(
-        xlabel="seconds", ylabel="people", ylim=(0, None), title=drawable(one_line(film.name))[:80].replace("$", r"\$")
-    )
+    axes.set(xlabel="seconds", ylabel="people", ylim=(0, None))
+    axes.set_title(one_line(film.name)[:80], parse_math=False)
+    spell_out(figure)
     axes.grid(alpha=0.3)
     drawn: dict[str, bytes] = {}
     for suffix in (".png", ".svg"):
