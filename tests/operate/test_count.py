@@ -152,6 +152,15 @@ def test_overlays_are_written_once_a_picture_even_where_names_meet(lite: Counter
     assert written == ["IMG_1-2-density.png", "IMG_1-density.png", "img_1-3-density.png"]
 
 
+def test_overlays_are_drawn_over_those_of_before(lite: Counter, save: Save, tmp_path: Path) -> None:
+    picture = save("a.png")
+    for _ in range(2):
+        list(count_pictures(lite, [picture], overlays=tmp_path / "overlays"))
+    (tmp_path / "overlays/a-density.png").write_bytes(picture.read_bytes())
+    with pytest.raises(InputError, match=r"would overwrite a picture, a-density\.png"):
+        list(count_pictures(lite, [picture], overlays=tmp_path / "overlays"))
+
+
 def test_an_overlay_never_overwrites_a_picture(lite: Counter, save: Save, tmp_path: Path) -> None:
     pictures = [save("a.png"), save("a-density.png", 1)]
     before = pictures[1].read_bytes()

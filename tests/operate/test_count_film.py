@@ -125,3 +125,17 @@ def test_the_command_line_counts_films(lite: Counter, film: Path, tmp_path: Path
     ]
     with pytest.raises(InputError, match="pictures or films"):
         CliRunner().invoke(app, [*arguments, str(tmp_path)], catch_exceptions=False)
+
+
+def test_no_result_overwrites_a_film(lite: Counter, film: Path, tmp_path: Path) -> None:
+    for name in ("a.mp4", "a-density.mp4"):
+        (tmp_path / name).write_bytes(film.read_bytes())
+    before = (tmp_path / "a-density.mp4").read_bytes()
+    with pytest.raises(InputError, match=r"a-density\.mp4: is one of the films"):
+        list(count_films(lite, [tmp_path / "a.mp4", tmp_path / "a-density.mp4"], Pace(frames=5), overlays=tmp_path))
+    assert (tmp_path / "a-density.mp4").read_bytes() == before
+    (tmp_path / "over").mkdir()
+    (tmp_path / "over/a-density.mp4").symlink_to(tmp_path / "a-density.mp4")
+    with pytest.raises(InputError, match="is a link"):
+        list(count_films(lite, [tmp_path / "a.mp4"], Pace(frames=5), overlays=tmp_path / "over"))
+    assert (tmp_path / "a-density.mp4").read_bytes() == before

@@ -409,7 +409,7 @@ def convert_data(
         typer.echo(f"{part.part}: {part.images} images, {part.heads} heads; {len(part.skipped)} bad ones left out")
         for line in part.skipped:
             typer.echo(f"skipped: {one_line(line)}", err=True)
-    typer.echo(f"written: {out}")
+    _say(f"written: {out}")
 
 
 @app.command(epilog="Example: countguard convert csrnet.pth --from commissarma --out csrnet.safetensors")
@@ -473,7 +473,7 @@ def export(
     from countguard.models.onnx_export import export_onnx
 
     written = export_onnx(load_counter(counter), out, uint8=uint8)
-    typer.echo(f"counter: {out} ({written.size:,} bytes; counts differ by {written.difference:.1e} at most)")
+    _say(f"counter: {out} ({written.size:,} bytes; counts differ by {written.difference:.1e} at most)")
 
 
 @app.command(epilog="Example: countguard push repaired.safetensors me/repaired-counter --private")

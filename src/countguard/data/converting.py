@@ -1,11 +1,11 @@
 """A data set of any format that is read, written in a format that others read."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args, overload
 
+from countguard.csv_text import csv_lines
 from countguard.data.crowd import Crowd
 from countguard.data.source import LazyCrowds, Part, Source
 from countguard.data.writing import (
@@ -16,7 +16,7 @@ from countguard.data.writing import (
     write_shanghaitech,
 )
 from countguard.errors import InputError
-from countguard.writing import whole_folder
+from countguard.writing import whole_folder, write_atomically
 
 Target: TypeAlias = Literal["folder", "shanghaitech", "coco"]
 
@@ -98,10 +98,8 @@ class _Numbered(Sequence[Crowd]):
 
 
 def _write_names(crowds: _Numbered, path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(("image", "was"))
-        table.writerows((f"IMG_{index + 1}.jpg", name) for index, name in sorted(crowds.names.items()))
+    rows = ((f"IMG_{index + 1}.jpg", name) for index, name in sorted(crowds.names.items()))
+    write_atomically(path, csv_lines([("image", "was"), *rows]))
 
 
 def _counted(part: Part, crowds: Sequence[Crowd]) -> Converted:

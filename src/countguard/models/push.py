@@ -6,7 +6,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from countguard.errors import InputError, RunError, one_line
+from countguard.errors import InputError, RunError
+from countguard.escaping import markdown_code, markdown_text
 from countguard.models.checkpoint import load_counter
 from countguard.models.counter import Counter
 from countguard.models.downloads import reason
@@ -76,9 +77,9 @@ def model_card(counter: Counter, file: str, digest: str, notes: str, facts: dict
         "---",
         f"# A crowd counter of kind `{counter.kind}`",
         "",
-        f"`{file}`, sha256 `{digest}`.",
+        f"{markdown_code(file)}, sha256 `{digest}`.",
         "",
-        *([_plain(notes), ""] if notes else []),
+        *([markdown_text(notes), ""] if notes else []),
         "```",
         f"countguard count hf://OWNER/REPO/{file} pictures/",
         "```",
@@ -98,7 +99,8 @@ def model_card(counter: Counter, file: str, digest: str, notes: str, facts: dict
 
 
 def _came_from(origin: Any) -> list[str]:
-    return ["", f"Its weights came from `{origin.source}`, revision `{origin.revision}`, sha256 `{origin.sha256}`.", ""]
+    source, revision, digest = map(markdown_code, (origin.source, origin.revision, origin.sha256))
+    return ["", f"Its weights came from {source}, revision {revision}, sha256 {digest}.", ""]
 
 
 def _measured(facts: dict[str, Any]) -> list[str]:
@@ -107,20 +109,15 @@ def _measured(facts: dict[str, Any]) -> list[str]:
     if not isinstance(metrics, dict) or not metrics:
         return [""]
     about = ", ".join(
-        f"{name} {_plain(str(facts[name]))}"
+        f"{name} {markdown_text(str(facts[name]))}"
         for name in ("dataset", "images", "strategy", "stage", "defense", "seed", "device")
         if facts.get(name) not in (None, "")
     )
     rows = [
-        f"| {_plain(name)} | {values['value']:.3f} | {values['low']:.3f} to {values['high']:.3f} |"
+        f"| {markdown_text(name)} | {values['value']:.3f} | {values['low']:.3f} to {values['high']:.3f} |"
         for name, values in metrics.items()
     ]
     return ["", "## Measured", f"{about}.", "", "| metric | value | 95 % interval |", "|---|---|---|", *rows, ""]
-
-
-def _plain(text: str) -> str:
-    """Text without what Markdown would make of it."""
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>#|" else sign for sign in one_line(text))
 
 
 def _committed(repo: str, files: dict[str, Path | bytes], private: bool, message: str) -> str:

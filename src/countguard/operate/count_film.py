@@ -3,13 +3,12 @@
 import io
 import json
 import math
-import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import Image
 from rich.table import Table
@@ -19,10 +18,11 @@ from countguard.csv_text import Field, Number, csv_lines
 from countguard.data.film import FilmFrame, Pace, film_frames
 from countguard.errors import InputError, RunError, one_line
 from countguard.explain.density import people_per_cell
+from countguard.glyphs import spell_out
 from countguard.models.counter import Counter
 from countguard.operate.overlay import overlay
 from countguard.scan.guard import Guard, Look
-from countguard.writing import require_place, write_atomically
+from countguard.writing import require_place, whole_file, write_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +81,26 @@ def count_films(
         guard: of this counter and its repaired twin, with a threshold; looks at each counted frame, too.
 
     Raises:
-        InputError: see `countguard.data.film.film_frames`; the counter gives no finite number.
+        InputError: see `countguard.data.film.film_frames`; the counter gives no finite number, or a result would
+            overwrite one of the films.
         RunError: PyAV is missing, or a file cannot be written.
     """
     stems = [film.stem.casefold() for film in films]
     if (out or overlays) and len(set(stems)) < len(stems):
         raise InputError("films of one name would share one file of results; count them one by one")
+    given = {film.resolve() for film in films}
+    for film in films:
+        results = [*_result_files(film, out), *([_overlay_file(film, overlays)] if overlays is not None else [])]
+        for file in results:
+            if file.resolve() in given:
+                raise InputError(f"{file}: is one of the films and would be overwritten; give another folder")
     if overlays is not None:
         overlays.mkdir(parents=True, exist_ok=True)
     for film in films:
         rows: list[FrameCount] = []
         problem = ""
         files: list[Path] = []
-        over = overlays / f"{film.stem}-density.mp4" if overlays is not None else None
+        over = _overlay_file(film, overlays) if overlays is not None else None
         try:
             for row in count_film(counter, film, pace, overlay_to=over, guard=guard):
                 rows.append(row)  # one by one: what was counted is kept
@@ -230,7 +237,9 @@ def draw_curve(film: Path, counts: Sequence[FrameCount]) -> dict[str, bytes]:
         at = ([row.seconds for row in alarms], [row.count for row in alarms])
         axes.scatter(*at, color="crimson", marker="v", zorder=3, label=f"alarm ({len(alarms)})")
         axes.legend(fontsize="small")
-    axes.set(xlabel="seconds", ylabel="people", ylim=(0, None), title=one_line(film.name)[:80].replace("$", r"\$"))
+    axes.set(xlabel="seconds", ylabel="people", ylim=(0, None))
+    axes.set_title(one_line(film.name)[:80], parse_math=False)
+    spell_out(figure)
     axes.grid(alpha=0.3)
     drawn: dict[str, bytes] = {}
     for suffix in (".png", ".svg"):
@@ -246,9 +255,8 @@ def write_film(film: Path, counts: Sequence[FrameCount], folder: Path) -> list[P
     Raises:
         RunError: they cannot be written.
     """
-    files = {folder / f"{film.stem}-counts.csv": film_csv(counts).encode()}
-    if counts:
-        files |= {folder / f"{film.stem}-counts{suffix}": drawn for suffix, drawn in draw_curve(film, counts).items()}
+    drawn = {".csv": film_csv(counts).encode(), **(draw_curve(film, counts) if counts else {})}
+    files = {file: drawn[file.suffix] for file in _result_files(film, folder) if file.suffix in drawn}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, content in files.items():
@@ -260,13 +268,22 @@ def write_film(film: Path, counts: Sequence[FrameCount], folder: Path) -> list[P
     return list(files)
 
 
+def _result_files(film: Path, folder: Path | None) -> list[Path]:
+    """What is written of a film's counts; nothing without a folder."""
+    return [folder / f"{film.stem}-counts{suffix}" for suffix in (".csv", ".png", ".svg")] if folder is not None else []
+
+
+def _overlay_file(film: Path, folder: Path) -> Path:
+    return folder / f"{film.stem}-density.mp4"
+
+
 class _OverlayFilm:
     """A film that is written frame by frame; all frames get the size of the first one."""
 
-    def __init__(self, file: Path, rate: Fraction) -> None:
+    def __init__(self, file: BinaryIO, rate: Fraction) -> None:
         import av
 
-        self._container: Any = av.open(str(file), "w", format="mp4")
+        self._container: Any = av.open(file, "w", format="mp4")
         codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
         stream: Any = self._container.add_stream(codec, rate=rate)
         stream.pix_fmt = "yuv420p"
@@ -296,25 +313,18 @@ class _OverlayFilm:
 
 @contextmanager
 def _overlay_film(target: Path | None, pace: Pace) -> Iterator[_OverlayFilm | None]:
-    """A film under another name that gets its own when all is well or the film to count broke off."""
+    """A film that is whole or not there."""
     if target is None:
         yield None
         return
     require_place(target, "--overlays")
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
-    try:
-        partial.open("xb").close()
-    except OSError as error:
-        raise RunError(f"{target}: the overlay cannot be written ({error.strerror}); give another folder") from error
     rate = Fraction(1 / pace.seconds).limit_denominator(1000) if pace.seconds else Fraction(25)
     try:
-        film = _OverlayFilm(partial, min(max(rate, Fraction(1)), Fraction(60)))
-        try:
-            yield film
-        finally:
-            film.close()
-        partial.replace(target)
+        with whole_file(target) as file:
+            film = _OverlayFilm(file, min(max(rate, Fraction(1)), Fraction(60)))
+            try:
+                yield film
+            finally:
+                film.close()
     except OSError as error:
         raise RunError(f"{target}: the overlay cannot be written ({error.strerror}); give another folder") from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms.v2 import functional as transforms
 
+from countguard.drawings import png_info
+
 COLOURS = "inferno"
 LARGEST, SMALLEST = 2048, 512
 """Pictures whose longer side is outside are shrunk or enlarged: an overlay is to be looked at, not measured."""
@@ -20,7 +22,7 @@ _OPAQUE = 0.85
 def draw_overlay(image: Tensor, density: Tensor, stride: int, heads: Tensor | None = None) -> bytes:
     """The picture of `overlay` as PNG."""
     buffer = io.BytesIO()
-    overlay(image, density, stride, heads).save(buffer, format="PNG")
+    overlay(image, density, stride, heads).save(buffer, format="PNG", pnginfo=png_info())
     return buffer.getvalue()
 
 

@@ -88,7 +88,7 @@ def logged_to(path: Path) -> Iterator[None]:
 
 def _bar(console: Console, unit: str) -> Progress:
     return Progress(
-        TextColumn("{task.description}", justify="left"),
+        TextColumn("{task.description}", justify="left", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
