@@ -471,6 +471,45 @@ def via_csv(root: Path) -> dict[str, Heads]:
     return {"train": {f"street{number}": heads(number) for number in range(1, 6)}}
 
 
+def via_3(root: Path) -> dict[str, Heads]:
+    files, views, metadata = {}, {}, {}
+    for number in range(1, 6):
+        picture(root / f"street{number}.jpg", number)
+        files[str(number)] = {"fid": str(number), "fname": f"street{number}.jpg", "type": 2, "loc": 1, "src": ""}
+        views[str(number)] = {"fid_list": [str(number)]}
+        (ax, ay), (bx, by), (cx, cy) = heads(number)
+        for index, drawn in enumerate(([1, ax, ay], [2, bx - 2, by - 2, 4, 4], [7, cx - 2, cy, cx + 2, cy, cx, cy])):
+            metadata[f"{number}_{index}"] = {"vid": str(number), "flg": 0, "z": [], "xy": drawn, "av": {"1": "head"}}
+    project = {"pid": "__VIA_PROJECT_ID__", "rev": "0", "pname": "crowds", "vid_list": list(views)}
+    content = {"project": project, "config": {}, "attribute": {}, "file": files, "metadata": metadata, "view": views}
+    write(root / "crowds.json", content)
+    return {"train": {f"street{number}": heads(number) for number in range(1, 6)}}
+
+
+def _voc(nested: bool) -> Callable[[Path], dict[str, Heads]]:
+    def make(root: Path) -> dict[str, Heads]:
+        found: dict[str, Heads] = {}
+        for offset, (part, name) in enumerate({"train": "train", "val": "valid"}.items()):
+            found[part] = {}
+            for number in range(1, 5):
+                seed, stem = 10 * offset + number, f"street{offset}{number}"
+                images, labels = (root / "JPEGImages", root / "Annotations") if nested else (root / name, root / name)
+                picture(images / f"{stem}.jpg", seed)
+                boxes = "".join(
+                    f"<object><name>head</name><pose>Unspecified</pose><bndbox><xmin>{x - 2}</xmin><ymin>{y - 2}</ymin>"
+                    f"<xmax>{x + 2}</xmax><ymax>{y + 2}</ymax></bndbox></object>"
+                    for x, y in heads(seed)
+                )
+                size = f"<size><width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth></size>"
+                write(labels / f"{stem}.xml", f"<annotation><filename>{stem}.jpg</filename>{size}{boxes}</annotation>")
+                found[part][stem] = heads(seed)
+            if nested:
+                write(root / f"ImageSets/Main/{part}.txt", "\n".join(found[part]) + "\n")
+        return found
+
+    return make
+
+
 def cvat(root: Path) -> dict[str, Heads]:
     found: dict[str, Heads] = {"train": {}, "val": {}}
     images = []
@@ -588,9 +627,12 @@ LAYOUTS = [
     Layout("Label Studio, JSON-MIN", "label_studio", "`*.json`, `images/` (percent)", _label_studio(minimal=True)),
     Layout("VIA, project or JSON", "via", "`via_project.json` beside the pictures", via_project),
     Layout("VIA, CSV", "via", "`via_export_csv.csv` beside the pictures", via_csv),
+    Layout("VIA, version 3", "via", "project JSON beside the pictures", via_3),
     Layout("CVAT", "cvat", "`annotations.xml` (for images 1.1), `images/`", cvat),
     Layout("YOLO", "yolo", "`images/train`, `labels/train`, `data.yaml`", _yolo(by_part=False)),
     Layout("YOLO, Roboflow", "yolo", "`train/images`, `train/labels`, `data.yaml`", _yolo(by_part=True)),
+    Layout("Pascal VOC", "voc", "`Annotations/*.xml`, `JPEGImages/`, `ImageSets/Main/train.txt`", _voc(nested=True)),
+    Layout("Pascal VOC, Roboflow", "voc", "`train/*.jpg`, `train/*.xml`, `valid/`", _voc(nested=False)),
     Layout("Boxes in a CSV, Roboflow", "box_csv", "`train/_annotations.csv`", roboflow_csv),
 ]
 """Everything that is read, in the order of the docs."""

@@ -27,6 +27,7 @@ from countguard.data.formats.ucsd import Ucsd
 from countguard.data.formats.via import Via
 from countguard.data.formats.visdrone import VisDrone
 from countguard.data.formats.visdrone_cc import VisDroneCC
+from countguard.data.formats.voc import Voc
 from countguard.data.formats.yolo import Yolo
 from countguard.data.look import pictures_in, some, subfolders
 from countguard.data.shanghaitech import ShanghaiTech
@@ -62,6 +63,7 @@ FORMATS: tuple[type[FileSource], ...] = (
     Via,
     Cvat,
     Yolo,
+    Voc,
     BoxCsv,
 )
 """The formats of this package, in the order in which the docs list them."""

@@ -18,7 +18,10 @@ from countguard.reading import require_folder
 
 @SOURCES.register()
 class Fdst(FileSource):
-    """A folder a clip; beside each frame a JSON file of the VGG image annotator. A head is the centre of its box."""
+    """A folder a clip; beside each frame a JSON file of the VGG image annotator. A head is the centre of its box.
+
+    One of `train_data` and `test_data` alone is read, too.
+    """
 
     kind: Literal["fdst"] = "fdst"
 
@@ -30,7 +33,7 @@ class Fdst(FileSource):
     @classmethod
     def sniff(cls, root: Path) -> Sighting | None:
         """See `FileSource`."""
-        for place in part_folders(root).values():
+        for place in (root, *part_folders(root).values()):
             for clip in subfolders(place)[:3]:
                 for image in pictures_in(clip)[:1]:
                     if b'"shape_attributes"' in head_of(image.with_suffix(".json"), root):
@@ -41,6 +44,8 @@ class Fdst(FileSource):
         """See `FileSource`."""
         root = require_folder(self.root, "data.root")
         found = part_folders(root)
+        if not found and subfolders(root):
+            return {"train": root}
         if not found:
             raise InputError(f"{root}: should hold train_data or test_data, each with a folder a clip")
         return found

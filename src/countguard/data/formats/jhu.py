@@ -23,7 +23,8 @@ _ROW = re.compile(r"-?[\d.]+(\s+-?[\d.]+){5}")
 class Jhu(FileSource):
     """Each line of a `gt` file is a head: x, y, width, height, occlusion, blur; x and y are its centre.
 
-    An empty file is a picture without a head. `train`, `val` and `test` are the official parts.
+    An empty file is a picture without a head. `train`, `val` and `test` are the official parts; one of them alone is
+    read, too.
     """
 
     frame: ClassVar[Frame] = "stored"
@@ -38,7 +39,7 @@ class Jhu(FileSource):
     @classmethod
     def sniff(cls, root: Path) -> Sighting | None:
         """See `FileSource`."""
-        for place in part_folders(root).values():
+        for place in (root, *part_folders(root).values()):
             if not (place / "images").is_dir():
                 continue
             for file in files_with(place / "gt", {".txt"})[:20]:
@@ -50,6 +51,8 @@ class Jhu(FileSource):
         """See `FileSource`."""
         root = require_folder(self.root, "data.root")
         found = {part: place for part, place in part_folders(root).items() if (place / "gt").is_dir()}
+        if not found and (root / "gt").is_dir():
+            return {"train": root}
         if not found:
             raise InputError(f"{root}: should hold train, val or test, each with images and gt")
         return found

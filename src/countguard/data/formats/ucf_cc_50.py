@@ -19,8 +19,9 @@ class UcfCc50(FileSource):
 
     @property
     def name(self) -> str:
-        """`UCF_CC_50`."""
-        return "UCF_CC_50"
+        """`UCF_CC_50`, or the name of another folder in this layout."""
+        own = self.root.resolve().name
+        return "UCF_CC_50" if "cc" in own.casefold() and "50" in own else own
 
     @classmethod
     def sniff(cls, root: Path) -> Sighting | None:

@@ -1,4 +1,4 @@
-"""VGG Image Annotator (Dutta and Zisserman, ACM MM 2019), version 2: its JSON, its project, its CSV."""
+"""VGG Image Annotator (Dutta and Zisserman, ACM MM 2019): JSON, project and CSV of version 2, projects of version 3."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -30,6 +30,13 @@ from countguard.reading import require_folder, require_inside
 _METADATA = "_via_img_metadata"
 _COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
 _MAX_CSV_BYTES = 1 << 28
+_SHAPES_3: Mapping[int, tuple[str, tuple[str, ...]]] = {
+    1: ("point", ("cx", "cy")),
+    2: ("rect", ("x", "y", "width", "height")),
+    3: ("circle", ("cx", "cy", "r")),
+    4: ("ellipse", ("cx", "cy", "rx", "ry")),
+}
+"""The shapes of version 3 by their numbers; those above are lines and outlines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,44 @@ def via_entries(file: Path, root: Path) -> Iterator[ViaEntry]:
         yield ViaEntry(name, found)
 
 
+def _project_3(file: Path, root: Path) -> Iterator[ViaEntry]:
+    """The pictures of a project of version 3, whose regions are lists of numbers that begin with their shape."""
+    names: dict[str, str] = {}
+    views: dict[str, str] = {}
+    regions: dict[str, list[Mapping[str, Any]]] = {}
+    for place, entry in json_entries(file, root, opened={"file", "view", "metadata"}):
+        where = f"{file}: {'.'.join(str(part)[:80] for part in place)}"
+        if place[0] in ("file", "view", "metadata") and not isinstance(entry, dict):
+            raise InputError(f"{where}: should be an object")
+        if place[0] == "file":
+            names[str(entry.get("fid", place[-1]))] = str(entry.get("fname") or entry.get("src") or "")
+        elif place[0] == "view":
+            files = entry.get("fid_list") or []
+            if len(files) == 1:
+                views[str(place[-1])] = str(files[0])
+        elif place[0] == "metadata" and isinstance(drawn := entry.get("xy"), list) and drawn:
+            regions.setdefault(str(entry.get("vid")), []).append(_region_3(drawn, entry.get("av"), where))
+    for view, name in views.items():
+        if name in names:
+            yield ViaEntry(names[name], regions.get(view, []))
+
+
+def _region_3(drawn: list[Any], attributes: object, where: str) -> Mapping[str, Any]:
+    """A region of version 3 as version 2 writes it."""
+    sides = _SHAPES_3.get(drawn[0] if isinstance(drawn[0], int) else -1)
+    described = attributes if isinstance(attributes, dict) else {}
+    if sides is not None:
+        name, keys = sides
+        if len(drawn) < 1 + len(keys):
+            raise InputError(f"{where}: xy should have {len(keys)} numbers after its shape")
+        return {
+            "shape_attributes": {"name": name, **dict(zip(keys, drawn[1:], strict=False))},
+            "region_attributes": described,
+        }
+    shape = {"name": "polygon", "all_points_x": drawn[1::2], "all_points_y": drawn[2::2]}
+    return {"shape_attributes": shape, "region_attributes": described}
+
+
 def via_shapes(entry: ViaEntry, file: Path, attribute: str | None) -> list[Shape]:
     """The regions of one picture.
 
@@ -133,6 +178,7 @@ def _label_files(folder: Path, root: Path) -> list[Path]:
         head = head_of(file, root)
         if file.suffix.lower() == ".json":
             mine = b'"_via_settings"' in head or (b'"regions"' in head and b'"filename"' in head)
+            mine = mine or _is_project_3(head)
         else:
             mine = b"region_shape_attributes" in head[:500]
         if mine:
@@ -140,8 +186,14 @@ def _label_files(folder: Path, root: Path) -> list[Path]:
     return found
 
 
+def _is_project_3(head: bytes) -> bool:
+    return b'"project"' in head and b'"vid_list"' in head
+
+
 def _entries(file: Path, root: Path) -> Iterator[ViaEntry]:
-    return _csv_entries(file, root) if file.suffix.lower() == ".csv" else via_entries(file, root)
+    if file.suffix.lower() == ".csv":
+        return _csv_entries(file, root)
+    return _project_3(file, root) if _is_project_3(head_of(file, root)) else via_entries(file, root)
 
 
 def _csv_entries(file: Path, root: Path) -> Iterator[ViaEntry]:
