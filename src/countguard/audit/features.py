@@ -194,6 +194,15 @@ def ordered(octaves: list[Floats], canvas: Canvas) -> Floats:
     return np.concatenate([tiles.ravel() for tiles in families])
 
 
+def octave_of(rows: Floats, canvas: Canvas, band: Band) -> Floats:
+    """One band out of rows of features: [rows, band.height, band.width]."""
+    family = [other for other in canvas.bands if other.family == band.family]
+    start = sum(other.tile**2 for other in family[: family.index(band)])
+    tiles = [rows[:, span][:, start : start + band.tile**2] for span in canvas.spans[band.family]]
+    grid = np.stack(tiles, axis=1).reshape(len(rows), canvas.rows, canvas.columns, band.tile, band.tile)
+    return grid.swapaxes(2, 3).reshape(len(rows), band.height, band.width)
+
+
 def features_of(image: Tensor, canvas: Canvas) -> Floats:
     """All features of a picture: float32 [canvas.size]."""
     octaves = raw_bands(image, canvas)

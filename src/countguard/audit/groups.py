@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TypeAlias
 
 import numpy as np
@@ -16,8 +17,11 @@ Members: TypeAlias = NDArray[np.intp]
 
 FALSE_MEMBERS = 0.01
 """Unlike pictures that chance puts into a group, expected over a whole set."""
-_JOINS = 2.5
-"""Likeness to a growing group, in deviations over all pictures, from which a picture belongs to it for now."""
+_JOINS = (2.5, 3.5)
+"""Likeness to a growing group, in deviations over all pictures, from which a picture belongs to it for now.
+
+Large groups of faint pictures need the lower one; it would mix strangers into small groups.
+"""
 _ROUNDS = 8
 _PAIRS, _VECTORS, _SIZES = 4, 2, (8, 24)
 """Seeds: the most alike pairs, and the ends of the first eigenvectors, so many pictures of them."""
@@ -54,8 +58,8 @@ def find_groups(likeness: Likeness) -> list[Group]:
         whole = likeness.between(hypothesis)
         halves = [likeness.between(hypothesis, tiles.tolist()) for tiles in likeness.canvas.halves]
         for search, test in (halves, halves[::-1]):
-            for seed in _seeds(search, whole):
-                grown = _grown(search, seed)
+            for seed, joins in product(_seeds(search, whole), _JOINS):
+                grown = _grown(search, seed, joins)
                 tested = together(test, grown)
                 members, scores = settled(whole, grown)
                 if len(members) >= 2:
@@ -86,7 +90,7 @@ def settled(matrix: Floats, members: Members) -> tuple[Members, Floats]:
     cut = float(norm.isf(FALSE_MEMBERS / len(matrix)))
     scores = scores_of(matrix, members)
     for _ in range(2):
-        members = np.flatnonzero((scores > cut) & (_without_most_alike(matrix, members) > _JOINS))
+        members = np.flatnonzero((scores > cut) & (_without_most_alike(matrix, members) > min(_JOINS)))
         if len(members) < 2:
             break
         scores = scores_of(matrix, members)
@@ -113,11 +117,11 @@ def _seeds(search: Floats, whole: Floats) -> Iterator[Members]:
             yield np.sort(order[::-1][:size])
 
 
-def _grown(matrix: Floats, members: Members) -> Members:
+def _grown(matrix: Floats, members: Members, joins: float) -> Members:
     """Takes in what is like the group and lets go what is not, until nothing changes."""
     for _ in range(_ROUNDS):
         scores = scores_of(matrix, members)
-        joined = np.flatnonzero(scores > _JOINS)
+        joined = np.flatnonzero(scores > joins)
         if len(joined) < 2:
             return members
         if np.array_equal(joined, members):
