@@ -64,8 +64,19 @@ class Likeness:
     def __len__(self) -> int:
         return len(self.positions)
 
+    def forget(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Takes pairs, by their positions in the set, for unlike: of copies it is known why they are alike."""
+        place = {position: index for index, position in enumerate(self.positions.tolist())}
+        for one, other in pairs:
+            if one in place and other in place:
+                for codes in self._codes.values():
+                    codes[:, place[one], place[other]] = codes[:, place[other], place[one]] = 0
+
     def between(self, hypothesis: Hypothesis, tiles: Iterable[int] | None = None) -> Floats:
-        """Likeness [n, n] over some tiles (all by default), in units of its spread over unlike pairs; 0 on the diagonal."""
+        """Likeness [n, n] over some tiles (all by default), in units of its spread over unlike pairs.
+
+        0 on the diagonal.
+        """
         total = self._sum(hypothesis, tiles)
         centre, spread = centre_and_spread(total[self._pairs])
         standard: Floats = (total - centre) / spread

@@ -29,6 +29,8 @@ _STANDS_OUT = 1.2
 """Times the likeness that a set has by nature, from which on a group is more than that."""
 _OTHERS = 3
 """The how manieth direction of likeness is taken for natural; two more attackers may have been there."""
+_TRIED = 500
+"""Groups that are tried at most: seeds, bands and halves together."""
 _MANY = 48
 """Images of a group, and of the rest, by which its picture is drawn."""
 _COVERED = 0.25
@@ -40,17 +42,17 @@ class SharedPicture:
     """A group and what it shares.
 
     Attributes:
-        kind: "faint picture" lies over the whole frame; "same scene" covers what is behind it; "shared in part" is in some
-            places alone, as a frame, a time stamp or a horizon; "common in this set" many other groups have as well.
+        kind: "faint picture" lies over the whole frame; "same scene" covers what is behind it; "shared in part" is in
+            some places alone, as a frame, a time stamp or a horizon; "common in this set" many other images have too.
         members: positions in the set, ascending.
         recovered: the picture.
-        tested: see `Group`.
+        p: the chance that unlike images are so alike on tiles not used to find them, for all groups tried.
     """
 
     kind: Kind
     members: Members
     recovered: Recovered
-    tested: float
+    p: float
 
 
 def shared_pictures(
@@ -75,7 +77,7 @@ def shared_pictures(
             likeness.canvas,
         )
         kind = _kind(group, likeness, recovered.opaque)
-        found.append(SharedPicture(kind, members, recovered, group.tested))
+        found.append(SharedPicture(kind, members, recovered, min(1.0, _TRIED * float(norm.sf(group.tested)))))
     return found
 
 
@@ -110,8 +112,8 @@ def _kind(group: Group, likeness: Likeness, opaque: NDArray[np.bool_]) -> Kind:
 def _stands_out(group: Group, likeness: Likeness) -> bool:
     """Whether the group is more alike than this set's other images are by nature, in the same bands.
 
-    The matrix of unlike images has no eigenvalue above about 2 sqrt(n) (Wigner's semicircle). Larger ones are directions
-    that many images share more or less, as the lines of one pavement.
+    The matrix of unlike images has no eigenvalue above about 2 sqrt(n) (Wigner's semicircle). Larger ones are
+    directions that many images share more or less, as the lines of one pavement.
     """
     matrix = likeness.between(group.hypothesis)
     strangers = np.setdiff1d(np.arange(len(matrix)), group.members)

@@ -1,4 +1,4 @@
-"""Evidence: single pictures that are not made as the others are: weather drawn over them, bent, or saved in another way."""
+"""Evidence: single pictures that are not made as the others: with weather drawn in, bent, or saved in another way."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,7 +1,7 @@
 """One pass over a set's pictures, which takes from each all that the audit compares later."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -9,31 +9,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from countguard.audit.features import Canvas, Floats, canvas_for, on_canvas, ordered, raw_bands, whitened
+from countguard.audit.local_marks import Windows, windows_of
 from countguard.audit.single_pictures import statistics_of
-from countguard.audit.store import FeatureStore
+from countguard.audit.store import Coded, FeatureStore, coded
 from countguard.audit.textures import texture_of
 from countguard.data.annotated import AnnotatedCrowds
 from countguard.data.crowd import Crowd
 
 SMALL = (48, 64)
 """Rows and columns of the small pictures by which copies are found."""
+_SIZES = 64
+"""Pictures whose sizes choose the canvas, where reading a size means decoding a picture."""
 
 Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Survey:
-    """What was taken from every picture of a set, in its order.
+class Taken:
+    """What is taken from one picture; it does not depend on the others.
 
     Attributes:
-        ids: of the crowds.
-        sizes: height and width of each, pixels.
-        points: head points of each.
-        store: features by which pictures are compared.
-        small: light at 48 x 64 with its slow part taken away, one row a picture.
-        textures: of each block of each picture, for counters that are made of the set itself.
-        statistics: of single pictures, see `single_pictures`.
+        id: of the crowd.
+        size: height and width, pixels.
+        points: head points, float32 [heads, 2].
+        features: by which pictures are compared, see `features`.
+        small: light at 48 x 64, by which copies are found: float32 [3072].
+        texture: of each block, for counters that are made of the set itself, see `textures`.
+        windows: by which marks in one place are found, see `local_marks`.
+        statistics: see `single_pictures`.
     """
+
+    id: str
+    size: tuple[int, int]
+    points: Floats
+    features: Coded
+    small: Floats
+    texture: Floats
+    windows: Windows
+    statistics: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """What was taken from every picture of a set, in its order; see `Taken`."""
 
     ids: list[str]
     sizes: list[tuple[int, int]]
@@ -41,6 +59,7 @@ class Survey:
     store: FeatureStore
     small: Floats
     textures: Floats
+    windows: Windows
     statistics: NDArray[np.float64]
 
     def __len__(self) -> int:
@@ -63,57 +82,48 @@ def survey(crowds: Sequence[Crowd], *, progress: Progress | None = None) -> Surv
         InputError: a picture is damaged.
     """
     canvas = canvas_for(_sizes(crowds))
-    store = FeatureStore(canvas, len(crowds))
-    taken = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for one in pool.map(lambda position: _taken(crowds[position], position, store), range(len(crowds))):
-            taken.append(one)
-            if progress is not None:
-                progress(len(taken))
-    store.finish()
-    small = np.stack([one.small for one in taken])
-    small -= small.mean(axis=0)
-    return Survey(
-        ids=[one.id for one in taken],
-        sizes=[one.size for one in taken],
-        points=[one.points for one in taken],
-        store=store,
-        small=small,
-        textures=np.stack([one.texture for one in taken]),
-        statistics=np.stack([one.statistics for one in taken]),
-    )
+        taken = pool.map(lambda position: take(crowds[position], canvas), range(len(crowds)))
+        return gathered(taken, canvas, len(crowds), progress=progress)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Taken:
-    id: str
-    size: tuple[int, int]
-    points: Floats
-    small: Floats
-    texture: Floats
-    statistics: NDArray[np.float64]
-
-
-def _taken(crowd: Crowd, position: int, store: FeatureStore) -> _Taken:
-    canvas = store.canvas
+def take(crowd: Crowd, canvas: Canvas) -> Taken:
+    """All that one picture gives."""
     octaves = raw_bands(crowd.image, canvas)
-    store.put(
-        position, ordered([whitened(octave, band) for octave, band in zip(octaves, canvas.bands, strict=True)], canvas)
-    )
+    features = ordered([whitened(octave, band) for octave, band in zip(octaves, canvas.bands, strict=True)], canvas)
     light = on_canvas(crowd.image, Canvas(SMALL[0] // 8, SMALL[1] // 8, 8))["y"]
-    return _Taken(
-        crowd.id,
-        (crowd.height, crowd.width),
-        crowd.points.numpy(),
-        (light - light.mean()).ravel(),
-        texture_of(octaves, canvas),
-        statistics_of(crowd.image),
+    return Taken(
+        id=crowd.id,
+        size=(crowd.height, crowd.width),
+        points=crowd.points.numpy(),
+        features=coded(features, canvas),
+        small=(light - light.mean()).ravel(),
+        texture=texture_of(octaves, canvas),
+        windows=windows_of(octaves, canvas),
+        statistics=statistics_of(crowd.image),
     )
+
+
+def gathered(taken: Iterable[Taken], canvas: Canvas, length: int, *, progress: Progress | None = None) -> Survey:
+    """The survey of a set out of what its pictures gave, in their order."""
+    store = FeatureStore(canvas, length)
+    ids, sizes, points, rest = [], [], [], []
+    for position, one in enumerate(taken):
+        store.put(position, one.features)
+        ids.append(one.id)
+        sizes.append(one.size)
+        points.append(one.points)
+        rest.append((one.small, one.texture, one.windows, one.statistics))
+        if progress is not None:
+            progress(position + 1)
+    store.finish()
+    small, textures, windows, statistics = (np.stack(parts) for parts in zip(*rest, strict=True))
+    return Survey(ids, sizes, points, store, small - small.mean(axis=0), textures, windows, statistics)
 
 
 def _sizes(crowds: Sequence[Crowd]) -> list[tuple[int, int]]:
-    """Height and width of each picture, or of a few where reading them all would mean decoding them."""
     if isinstance(crowds, AnnotatedCrowds):
         return [(image.height, image.width) for image in crowds.images]
-    step = max(1, len(crowds) // 32)
-    return [(crowds[position].height, crowds[position].width) for position in range(0, len(crowds), step)]
+    step = max(1, len(crowds) // _SIZES)
+    some = (crowds[position] for position in range(0, len(crowds), step))
+    return [(crowd.height, crowd.width) for crowd in some]
