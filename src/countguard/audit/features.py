@@ -1,0 +1,225 @@
+"""What the audit compares: each picture as whitened bands of light and colour, on one canvas for the whole set."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional
+
+Floats: TypeAlias = NDArray[np.float32]
+Family: TypeAlias = Literal["fine light", "fine colour", "coarse light", "coarse colour"]
+
+FAMILIES: tuple[Family, ...] = ("fine light", "fine colour", "coarse light", "coarse colour")
+"""Bands that are compared together. A faint picture shows in some of them: a drawing in the fine ones."""
+_TILE = 64
+"""Largest side of a tile, pixels of the canvas."""
+_TILES = 48
+"""About as many tiles on a canvas: enough to tell what is everywhere from what is in one place."""
+_SMALLEST = 2
+"""Side of a tile in the coarsest band, values."""
+FLOOR = {"y": 1.0, "u": 0.7, "v": 0.7}
+"""Grey levels of a finest band that count as flat. Rounding and a camera's noise leave about as much."""
+_CLIP = 3.0
+"""Local deviations at which a value is cut off: one strong edge is no proof."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One octave of one channel.
+
+    Attributes:
+        channel: y is light, u and v are blue and red less light.
+        level: 0 is the finest.
+        height, width: values.
+        tile: side of a tile, values.
+        family: the bands that are compared together.
+    """
+
+    channel: Literal["y", "u", "v"]
+    level: int
+    height: int
+    width: int
+    tile: int
+    family: Family
+
+    @property
+    def size(self) -> int:
+        """How many values it has."""
+        return self.height * self.width
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The size to which every picture of a set is brought, and how its features lie in memory.
+
+    Features are ordered by family, tile and band. The tiles fall into two halves, the black and the white squares of a
+    chessboard: what is found on one can be tested on the other.
+
+    Attributes:
+        rows, columns: of tiles.
+        side: of a tile, pixels; a power of two.
+    """
+
+    rows: int
+    columns: int
+    side: int
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return self.rows * self.side
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return self.columns * self.side
+
+    @property
+    def tiles(self) -> int:
+        """How many."""
+        return self.rows * self.columns
+
+    @cached_property
+    def halves(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The tiles of each half, ascending; tile = row * columns + column."""
+        row, column = np.divmod(np.arange(self.tiles), self.columns)
+        return np.flatnonzero((row + column) % 2 == 0), np.flatnonzero((row + column) % 2 == 1)
+
+    @cached_property
+    def bands(self) -> tuple[Band, ...]:
+        """In the order of their families."""
+        found = []
+        for channel, first in (("y", self.side), ("u", self.side // 2), ("v", self.side // 2)):
+            tile, level = first, 0
+            while tile >= _SMALLEST:
+                fineness, kind = "fine" if level < 2 else "coarse", "light" if channel == "y" else "colour"
+                family: Family = f"{fineness} {kind}"  # type: ignore[assignment]
+                found.append(Band(channel, level, self.rows * tile, self.columns * tile, tile, family))  # type: ignore[arg-type]
+                tile, level = tile // 2, level + 1
+        return tuple(sorted(found, key=lambda band: FAMILIES.index(band.family)))
+
+    @cached_property
+    def spans(self) -> dict[Family, list[slice]]:
+        """Where the features of each family and tile lie."""
+        spans: dict[Family, list[slice]] = {}
+        start = 0
+        for family in FAMILIES:
+            length = sum(band.tile**2 for band in self.bands if band.family == family)
+            spans[family] = [slice(start + tile * length, start + (tile + 1) * length) for tile in range(self.tiles)]
+            start += self.tiles * length
+        return spans
+
+    @cached_property
+    def size(self) -> int:
+        """Features of a picture."""
+        return sum(band.size for band in self.bands)
+
+
+def canvas_for(sizes: list[tuple[int, int]]) -> Canvas:
+    """The canvas of a set of pictures, by the median of their areas and shapes.
+
+    Args:
+        sizes: height and width of each picture, pixels.
+    """
+    heights, widths = np.array(sizes, dtype=float).T
+    aspect = float(np.exp(np.median(np.log(widths / heights))))
+    rows = max(2, round((_TILES / aspect) ** 0.5))
+    columns = max(2, round(rows * aspect))
+    room = float(np.sqrt(np.median(heights * widths) / (rows * columns)))
+    side = _TILE
+    while side > 8 and side > room:
+        side //= 2
+    return Canvas(rows, columns, side)
+
+
+def on_canvas(image: Tensor, canvas: Canvas) -> dict[str, Floats]:
+    """Light at the canvas's size, colour at half of it, in grey levels.
+
+    Args:
+        image: uint8 [3, H, W].
+        canvas: of the set.
+    """
+    pixels = functional.interpolate(image[None].float(), (canvas.height, canvas.width), mode="area")[0]
+    red, green, blue = pixels.numpy()
+    light = 0.299 * red + 0.587 * green + 0.114 * blue
+    return {"y": light, "u": _halved(0.564 * (blue - light)), "v": _halved(0.713 * (red - light))}
+
+
+def pyramid(channel: Floats, levels: int) -> list[Floats]:
+    """Octaves of a channel, from the finest; each is what a small blur takes away."""
+    octaves = []
+    for _ in range(levels):
+        blurred = _blurred(channel)
+        octaves.append(channel - blurred)
+        channel = _halved(blurred)
+    return octaves
+
+
+def raw_bands(image: Tensor, canvas: Canvas) -> list[Floats]:
+    """The octaves of a picture in grey levels, in the order of the canvas's bands."""
+    channels = on_canvas(image, canvas)
+    levels = {name: 1 + max(band.level for band in canvas.bands if band.channel == name) for name in channels}
+    octaves = {name: pyramid(channel, levels[name]) for name, channel in channels.items()}
+    return [octaves[band.channel][band.level] for band in canvas.bands]
+
+
+def whitened(octave: Floats, band: Band) -> Floats:
+    """An octave divided by its local variance, cut off, at a stated length.
+
+    A faint picture adds the same grey levels everywhere, so that a place tells the more of it the flatter it is: in the
+    likelihood of two pictures to share it, each value is divided by its variance, not by its deviation. The length
+    makes the inner products of unlike pictures about as large in each band.
+    """
+    floor = FLOOR[band.channel] / 2 ** (0.5 * band.level)
+    variance = ndimage.uniform_filter(octave * octave, 9, mode="nearest")
+    deviation = np.sqrt(np.maximum(variance, 0) + floor * floor)
+    values = np.clip(octave / deviation, -_CLIP, _CLIP) / deviation
+    values *= band.size**0.25 / max(float(np.linalg.norm(values)), 1e-12)
+    return values
+
+
+def ordered(octaves: list[Floats], canvas: Canvas) -> Floats:
+    """Bands to one row of features, in the canvas's order."""
+    tiled = [_in_tiles(octave, band) for octave, band in zip(octaves, canvas.bands, strict=True)]
+    families = [
+        np.concatenate(
+            [tiles for tiles, band in zip(tiled, canvas.bands, strict=True) if band.family == family], axis=1
+        )
+        for family in FAMILIES
+    ]
+    return np.concatenate([tiles.ravel() for tiles in families])
+
+
+def octave_of(rows: Floats, canvas: Canvas, band: Band) -> Floats:
+    """One band out of rows of features: [rows, band.height, band.width]."""
+    family = [other for other in canvas.bands if other.family == band.family]
+    start = sum(other.tile**2 for other in family[: family.index(band)])
+    tiles = [rows[:, span][:, start : start + band.tile**2] for span in canvas.spans[band.family]]
+    grid = np.stack(tiles, axis=1).reshape(len(rows), canvas.rows, canvas.columns, band.tile, band.tile)
+    return grid.swapaxes(2, 3).reshape(len(rows), band.height, band.width)
+
+
+def features_of(image: Tensor, canvas: Canvas) -> Floats:
+    """All features of a picture: float32 [canvas.size]."""
+    octaves = raw_bands(image, canvas)
+    return ordered([whitened(octave, band) for octave, band in zip(octaves, canvas.bands, strict=True)], canvas)
+
+
+def _in_tiles(octave: Floats, band: Band) -> Floats:
+    """[tiles, values of a tile]."""
+    rows, columns = octave.shape[0] // band.tile, octave.shape[1] // band.tile
+    tiles = octave.reshape(rows, band.tile, columns, band.tile).swapaxes(1, 2)
+    return tiles.reshape(rows * columns, band.tile**2)
+
+
+def _halved(channel: Floats) -> Floats:
+    return 0.25 * (channel[::2, ::2] + channel[1::2, ::2] + channel[::2, 1::2] + channel[1::2, 1::2])
+
+
+def _blurred(channel: Floats) -> Floats:
+    weights = np.array([1, 4, 6, 4, 1], np.float32) / 16
+    return ndimage.correlate1d(ndimage.correlate1d(channel, weights, 0, mode="nearest"), weights, 1, mode="nearest")

@@ -1,0 +1,153 @@
+"""Groups of pictures that are all alike in the same way, found on one half of the tiles and tested on the other."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+from scipy.stats import norm
+
+from countguard.audit.features import Canvas, Floats
+from countguard.audit.likeness import HYPOTHESES, Hypothesis, Likeness, centre_and_spread
+
+Members: TypeAlias = NDArray[np.intp]
+
+FALSE_MEMBERS = 0.01
+"""Unlike pictures that chance puts into a group, expected over a whole set."""
+_JOINS = (2.5, 3.5)
+"""Likeness to a growing group, in deviations over all pictures, from which a picture belongs to it for now.
+
+Large groups of faint pictures need the lower one; it would mix strangers into small groups.
+"""
+_ROUNDS = 8
+_PAIRS, _VECTORS, _SIZES = 4, 2, (8, 24)
+"""Seeds: the most alike pairs, and the ends of the first eigenvectors, so many pictures of them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Pictures alike in some bands.
+
+    Attributes:
+        members: places in the likeness, ascending.
+        hypothesis: the bands.
+        tested: likeness of all its pairs together, on tiles that were not used to find it, in units of chance.
+        scores: likeness of every picture to the group (a member's to the others), in deviations over all pictures.
+        spread: for each region of the frame the likeness of all pairs together, in units of chance.
+    """
+
+    members: Members
+    hypothesis: Hypothesis
+    tested: float
+    scores: Floats
+    spread: Floats
+
+    @property
+    def fine(self) -> bool:
+        """Whether fine bands show it. Coarse ones also find streets of one plan: sky above, road below."""
+        return any(family.startswith("fine") for family in self.hypothesis)
+
+
+def find_groups(likeness: Likeness) -> list[Group]:
+    """All groups, the surest first; they may overlap, and what they share may be harmless."""
+    found = []
+    for hypothesis in HYPOTHESES:
+        whole = likeness.between(hypothesis)
+        halves = [likeness.between(hypothesis, tiles.tolist()) for tiles in likeness.canvas.halves]
+        for search, test in (halves, halves[::-1]):
+            for seed, joins in product(_seeds(search, whole), _JOINS):
+                grown = _grown(search, seed, joins)
+                tested = together(test, grown)
+                members, scores = settled(whole, grown)
+                if len(members) >= 2:
+                    spread = by_region(likeness.of_tiles(members.tolist(), hypothesis), likeness.canvas)
+                    found.append(Group(members, hypothesis, tested, scores, spread))
+    return _distinct(found)
+
+
+def together(matrix: Floats, members: Members) -> float:
+    """Likeness of all pairs of a group together: a standard normal where pictures are unlike."""
+    number = len(members)
+    pairs = number * (number - 1) / 2
+    return float(matrix[np.ix_(members, members)].sum() / 2 / max(pairs, 1) ** 0.5)
+
+
+def scores_of(matrix: Floats, members: Members) -> Floats:
+    """Likeness of each picture to a group's other members, in deviations over all pictures."""
+    inside = np.zeros(len(matrix), np.float32)
+    inside[members] = 1
+    totals = matrix @ inside / np.sqrt(np.maximum(len(members) - inside, 1))
+    centre, spread = centre_and_spread(totals)
+    standard: Floats = (totals - centre) / spread
+    return standard
+
+
+def settled(matrix: Floats, members: Members) -> tuple[Members, Floats]:
+    """A group's last members, by all tiles, and the scores of all pictures."""
+    cut = float(norm.isf(FALSE_MEMBERS / len(matrix)))
+    scores = scores_of(matrix, members)
+    for _ in range(2):
+        members = np.flatnonzero((scores > cut) & (_without_most_alike(matrix, members) > min(_JOINS)))
+        if len(members) < 2:
+            break
+        scores = scores_of(matrix, members)
+    return members, scores
+
+
+def by_region(tiles: Floats, canvas: Canvas) -> Floats:
+    """Tiles' likeness taken together over six regions, three rows of two: in units of chance."""
+    grid = tiles.reshape(canvas.rows, canvas.columns)
+    regions = [part for band in np.array_split(grid, 3, axis=0) for part in np.array_split(band, 2, axis=1)]
+    return np.array([part.sum() / part.size**0.5 for part in regions if part.size], np.float32)
+
+
+def _seeds(search: Floats, whole: Floats) -> Iterator[Members]:
+    upper = np.triu_indices(len(whole), 1)
+    for pair in np.argpartition(-whole[upper], min(_PAIRS, len(upper[0]) - 1))[:_PAIRS]:
+        yield np.array([upper[0][pair], upper[1][pair]])
+    last = len(search) - 1
+    _, vectors = linalg.eigh(search, subset_by_index=(max(0, last - _VECTORS + 1), last))
+    for vector in vectors.T:
+        order = np.argsort(vector)
+        for size in _SIZES:
+            yield np.sort(order[:size])
+            yield np.sort(order[::-1][:size])
+
+
+def _grown(matrix: Floats, members: Members, joins: float) -> Members:
+    """Takes in what is like the group and lets go what is not, until nothing changes."""
+    for _ in range(_ROUNDS):
+        scores = scores_of(matrix, members)
+        joined = np.flatnonzero(scores > joins)
+        if len(joined) < 2:
+            return members
+        if np.array_equal(joined, members):
+            break
+        members = joined
+    return members
+
+
+def _without_most_alike(matrix: Floats, members: Members) -> Floats:
+    """Likeness of each picture to a group less the member most like it; infinite where none is left."""
+    inside = np.zeros(len(matrix), bool)
+    inside[members] = True
+    likeness = matrix[:, members].copy()
+    likeness[inside, np.searchsorted(members, np.flatnonzero(inside))] = -np.inf
+    rest = np.sort(likeness, axis=1)[:, ::-1][:, 1:]
+    counted = np.isfinite(rest)
+    number = counted.sum(axis=1)
+    sums = np.where(counted, rest, 0).sum(axis=1)
+    return np.where(number > 0, sums / np.sqrt(np.maximum(number, 1)), np.inf).astype(np.float32)
+
+
+def _distinct(groups: Sequence[Group]) -> list[Group]:
+    """The surest group of each set of groups that share half of their members."""
+    kept: list[Group] = []
+    for group in sorted(groups, key=lambda group: -group.tested):
+        shared = (len(np.intersect1d(group.members, other.members)) / len(group.members) for other in kept)
+        if max(shared, default=0.0) < 0.5:
+            kept.append(group)
+    return kept

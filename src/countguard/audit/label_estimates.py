@@ -1,0 +1,94 @@
+"""Evidence: labels against pictures, by a counter that is trusted or by light ones made of the set itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from countguard.audit.light_counters import estimate
+from countguard.audit.likeness import centre_and_spread
+from countguard.audit.survey import Survey
+from countguard.audit.textures import blocks_of
+from countguard.data.crowd import Crowd
+from countguard.models.counter import Counter
+from countguard.seeds import generator_for
+
+_HEADS = 5.0
+"""Added to labels and estimates before their ratio: a head more or less on an empty street says nothing."""
+_TAILS = 5.0
+"""Degrees of freedom of Student's t, whose tails are as heavy as those of a counter's errors."""
+_DRAWS = 20_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelErrors:
+    """How labels and estimates differ.
+
+    Attributes:
+        estimates: heads that the pictures show.
+        blocks: the same for each block, where light counters told them.
+        errors: log((label + 5) / (estimate + 5)), in its own deviations over the set.
+        by: what estimated them, in words.
+    """
+
+    estimates: NDArray[np.float64]
+    blocks: NDArray[np.float32] | None
+    errors: NDArray[np.float64]
+    by: str
+
+    def image_p_values(self) -> NDArray[np.float64]:
+        """The chance of so large an error of either sign, for each image."""
+        return 2 * student.sf(np.abs(self.errors), _TAILS)
+
+    def of_group(self, members: Sequence[int], seed: int) -> tuple[float, float]:
+        """Mean error of a group beside the others', in log units of heads, and the chance of one so large, either way.
+
+        Counted by drawing groups of this size from the other images, and by the normal law where chance is less than
+        that can tell.
+        """
+        inside = np.zeros(len(self.errors), bool)
+        inside[list(members)] = True
+        bounded = np.clip(self.errors, -_TAILS, _TAILS)
+        others, number = bounded[~inside], int(inside.sum())
+        if len(others) < 2 * number:
+            return float(self.errors[inside].mean()), 1.0
+        shift = float(bounded[inside].mean() - others.mean())
+        generator = generator_for(seed, "audit", "groups of labels", number)
+        draws = torch.randint(len(others), (_DRAWS, number), generator=generator).numpy()
+        means = others[draws].mean(axis=1) - others.mean()
+        counted = (1 + int((np.abs(means) >= abs(shift)).sum())) / (_DRAWS + 1)
+        if counted > 10 / _DRAWS:
+            return shift, counted
+        deviation = float(means.std())
+        return shift, min(counted, float(2 * student.sf(abs(shift) / deviation, 4 * number)))
+
+
+def label_errors(survey: Survey, crowds: Sequence[Crowd], counter: Counter | None, seed: int) -> LabelErrors:
+    """Labels beside estimates.
+
+    Args:
+        survey: of the set.
+        crowds: of the set; read again where a counter is given.
+        counter: trusted; None makes light ones of the set itself.
+        seed: of those.
+    """
+    if counter is None:
+        heads = np.stack(
+            [
+                blocks_of(points, size, survey.store.canvas)
+                for points, size in zip(survey.points, survey.sizes, strict=True)
+            ]
+        )
+        blocks = estimate(survey.textures, heads, seed)
+        estimates, by = blocks.sum(axis=1, dtype=float), "light counters made of the set itself"
+    else:
+        from countguard.models.counting import count_crowds
+
+        blocks = None
+        estimates, by = count_crowds(counter, crowds).numpy().astype(float), f"the {counter.kind} counter given"
+    ratios = np.log((survey.counts + _HEADS) / (np.maximum(estimates, 0) + _HEADS))
+    centre, spread = centre_and_spread(ratios)
+    return LabelErrors(estimates, blocks, (ratios - centre) / spread, by)

@@ -1,0 +1,115 @@
+"""How alike pictures are beyond what their set shares, tile by tile."""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from countguard.audit.features import FAMILIES, Canvas, Family, Floats
+from countguard.audit.store import FeatureStore
+
+Hypothesis: TypeAlias = tuple[Family, ...]
+
+HYPOTHESES: tuple[Hypothesis, ...] = (
+    ("fine light",),
+    ("fine colour",),
+    ("fine light", "fine colour"),
+    ("coarse light",),
+    ("coarse colour",),
+    ("coarse light", "coarse colour"),
+    FAMILIES,
+)
+"""In which bands a faint picture may show; each is looked for by itself."""
+
+_CLIP = 3.0
+_STEP = _CLIP / 127
+_SAMPLE = 40_000
+"""Pairs by which a tile's likeness is put on its scale."""
+
+
+class Likeness:
+    """Likeness of each two of some pictures.
+
+    For each tile and family of bands the inner products are put on a scale by the median and the spread over all pairs,
+    and cut off at 3: a house that two pictures share makes one tile alike, a faint picture all tiles.
+
+    Args:
+        store: features of the set.
+        positions: the pictures compared; the matrices are as large as their number squared, times tiles and families.
+    """
+
+    def __init__(self, store: FeatureStore, positions: Sequence[int]) -> None:
+        self.canvas: Canvas = store.canvas
+        self.positions = np.asarray(positions)
+        number = len(self.positions)
+        rows = store.rows(self.positions.tolist())
+        self._pairs = np.triu_indices(number, 1)
+        every = max(1, len(self._pairs[0]) // _SAMPLE)
+        sample = self._pairs[0][::every], self._pairs[1][::every]
+        self._centres: dict[Family, Floats] = {}
+        self._spreads: dict[Family, Floats] = {}
+        self._codes: dict[Family, NDArray[np.int8]] = {}
+        for family in FAMILIES:
+            centres, spreads = np.zeros(self.canvas.tiles, np.float32), np.ones(self.canvas.tiles, np.float32)
+            codes = np.zeros((self.canvas.tiles, number, number), np.int8)
+            for tile, span in enumerate(self.canvas.spans[family]):
+                values = np.ascontiguousarray(rows[:, span])
+                products = values @ values.T
+                centres[tile], spreads[tile] = centre_and_spread(products[sample])
+                codes[tile] = _coded(products, centres[tile], spreads[tile])
+                np.fill_diagonal(codes[tile], 0)
+            self._centres[family], self._spreads[family], self._codes[family] = centres, spreads, codes
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def forget(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Takes pairs, by their positions in the set, for unlike: of copies it is known why they are alike."""
+        place = {position: index for index, position in enumerate(self.positions.tolist())}
+        for one, other in pairs:
+            if one in place and other in place:
+                for codes in self._codes.values():
+                    codes[:, place[one], place[other]] = codes[:, place[other], place[one]] = 0
+
+    def between(self, hypothesis: Hypothesis, tiles: Iterable[int] | None = None) -> Floats:
+        """Likeness [n, n] over some tiles (all by default), in units of its spread over unlike pairs.
+
+        0 on the diagonal.
+        """
+        total = self._sum(hypothesis, tiles)
+        centre, spread = centre_and_spread(total[self._pairs])
+        standard: Floats = (total - centre) / spread
+        np.fill_diagonal(standard, 0)
+        return standard
+
+    def of_tiles(self, members: Sequence[int], hypothesis: Hypothesis) -> Floats:
+        """For each tile the likeness of all pairs of a group together, in units of chance: float32 [tiles].
+
+        Args:
+            members: places in this likeness.
+            hypothesis: the bands looked at.
+        """
+        chosen = np.ix_(range(self.canvas.tiles), members, members)
+        total = sum(self._codes[family][chosen].sum(axis=(1, 2), dtype=np.int64) for family in hypothesis)
+        pairs = len(members) * (len(members) - 1)
+        scale = _STEP / np.sqrt(2 * pairs * len(hypothesis))
+        return (np.asarray(total) * scale).astype(np.float32)
+
+    def _sum(self, hypothesis: Hypothesis, tiles: Iterable[int] | None) -> Floats:
+        chosen = list(range(self.canvas.tiles) if tiles is None else tiles)
+        total = np.zeros((len(self), len(self)), np.float32)
+        for family in hypothesis:
+            total += self._codes[family][chosen].sum(axis=0, dtype=np.int32)
+        return total
+
+
+def centre_and_spread(values: NDArray[np.floating]) -> tuple[float, float]:
+    """Median, and the deviation that a normal distribution with these quartiles around it would have."""
+    centre = float(np.median(values))
+    return centre, max(1.4826 * float(np.median(np.abs(values - centre))), 1e-9)
+
+
+def _coded(products: Floats, centre: float, spread: float) -> NDArray[np.int8]:
+    codes: NDArray[np.int8] = np.rint(np.clip((products - centre) / spread, -_CLIP, _CLIP) / _STEP).astype(np.int8)
+    return codes

@@ -1,0 +1,127 @@
+"""Evidence: the same thing in one place of many images: a patch, or a logo or time stamp."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from countguard.audit.features import Canvas, Floats
+
+Windows: TypeAlias = NDArray[np.int8]
+
+WINDOW = 16
+"""Side of a window, values of its octave."""
+_FLOOR = 2.0
+"""Grey levels of contrast that count as flat."""
+_CLIP = 3.0
+_STEPS = 127 / _CLIP
+_SAME = 0.5
+"""Cosine from which on two windows show the same thing; unlike ones of one place stay below .45, nearly always."""
+_EMPTY = 0.2
+"""Part of a window's usual length that is added: where there is nothing, nothing is the same."""
+_FEWEST = 3
+"""Images that a mark is in at least."""
+_COMMON = 0.5
+"""Share of members that two windows' groups have in common to be one mark."""
+_SCENE = 0.25
+"""Share of the frame from which on it is no mark but a scene."""
+_AT_ONCE = 2048
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocalMark:
+    """Images that show the same thing in some windows.
+
+    Attributes:
+        members: positions in the set, ascending.
+        covers: share of the frame.
+        place: in words.
+    """
+
+    members: NDArray[np.intp]
+    covers: float
+    place: str
+
+
+def octave_for_marks(canvas: Canvas) -> int:
+    """The place among the canvas's bands of the octave that marks are looked for in."""
+    level = max(0, canvas.side.bit_length() - (2 * WINDOW).bit_length())
+    return next(place for place, band in enumerate(canvas.bands) if (band.channel, band.level) == ("y", level))
+
+
+def windows_of(octaves: list[Floats], canvas: Canvas) -> Windows:
+    """Contrast of a picture in windows of one octave: int8 [windows, 256].
+
+    Divided by the local deviation, not by the variance as features are: a mark has strong edges, and is opaque.
+
+    Args:
+        octaves: as `raw_bands` gives them.
+        canvas: of the set.
+    """
+    octave = octaves[octave_for_marks(canvas)]
+    deviation = np.sqrt(np.maximum(ndimage.uniform_filter(octave * octave, 9, mode="nearest"), 0) + _FLOOR**2)
+    steps = np.rint(_STEPS * np.clip(octave / deviation, -_CLIP, _CLIP)).astype(np.int8)
+    rows, columns = steps.shape[0] // WINDOW, steps.shape[1] // WINDOW
+    cut = steps[: rows * WINDOW, : columns * WINDOW].reshape(rows, WINDOW, columns, WINDOW)
+    return cut.swapaxes(1, 2).reshape(rows * columns, WINDOW**2)
+
+
+def local_marks(windows: Windows, canvas: Canvas) -> list[LocalMark]:
+    """All marks, those of most images first.
+
+    Args:
+        windows: of each picture, [pictures, windows, 256].
+        canvas: of the set.
+    """
+    columns = canvas.bands[octave_for_marks(canvas)].width // WINDOW
+    found: list[tuple[set[int], list[int]]] = []
+    for place in range(windows.shape[1]):
+        for members in _components(_same(windows[:, place]), len(windows)):
+            for known, places in found:
+                if len(known & members) >= _COMMON * len(known | members):
+                    known |= members
+                    places.append(place)
+                    break
+            else:
+                found.append((members, [place]))
+    number = windows.shape[1]
+    marks = [
+        LocalMark(np.array(sorted(members)), len(set(places)) / number, _place(places, columns, number))
+        for members, places in found
+        if len(set(places)) < _SCENE * number
+    ]
+    return sorted(marks, key=lambda mark: -len(mark.members))
+
+
+def _same(window: Windows) -> Iterator[tuple[int, int]]:
+    """Pairs of pictures that show the same thing in one window."""
+    values = window.astype(np.float32)
+    values -= values.mean(axis=0)
+    lengths = np.linalg.norm(values, axis=1, keepdims=True)
+    unit = values / (lengths + _EMPTY * max(float(np.median(lengths)), 1.0))
+    for start in range(0, len(unit), _AT_ONCE):
+        rows, others = np.nonzero(unit[start : start + _AT_ONCE] @ unit.T > _SAME)
+        before = start + rows < others
+        yield from zip((start + rows[before]).tolist(), others[before].tolist(), strict=True)
+
+
+def _components(pairs: Iterator[tuple[int, int]], number: int) -> list[set[int]]:
+    ends = np.array(list(pairs), dtype=np.intp).reshape(-1, 2)
+    if not len(ends):
+        return []
+    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(number, number))
+    _, labels = connected_components(graph, directed=False)
+    sizes = Counter(labels.tolist())
+    return [set(np.flatnonzero(labels == label).tolist()) for label, size in sizes.items() if size >= _FEWEST]
+
+
+def _place(places: list[int], columns: int, number: int) -> str:
+    row, column = np.divmod(np.array(places), columns)
+    down, across = (row.mean() + 0.5) * columns / number, (column.mean() + 0.5) / columns
+    return f"{('top', 'middle', 'bottom')[int(3 * down)]} {('left', 'centre', 'right')[int(3 * across)]}"

@@ -1,0 +1,129 @@
+"""One pass over a set's pictures, which takes from each all that the audit compares later."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from countguard.audit.features import Canvas, Floats, canvas_for, on_canvas, ordered, raw_bands, whitened
+from countguard.audit.local_marks import Windows, windows_of
+from countguard.audit.single_pictures import statistics_of
+from countguard.audit.store import Coded, FeatureStore, coded
+from countguard.audit.textures import texture_of
+from countguard.data.annotated import AnnotatedCrowds
+from countguard.data.crowd import Crowd
+
+SMALL = (48, 64)
+"""Rows and columns of the small pictures by which copies are found."""
+_SIZES = 64
+"""Pictures whose sizes choose the canvas, where reading a size means decoding a picture."""
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taken:
+    """What is taken from one picture; it does not depend on the others.
+
+    Attributes:
+        id: of the crowd.
+        size: height and width, pixels.
+        points: head points, float32 [heads, 2].
+        features: by which pictures are compared, see `features`.
+        small: light at 48 x 64, by which copies are found: float32 [3072].
+        texture: of each block, for counters that are made of the set itself, see `textures`.
+        windows: by which marks in one place are found, see `local_marks`.
+        statistics: see `single_pictures`.
+    """
+
+    id: str
+    size: tuple[int, int]
+    points: Floats
+    features: Coded
+    small: Floats
+    texture: Floats
+    windows: Windows
+    statistics: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """What was taken from every picture of a set, in its order; see `Taken`."""
+
+    ids: list[str]
+    sizes: list[tuple[int, int]]
+    points: list[Floats]
+    store: FeatureStore
+    small: Floats
+    textures: Floats
+    windows: Windows
+    statistics: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def counts(self) -> NDArray[np.float64]:
+        """Heads in each label."""
+        return np.array([len(heads) for heads in self.points], dtype=float)
+
+
+def survey(crowds: Sequence[Crowd], *, progress: Progress | None = None) -> Survey:
+    """Reads each crowd once, several at a time; only as many are in memory as there are cores.
+
+    Args:
+        crowds: at least one.
+        progress: hears how many are done.
+
+    Raises:
+        InputError: a picture is damaged.
+    """
+    canvas = canvas_for(_sizes(crowds))
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        taken = pool.map(lambda position: take(crowds[position], canvas), range(len(crowds)))
+        return gathered(taken, canvas, len(crowds), progress=progress)
+
+
+def take(crowd: Crowd, canvas: Canvas) -> Taken:
+    """All that one picture gives."""
+    octaves = raw_bands(crowd.image, canvas)
+    features = ordered([whitened(octave, band) for octave, band in zip(octaves, canvas.bands, strict=True)], canvas)
+    light = on_canvas(crowd.image, Canvas(SMALL[0] // 8, SMALL[1] // 8, 8))["y"]
+    return Taken(
+        id=crowd.id,
+        size=(crowd.height, crowd.width),
+        points=crowd.points.numpy(),
+        features=coded(features, canvas),
+        small=(light - light.mean()).ravel(),
+        texture=texture_of(octaves, canvas),
+        windows=windows_of(octaves, canvas),
+        statistics=statistics_of(crowd.image),
+    )
+
+
+def gathered(taken: Iterable[Taken], canvas: Canvas, length: int, *, progress: Progress | None = None) -> Survey:
+    """The survey of a set out of what its pictures gave, in their order."""
+    store = FeatureStore(canvas, length)
+    ids, sizes, points, rest = [], [], [], []
+    for position, one in enumerate(taken):
+        store.put(position, one.features)
+        ids.append(one.id)
+        sizes.append(one.size)
+        points.append(one.points)
+        rest.append((one.small, one.texture, one.windows, one.statistics))
+        if progress is not None:
+            progress(position + 1)
+    store.finish()
+    small, textures, windows, statistics = (np.stack(parts) for parts in zip(*rest, strict=True))
+    return Survey(ids, sizes, points, store, small - small.mean(axis=0), textures, windows, statistics)
+
+
+def _sizes(crowds: Sequence[Crowd]) -> list[tuple[int, int]]:
+    if isinstance(crowds, AnnotatedCrowds):
+        return [(image.height, image.width) for image in crowds.images]
+    step = max(1, len(crowds) // _SIZES)
+    some = (crowds[position] for position in range(0, len(crowds), step))
+    return [(crowd.height, crowd.width) for crowd in some]
