@@ -54,9 +54,9 @@ class Spectra:
         self.values: NDArray[np.complex64] = np.concatenate(parts)
         down, across = round(REACH * self.height), round(REACH * self.width)
         self._down, self._across = np.arange(-down, down + 1), np.arange(-across, across + 1)
-        rows, columns = fft.fftfreq(self.height), fft.rfftfreq(self.width)
+        down_rates, columns = fft.fftfreq(self.height), fft.rfftfreq(self.width)
         twice = np.where((columns == 0) | (columns == 0.5), 1, 2)
-        self._from_rows = np.exp(2j * np.pi * np.outer(self._down, rows)).astype(np.complex64)
+        self._from_rows = np.exp(2j * np.pi * np.outer(self._down, down_rates)).astype(np.complex64)
         self._from_columns = (twice[:, None] * np.exp(2j * np.pi * np.outer(columns, self._across))).astype(
             np.complex64
         )

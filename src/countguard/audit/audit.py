@@ -21,7 +21,7 @@ from countguard.models.counter import Counter
 FEWEST = 8
 """Images below which a set says nothing about any of them."""
 COMPARED = 1000
-"""Images that are compared pair by pair; of larger sets so many are drawn, and the others held against what they show."""
+"""Images that are compared pair by pair; of larger sets so many are drawn, the others held against what they show."""
 
 
 def audit(
@@ -30,7 +30,7 @@ def audit(
     """Whether somebody has planted something in a data set, before anything is trained on it.
 
     Pictures are compared with each other, labels with each other, and labels with what the pictures show. No trigger,
-    no strategy and no rate is known to it. See docs/audit.md for what it finds and what it misses.
+    no strategy and no rate is known to it.
 
     Args:
         crowds: the training set; each picture is read once, those of groups once more.

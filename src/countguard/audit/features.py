@@ -179,7 +179,7 @@ def whitened(octave: Floats, band: Band) -> Floats:
     deviation = np.sqrt(np.maximum(variance, 0) + floor * floor)
     values = np.clip(octave / deviation, -_CLIP, _CLIP) / deviation
     values *= band.size**0.25 / max(float(np.linalg.norm(values)), 1e-12)
-    return values
+    return np.asarray(values, dtype=np.float32)
 
 
 def ordered(octaves: list[Floats], canvas: Canvas) -> Floats:

@@ -80,8 +80,8 @@ def scores_of(matrix: Floats, members: Members) -> Floats:
     inside = np.zeros(len(matrix), np.float32)
     inside[members] = 1
     totals = matrix @ inside / np.sqrt(np.maximum(len(members) - inside, 1))
-    centre, spread = centre_and_spread(totals)
-    standard: Floats = (totals - centre) / spread
+    centre, spread = centre_and_spread(np.asarray(totals, dtype=np.float32))
+    standard: Floats = ((totals - centre) / spread).astype(np.float32)
     return standard
 
 

@@ -19,8 +19,8 @@ _AT_ONCE = 64
 def estimate(textures: Floats, heads: Floats, seed: int) -> Floats:
     """Heads in each block of each picture, by ridge regression on its texture: float32 [pictures, blocks].
 
-    The pictures are drawn into folds; those of a fold are estimated by what the other folds say. Some of the labels that
-    are learned from may be poisoned; that moves all estimates a little, and none towards its own label.
+    The pictures are drawn into folds; those of a fold are estimated by what the other folds say. Some of the labels
+    that are learned from may be poisoned; that moves all estimates a little, and none towards its own label.
 
     Args:
         textures: [pictures, blocks, numbers].

@@ -94,7 +94,8 @@ class Likeness:
         total = sum(self._codes[family][chosen].sum(axis=(1, 2), dtype=np.int64) for family in hypothesis)
         pairs = len(members) * (len(members) - 1)
         scale = _STEP / np.sqrt(2 * pairs * len(hypothesis))
-        return (np.asarray(total) * scale).astype(np.float32)
+        scaled: Floats = (np.asarray(total) * scale).astype(np.float32)
+        return scaled
 
     def _sum(self, hypothesis: Hypothesis, tiles: Iterable[int] | None) -> Floats:
         chosen = list(range(self.canvas.tiles) if tiles is None else tiles)

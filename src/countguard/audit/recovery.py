@@ -62,8 +62,9 @@ class Stack:
 
     def means(self) -> tuple[list[Floats], list[Floats]]:
         """The weighted mean of each octave, and the variance of its error."""
-        means = [total / weights for total, weights in zip(self._sums, self._weights, strict=True)]
-        return means, [1 / weights for weights in self._weights]
+        sums = zip(self._sums, self._weights, strict=True)
+        means = [np.asarray(total / weights, dtype=np.float32) for total, weights in sums]
+        return means, [np.asarray(1 / weights, dtype=np.float32) for weights in self._weights]
 
     def contrast(self) -> NDArray[np.float64]:
         """Mean energy of a picture in each tile."""
@@ -81,7 +82,8 @@ class Stack:
 
     def _by_tile(self, values: Floats, band: Band) -> NDArray[np.float64]:
         grid = values.reshape(self._canvas.rows, band.tile, self._canvas.columns, band.tile)
-        return grid.sum(axis=(1, 3), dtype=np.float64).ravel()
+        sums: NDArray[np.float64] = grid.sum(axis=(1, 3), dtype=np.float64).ravel()
+        return sums
 
 
 def recover(members: Iterable[list[Floats]], others: Iterable[list[Floats]], canvas: Canvas) -> Recovered:

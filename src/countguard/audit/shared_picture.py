@@ -90,7 +90,8 @@ def image_p_values(groups: Sequence[Group], likeness: Likeness, number: int) -> 
     even = [group for group in groups if evenness(likeness.of_tiles(group.members.tolist(), group.hypothesis)) > 0]
     for group in [group for group in even if group.tested >= SURE] or even[:1]:
         p[likeness.positions] = np.minimum(p[likeness.positions], norm.sf(group.scores))
-    return -np.expm1(max(len(groups), 1) * np.log1p(-np.minimum(p, 1 - 1e-12)))
+    corrected: NDArray[np.float64] = -np.expm1(max(len(groups), 1) * np.log1p(-np.minimum(p, 1 - 1e-12)))
+    return corrected
 
 
 def evenness(tiles: Floats) -> float:
@@ -131,7 +132,8 @@ def _stands_out(group: Group, likeness: Likeness) -> bool:
 def _some(positions: Members, seed: int) -> Members:
     """At most as many as are needed, drawn."""
     order = torch.randperm(len(positions), generator=generator_for(seed, "audit", "drawn")).numpy()
-    return positions[np.sort(order[:_MANY])]
+    drawn: Members = positions[np.sort(order[:_MANY])]
+    return drawn
 
 
 def _octaves(positions: Members, image_of: Callable[[int], Tensor], canvas: Canvas) -> Iterator[list[Floats]]:

@@ -80,7 +80,8 @@ class FeatureStore:
 
     def _read(self, positions: Sequence[int]) -> Codes:
         if self._file is None:
-            return self._codes[np.asarray(positions)]
+            codes: Codes = self._codes[np.asarray(positions)]
+            return codes
         size = self.canvas.size
         codes = np.empty((len(positions), size), np.int8)
         for row, position in enumerate(positions):

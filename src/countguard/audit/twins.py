@@ -73,4 +73,5 @@ def _copies(one: Floats, other: Floats) -> bool:
 def _parts(picture: Floats) -> Floats:
     rows, columns = picture.shape[0] // _PART, picture.shape[1] // _PART
     parts = picture.reshape(rows, _PART, columns, _PART).swapaxes(1, 2).reshape(rows * columns, -1)
-    return parts - parts.mean(axis=1, keepdims=True)
+    centred: Floats = parts - parts.mean(axis=1, keepdims=True)
+    return centred
