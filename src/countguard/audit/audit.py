@@ -20,8 +20,6 @@ from countguard.models.counter import Counter
 
 FEWEST = 8
 """Images below which a set says nothing about any of them."""
-COMPARED = 1000
-"""Images that are compared pair by pair; of larger sets so many are drawn, the others held against what they show."""
 
 
 def audit(
