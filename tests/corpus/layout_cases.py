@@ -1,5 +1,6 @@
 """Data sets whose files are good and whose layout is not."""
 
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -134,8 +135,21 @@ def _file(root: Path) -> Path:
     return picture(root / "crowd.jpg")
 
 
-def _palettes(root: Path) -> Path:
-    """Pictures of 4 kB, which take half a gigabyte each where several are decoded at once; none has a head."""
+def _named(name: str) -> Callable[[Path], Path]:
+    """A set in which one picture is called so, and its heads too."""
+
+    def make(root: Path) -> Path:
+        train = shanghaitech(root) / TRAIN
+        (train / "images/IMG_1.jpg").rename(train / f"images/{name}.jpg")
+        (train / "ground-truth/GT_IMG_1.mat").rename(train / f"ground-truth/GT_{name}.mat")
+        return root
+
+    return make
+
+
+def palettes(root: Path, *, heads: bool = False) -> Path:
+    """Pictures of 4 kB, which take half a gigabyte each where several are decoded at once."""
+    root.mkdir(exist_ok=True)
     side = 5600
     rows = (b"\0" + bytes(side // 8)) * side
     chunks = {
@@ -149,7 +163,8 @@ def _palettes(root: Path) -> Path:
     names = [f"{number}.png" for number in range(6)]
     for name in names:
         (root / name).write_bytes(content)
-    (root / "points.csv").write_text("image,x,y\n" + "".join(f"{name},,\n" for name in names))
+    point = "9,9" if heads else ","
+    (root / "points.csv").write_text("image,x,y\n" + "".join(f"{name},{point}\n" for name in names))
     return root
 
 
@@ -198,7 +213,12 @@ _CASES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object], str]] 
     "mat_linked_out": (_linked("ground-truth/GT_IMG_1.mat"), _part_b, "is a link out of"),
     "part_linked_out": (_linked_folder, _part_b, "is a link out of"),
     "all_bad_and_skipped": (_all_bad, _skipping, "not one good image is left of 2; the first one: "),
-    "pictures_decoded_at_once": (_palettes, _skipping_folder, "not one head in its 6 images"),
+    "name_of_two_lines": (_named("a\nb"), _part_b, "its name holds a control character"),
+    "name_that_clears_a_terminal": (_named("\x1b[2Ja"), _part_b, "its name holds a control character"),
+    "name_of_no_utf8": (_named(os.fsdecode(b"a\xff")), _part_b, "its name holds a byte that is no UTF-8"),
+    "name_that_ends_a_line": (_named("a\u2028b"), _part_b, "its name holds a line end"),
+    "name_that_turns": (_named("a\u202egpj.exe"), _part_b, "its name holds a mark that turns text"),
+    "pictures_decoded_at_once": (palettes, _skipping_folder, "not one head in its 6 images"),
     "nothing_left_to_train": (shanghaitech, _held_back, "leaves no image to train on"),
     "more_than_there_are": (
         shanghaitech,

@@ -20,6 +20,11 @@ COMMANDS = {
     "layout_check_of_nothing": "check BAD",
     "recipe_aliases": "run BAD --out out/run",
     "recipe_vary_a_billion": "run BAD --out out/run",
+    "recipe_number_of_base_60": "run BAD --out out/run",
+    "layout_name_of_two_lines": "poison BAD --out out/set",
+    "layout_name_of_no_utf8": "train BAD --model lite --out out/counter.safetensors",
+    "mat_many_dimensions": "evaluate good.safetensors BAD",
+    "image_bomb_scans_not_progressive": "explain good.safetensors BAD --out out",
 }
 """A case of the corpus, and a command that is given it for BAD."""
 
