@@ -7,6 +7,7 @@ import pytest
 
 from corpus.case import folder, shanghaitech
 from countguard.data.folder import Folder
+from countguard.data.names import require_readable_name
 from countguard.data.shanghaitech import ShanghaiTech
 from countguard.errors import InputError
 
@@ -52,3 +53,9 @@ def test_a_name_that_breaks_its_line_is_refused(name: str, tmp_path: Path) -> No
     assert str(refused.value).isprintable()
     skipping = ShanghaiTech(root=tmp_path, skip_bad=True).crowds("train")
     assert (len(skipping), len(skipping.skipped)) == (1, 1)
+
+
+def test_an_id_that_folders_are_part_of_is_looked_at_as_a_whole() -> None:
+    require_readable_name(Path("1.jpg"), "clip-1")
+    with pytest.raises(InputError, match="control character"):
+        require_readable_name(Path("1.jpg"), "clip\n-1")

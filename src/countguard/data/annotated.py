@@ -314,7 +314,7 @@ def _require_own_ids(annotations: Sequence[Annotation]) -> None:
 
 def _checked(annotation: Annotation, root: Path, exif: Frame | None, usual: Frame) -> AnnotatedImage:
     image, file = annotation.image, annotation.file
-    require_readable_name(image)
+    require_readable_name(image, annotation.crowd_id)
     for path in (image, file):
         require_inside(path, root)
     if not image.exists() and not image.is_symlink():
