@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -24,7 +25,7 @@ from countguard.operate.count import (
     counts_json,
     counts_table,
 )
-from countguard.operate.overlay import draw_overlay
+from countguard.operate.overlay import draw_overlay, overlay
 
 Save = Callable[..., Path]
 
@@ -201,3 +202,13 @@ def test_an_empty_map_leaves_the_picture_gray() -> None:
     png = draw_overlay(torch.full((3, 64, 64), 120, dtype=torch.uint8), torch.zeros(8, 8), 8)
     with Image.open(io.BytesIO(png)) as drawn:
         assert drawn.crop((0, 256, 512, 512)).getcolors() == [(512 * 256, (119, 119, 119))]
+
+
+def test_an_overlay_has_a_dot_on_each_head_that_is_found() -> None:
+    image = torch.full((3, 64, 96), 128, dtype=torch.uint8)
+    drawn = overlay(image, torch.zeros(8, 12), 8, torch.tensor([[24.0, 40.0], [80.0, 20.0]]))
+    scale = drawn.width // 96
+    pixels = torch.from_numpy(np.asarray(drawn).copy())
+    for x, y in ((24, 40), (80, 20)):
+        assert pixels[y * scale, x * scale].tolist() == [255, 80, 40]
+    assert pixels[50 * scale, 60 * scale].tolist() == [128, 128, 128]

@@ -437,7 +437,7 @@ def convert(
     overrides: Overrides = None,
 ) -> None:
     """Make a counter of somebody's weights. A pickle is read in a process of its own and never executed."""
-    from countguard.data.sources import named_source
+    from countguard.cli.data_option import chosen_source
     from countguard.models.convert import convert as convert_weights
     from countguard.models.given import settings_given
 
@@ -449,7 +449,7 @@ def convert(
         std=_three(std, "--std"),
         output_scale=output_scale,
         convention=source,
-        check=None if check is None else named_source(check).load_training(),
+        check=None if check is None else chosen_source(check, None, None).chosen_test().crowds,
         say=lambda line: typer.echo(f"countguard: {one_line(line)}", err=True),
         **settings_given(overrides or []),
     )

@@ -12,3 +12,12 @@ def people_per_cell(counter: Counter, image: Tensor) -> Tensor:
     Its sum is the result of `Counter.count`. The counter's modes do not change.
     """
     return counter.people_per_cell(as_input(image.unsqueeze(0).to(counter.mean.device)))[0, 0].cpu()
+
+
+def heads_of(counter: Counter, image: Tensor) -> Tensor | None:
+    """Where a counter finds heads in an image uint8 [3, H, W]: float32 [heads, 2] on the CPU, x then y, pixels.
+
+    None for a counter that does not say it.
+    """
+    heads = counter.heads(as_input(image.unsqueeze(0).to(counter.mean.device)))
+    return None if heads is None else heads[0].cpu()

@@ -14,9 +14,8 @@ from countguard.data.images import read_image
 from countguard.drawings import drawn_files
 from countguard.errors import InputError, RunError, one_line
 from countguard.escaping import rich_text
-from countguard.explain.density import people_per_cell
+from countguard.explain.density import heads_of, people_per_cell
 from countguard.models.counter import Counter
-from countguard.models.counting import as_input
 from countguard.operate.overlay import draw_overlay
 from countguard.scan.guard import Guard, Look
 from countguard.writing import write_atomically
@@ -75,8 +74,7 @@ def count_pictures(
         if not math.isfinite(people):
             raise InputError(f"{picture}: the counter gives {people} people; its weights or settings are damaged")
         if overlays:
-            heads = counter.heads(as_input(image[None].to(counter.mean.device)))
-            drawn = draw_overlay(image, density, counter.stride, None if heads is None else heads[0])
+            drawn = draw_overlay(image, density, counter.stride, heads_of(counter, image))
             _write_overlay(targets[picture], drawn)
         yield PictureCount(picture, people, look=guard.look(image[None].to(counter.mean.device))[0] if guard else None)
 

@@ -17,7 +17,7 @@ from rich.text import Text
 from countguard.csv_text import Field, Number, csv_lines
 from countguard.data.film import FilmFrame, Pace, film_frames
 from countguard.errors import InputError, RunError, one_line
-from countguard.explain.density import people_per_cell
+from countguard.explain.density import heads_of, people_per_cell
 from countguard.glyphs import spell_out
 from countguard.models.counter import Counter
 from countguard.operate.overlay import overlay
@@ -142,7 +142,7 @@ def _look(
     if not math.isfinite(people):
         raise InputError(f"{film}: the counter gives {people} people; its weights or settings are damaged")
     if overlays is not None:
-        overlays.add(overlay(frame.image, density, counter.stride))
+        overlays.add(overlay(frame.image, density, counter.stride, heads_of(counter, frame.image)))
     look = guard.look(frame.image[None].to(counter.mean.device))[0] if guard else None
     return FrameCount(frame.seconds, frame.number, people, look)
 
