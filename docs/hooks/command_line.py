@@ -19,7 +19,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
     def entry(found: re.Match[str]) -> str:
         """A line of the list of commands, whose summary typer cuts short."""
-        return f"* [`{found[1]}`](#countguard-{found[1]}): {summaries[found[1]]}"
+        summary = summaries.get(found[1])
+        return f"* [`{found[1]}`](#countguard-{found[1]}): {summary}" if summary else found[0]
 
     text = re.sub(r"(?m)^\* `([\w-]+)`: .*$", entry, text)
     files.append(File.generated(config, "reference/command-line.md", content=text))
