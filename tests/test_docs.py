@@ -28,6 +28,7 @@ from countguard.models import COUNTERS, build_counter, save_counter
 from countguard.reports.report import write_report
 from countguard.studies.resolve import read_recipe
 from doc_pages import DOCS, PAGES, ROOT, Block, blocks_of, inline_commands, name_of
+from published_layouts import qnrf
 from tiny_crowds import tiny_crowd
 
 NOT_RUN = {
@@ -44,8 +45,6 @@ NOT_RUN = {
     "countguard web": "a server that runs until it is stopped; tests/web starts it",
     "countguard convert weights.pth --check": "random weights count nothing; tests/models/test_conventions.py does it",
     "countguard count hf://": "needs a network; tests/models/test_hub.py has a hub of its own",
-    "countguard convert-data UCF-QNRF": "needs the published set; tests/data/test_converting.py converts made ones",
-    "countguard poison UCF-QNRF": "needs the published set; tests/attacks/test_export.py poisons made ones",
     "countguard count counter.safetensors film.mp4": "needs a film; tests/operate/test_count_film.py makes one",
     "countguard push": "needs a login; tests/models/test_hub.py pushes to a hub of its own",
     "countguard run docs/examples/plugin": "needs the plug-in installed; tests/integration/test_plugin.py does both",
@@ -92,11 +91,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.manual_seed(0)
         counter = build_counter("csrnet")
         torch.save(counter.state_dict(), world / "weights.pth")
-        for name in ("suspect", "clean", "repaired", "counter"):
+        for name in ("suspect", "clean", "repaired"):
             save_counter(counter, world / f"{name}.safetensors")
+        save_counter(build_counter("lite"), world / "counter.safetensors")
     for name in ("pictures/1.jpg", "pictures/2.png", "crowd.jpg"):
         picture(world / name)
     shutil.copy(ROOT / "recipes/tiny.yaml", world / "my.yaml")
+    qnrf(world)
     for name in ("recipes", "docs"):
         (world / name).symlink_to(ROOT / name)
     return world

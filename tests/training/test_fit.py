@@ -77,6 +77,14 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_a_counter_in_evaluation_mode_learns_as_one_in_training_mode() -> None:
+    """As after a first training, or in a copy of an attacked counter that is to be repaired: batch norm learns too."""
+    fresh, used = new_counter(), new_counter().eval()
+    for counter in (fresh, used):
+        fit(counter, CROWDS, TRAINING, seed=0, machine=MACHINE)
+    assert same(fresh.state_dict(), used.state_dict())
+
+
 @pytest.mark.parametrize("stopped_after", [1, 2, 3])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(variant: str, stopped_after: int, tmp_path: Path) -> None:

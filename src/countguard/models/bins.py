@@ -1,4 +1,4 @@
-"""Bins of blockwise classification: how many heads a cell holds, as classes (Liu et al., CVPR 2019; CLIP-EBC, 2024)."""
+"""Bins of blockwise classification: heads in a map cell, as classes (Liu et al., CVPR 2019; CLIP-EBC, 2024)."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -15,8 +15,8 @@ class Bins(Settings):
     """The bins {0}, {1}, ..., {truncation - 1}, {truncation or more}.
 
     Attributes:
-        truncation: heads from which on a cell falls into the last bin.
-        values: people that each bin stands for; None until they are taken from training crowds, when they are the
+        truncation: number of heads from which a map cell belongs to the last bin.
+        values: number of people for each bin; None until they are measured on training crowds, and until then the
             numbers 0 to `truncation`.
     """
 
@@ -34,26 +34,25 @@ class Bins(Settings):
 
     @property
     def number(self) -> int:
-        """How many bins there are."""
+        """The number of bins."""
         return self.truncation + 1
 
     @property
     def people(self) -> tuple[float, ...]:
-        """People that each bin stands for."""
+        """The number of people for each bin."""
         return self.values if self.values is not None else tuple(float(people) for people in range(self.number))
 
     def classes(self, people: Tensor) -> Tensor:
-        """The bin nearest to a number of people per cell, of any shape: int64."""
+        """The bin nearest to a number of people per map cell, of any shape: int64."""
         return people.add(0.5).floor().clamp(0, self.truncation).long()
 
 
 def bin_values(crowds: Iterable[Crowd], *, truncation: int = 4, window: int = 8) -> tuple[float, ...]:
-    """What the bins stand for in a data set: 0, 1, ..., and the mean of the last bin.
+    """The values of the bins in a data set: 0, 1, ..., and the mean of the last bin.
 
-    The mean is over all windows of `window` pixels, at every place in every image, that hold at least `truncation`
-    heads. As in CLIP-EBC's preparation of data, points are rounded to the nearest pixel, and heads on one pixel count
-    once.
-    Where no window holds that many, the last bin stands for `truncation`.
+    The mean is over all windows of `window` pixels, at every position in every image, that hold at least `truncation`
+    heads. As in CLIP-EBC's data preparation, points are rounded to the nearest pixel, and heads on the same pixel count
+    once. If no window holds that many heads, the value of the last bin is `truncation`.
     """
     heads = windows = 0
     for crowd in crowds:

@@ -30,11 +30,12 @@ def build_counter(kind: str, *, weights: str | PathLike[str] | None = None, **se
 
     Args:
         kind: one of `COUNTERS`.
-        weights: None for random ones, drawn from torch's generator (fork and seed it around the call); a name that
-            the kind knows, such as "imagenet" or "openai"; or a safetensors file, also as hf://owner/repo/file: a
+        weights: None for random weights from torch's generator (fork and seed it around the call); a name that the
+            kind knows, such as "imagenet" or "openai"; or a safetensors file, also as hf://owner/repo/file: a
             checkpoint, a key layout of `countguard.models.layouts`, or `FILE#frontend` for the front end of either
             alone.
-        settings: arguments of the kind's constructor. Those given win over a file's, a file's over the defaults.
+        settings: arguments of the kind's constructor. They have priority over those in a file, and those over the
+            defaults.
 
     Raises:
         InputError: an unknown kind or setting, or weights that are not there, do not fit, or do not say what their

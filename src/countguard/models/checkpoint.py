@@ -1,4 +1,4 @@
-"""Counters on disk: one safetensors file that says which counter it holds and how it was built."""
+"""Checkpoints: one safetensors file that holds a counter, its kind and its settings."""
 
 import os
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ KEY = "countguard"
 
 
 class Header(Settings):
-    """What a checkpoint says about its counter.
+    """The header of a checkpoint.
 
     Attributes:
         version: of this format.
@@ -42,10 +42,10 @@ class Header(Settings):
 
 
 def save_counter(counter: Counter, path: str | PathLike[str], recipe_hash: str | None = None) -> None:
-    """Write a counter to one safetensors file, whole or not at all.
+    """Writes a counter to one safetensors file, completely or not at all.
 
     Raises:
-        InputError: the counter's kind is not registered, so that nobody could build it again.
+        InputError: the counter's kind is not registered, so it could not be built again.
         RunError: the disk is full, or the folder cannot be written to.
     """
     path = Path(path)
@@ -79,12 +79,12 @@ def require_counter_place(path: Path, option: str, inputs: Iterable[Path] = ()) 
 
 
 def load_counter(path: str | PathLike[str], device: str | torch.device = "cpu") -> Counter:
-    """A counter from a file that `save_counter` wrote, its header and shapes checked before memory is taken.
+    """A counter from a file that `save_counter` wrote. Header and shapes are checked before memory is allocated.
 
-    An ONNX file is a counter, too; see `countguard.models.onnx_counter.load_onnx`.
+    An ONNX file is a counter too; see `countguard.models.onnx_counter.load_onnx`.
 
     Raises:
-        InputError: the file is missing, cut off, a pickle, or does not hold what its header says.
+        InputError: the file is missing, truncated, a pickle, or does not match its header.
         RunError: an ONNX file's graph fails.
     """
     file, origin = fetched(path)
@@ -113,7 +113,7 @@ def _load(path: Path, given: str) -> Counter:
 
 
 def read_header(file: WeightsFile) -> Header | None:
-    """What a checkpoint says about its counter; None for a safetensors file of somebody else's.
+    """The header of a checkpoint; None for another safetensors file.
 
     Raises:
         InputError: the header is damaged, of a newer version, or of an unknown kind.
@@ -133,7 +133,7 @@ def read_header(file: WeightsFile) -> Header | None:
 
 
 def recipe_hash_of(path: str | PathLike[str]) -> str | None:
-    """The hash of the recipe that trained a checkpoint, from its header alone; None where it names none.
+    """The hash of the recipe that trained a checkpoint, from its header alone; None if it has none.
 
     Raises:
         InputError: the file is missing or damaged.

@@ -1,4 +1,4 @@
-"""What every crowd counter is: images in, people per cell out."""
+"""The base class of crowd counters: from images to people per map cell."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -33,32 +33,32 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class Counter(nn.Module):
     """A network that turns a picture into a density map whose sum is the number of people.
 
-    A subclass sets `stride` and `margin`, and defines `density`: normalised images to people per
-    cell or, where `output_scale` says so, in another unit. A counter that does not regress a density also
-    overrides `loss`. Constructors are checked by pydantic (`validate_call`), for their arguments may come from a recipe
-    or from the settings of a stranger's checkpoint.
+    A subclass sets `stride` and `margin`, and defines `density`: from normalised images to people per map cell, or to
+    another unit if `output_scale` is not 1. A counter that does not regress a density also overrides `loss`.
+    Constructors are checked by pydantic (`validate_call`), because their arguments may come from a recipe or from the
+    settings in a stranger's checkpoint.
 
     Args:
         mean: subtracted from each channel of an image in 0..1.
         std: divides each channel afterwards.
-        output_scale: people per unit of the network's output: 1 where it gives people per cell, stride squared where
-            it gives people per pixel.
-        kernel: spreads the heads of images whose data set names no kernel.
+        output_scale: people per unit of the network's output: 1 if it gives people per map cell, stride squared if it
+            gives people per pixel.
+        kernel: spreads the heads of images whose data set has no kernel of its own.
     """
 
     kind: ClassVar[str] = "custom"
     compiled_method: ClassVar[Literal["error", "logits", "density", "fields"]] = "error"
-    """What a training compiles: the whole error; or the network alone, where the loss needs more than a target."""
+    """What a training compiles: the whole error, or the network alone if the loss needs more than a target."""
     network: ClassVar[Literal["density", "logits", "fields"]] = "density"
     """The method that is the network alone: from normalised images to its last map."""
     pretrained: ClassVar[tuple[str, ...]] = ()
     """Names of public weights that `load_pretrained` knows."""
     stride: int = 8
-    """Side of a cell, pixels."""
+    """Side of a map cell, pixels."""
     align: int = 8
-    """Images are padded to a multiple of this, and tiles start on one; a multiple of `stride`."""
+    """Images are padded to a multiple of this, and tiles start at a multiple of it; itself a multiple of `stride`."""
     margin: int = 0
-    """Pixels on each side of a tile that its cells can see: the radius of the receptive field."""
+    """Radius of the receptive field, pixels: tiles overlap by it."""
     tile: int = 1536
     """Images with a longer side are counted in tiles of this side."""
 
@@ -96,13 +96,13 @@ class Counter(nn.Module):
 
     @abstractmethod
     def explained_layer(self) -> nn.Module:
-        """The layer whose activations Grad-CAM reads: the last one with features that still say where."""
+        """The layer whose activations Grad-CAM reads: the last one whose features still have positions."""
 
     def load_pretrained(self, name: str) -> None:
-        """Start from the public weights called `name`, one of `pretrained`.
+        """Loads the public weights called `name`, one of `pretrained`.
 
         Raises:
-            InputError: the weights are neither here nor to be had.
+            InputError: the weights are neither on this machine nor can they be downloaded.
         """
         raise NotImplementedError(f"{self.kind} has no public weights called {name}")
 
@@ -112,7 +112,7 @@ class Counter(nn.Module):
         return False
 
     def load_public(self, file: WeightsFile) -> None:
-        """Start from somebody else's weights that are not a counter's, such as a whole CLIP.
+        """Loads public weights that are not those of a counter, such as a whole CLIP.
 
         Raises:
             InputError: the tensors do not fit.
@@ -120,15 +120,15 @@ class Counter(nn.Module):
         raise NotImplementedError(f"{self.kind} reads no such file")
 
     def prepare(self, crowds: Iterable[Crowd]) -> None:
-        """Measure on clean training crowds, before a training, those settings that were left open.
+        """Measures open settings on the clean training crowds, before a training.
 
-        None for most counters; blockwise classifiers measure the values of their bins.
+        Most counters have none; blockwise classifiers measure the values of their bins.
         """
 
     def settings(self) -> dict[str, Any]:
         """Every argument that builds this counter again, as JSON can hold it.
 
-        Subclasses with arguments of their own extend it.
+        Subclasses with further arguments extend it.
         """
         return {
             "mean": list(self._mean_and_std[0]),
@@ -140,8 +140,8 @@ class Counter(nn.Module):
     def normalise(self, images: Tensor) -> Tensor:
         """Images [B, 3, H, W] in 0..1, or uint8, to network input, padded right and bottom with the mean colour.
 
-        Padded to `align`. Always channels_last, which convolutions like: so a count does not depend on how image or
-        weights lie in memory.
+        Padded to `align`. Always channels_last, which is fast for convolutions, so that a count does not depend on the
+        memory layout of image or weights.
         """
         if images.dtype == torch.uint8:
             images = images.to(torch.float32) / 255
@@ -151,7 +151,10 @@ class Counter(nn.Module):
         return padded.contiguous(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images [B, 3, H, W] in 0..1 or uint8, any size, to people per cell [B, 1, ceil(H/stride), ceil(W/stride)]."""
+        """Images [B, 3, H, W] in 0..1 or uint8, any size, to people per map cell [B, 1, rows, columns].
+
+        rows and columns are ceil(H/stride) and ceil(W/stride).
+        """
         height, width = images.shape[-2:]
         rows, columns = ((side + self.stride - 1) // self.stride for side in (height, width))
         density: Tensor = self.density(self.normalise(images))[..., :rows, :columns]
@@ -165,13 +168,13 @@ class Counter(nn.Module):
         kernels: Sequence[Kernel | None] | None = None,
         weights: Tensor | None = None,
     ) -> Tensor:
-        """What a training minimises, by default the `error` of the target; a scalar.
+        """The loss that a training minimises, a scalar; by default the `error` against the target.
 
         Args:
             images: [B, 3, H, W] in 0..1, or uint8.
             points: B tensors, float32 [heads, 2].
-            kernels: one an image; None, or a None among them, stands for the counter's own.
-            weights: [B], by which each image's part is multiplied; None for 1.
+            kernels: one for each image; None, or a None among them, stands for the counter's own kernel.
+            weights: [B], factors for the images; None for 1.
         """
         weights = torch.ones(len(points), device=images.device) if weights is None else weights
         return self.error(images, self.target(images, points, kernels), weights)
@@ -179,12 +182,12 @@ class Counter(nn.Module):
     def error(self, images: Tensor, target: Tensor, weights: Tensor) -> Tensor:
         """Squared error of the density, summed over the map, weighted mean over the batch; a scalar.
 
-        In units of people per pixel at full size, as CSRNet's reference takes it: with d and t people per cell,
-        sum((d - t)**2) / stride**2.
+        In units of people per pixel at full size, as in CSRNet's reference code: sum((d - t)**2) / stride**2, with d and
+        t in people per map cell.
 
         Args:
             images: [B, 3, H, W] in 0..1, or uint8.
-            target: true people per cell, as `target` gives it.
+            target: true people per map cell, from `target`.
             weights: [B].
         """
         difference: Tensor = self(images) - target
@@ -193,7 +196,7 @@ class Counter(nn.Module):
     def target(
         self, images: Tensor, points: Sequence[Tensor], kernels: Sequence[Kernel | None] | None = None
     ) -> Tensor:
-        """True people per cell [B, 1, ceil(H/stride), ceil(W/stride)] on the images' device."""
+        """True people per map cell [B, 1, ceil(H/stride), ceil(W/stride)] on the images' device."""
         chosen = [kernel or self.kernel for kernel in kernels or [None] * len(points)]
         height, width = images.shape[-2:]
         on_device = [heads.to(images.device, non_blocking=True) for heads in points]
@@ -205,17 +208,17 @@ class Counter(nn.Module):
 
     @torch.inference_mode()
     def people_per_cell(self, images: Tensor) -> Tensor:
-        """What `forward` gives, for images of any size, without gradients: float32 [B, 1, rows, columns].
+        """The result of `forward` without gradients, for images of any size: float32 [B, 1, rows, columns].
 
-        Images with a side above `tile` are looked at in tiles that overlap by `margin`; each tile gives only the cells
-        of its core, so that no person is counted twice. Runs in evaluation mode and leaves each layer's mode as it was.
+        Images with a side above `tile` are counted in tiles that overlap by `margin`; each tile gives only the map
+        cells of its core, so that no person is counted twice. Runs in evaluation mode, and restores each layer's mode.
         """
         with self.evaluating():
             return self._anywhere(images, self, stride=self.stride)
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Within, every layer is in evaluation mode; afterwards, each in the mode that it was in."""
+        """A block in which every layer is in evaluation mode; afterwards each has its mode from before."""
         modes = [(module, module.training) for module in self.modules()]
         self.eval()
         try:
@@ -225,14 +228,14 @@ class Counter(nn.Module):
                 module.training = was_training
 
     def heads(self, images: Tensor) -> list[Tensor] | None:
-        """Where the heads are that are counted in images [B, 3, H, W]: B tensors, float32 [heads, 2], x then y, pixels.
+        """The positions of the counted heads in images [B, 3, H, W]: B tensors, float32 [heads, 2], x then y, pixels.
 
-        None for counters of a density, which do not say it.
+        None for counters that give a density only.
         """
         return None
 
     def _anywhere(self, images: Tensor, network: Callable[[Tensor], Tensor], *, stride: int) -> Tensor:
-        """What a network gives at a stride, [B, C, rows, columns], for images of any size: in tiles, if need be."""
+        """The output of a network at a stride, [B, C, rows, columns], for images of any size; in tiles if needed."""
         bands = []
         for row in tiles_of(*images.shape[-2:], side=self.tile, margin=self.margin, align=self.align):
             band = []
@@ -244,5 +247,5 @@ class Counter(nn.Module):
 
 
 def _missing(side: int, align: int) -> int:
-    """What a side lacks of the next multiple; without numbers below 0, which an ONNX graph divides in another way."""
+    """What is missing to the next multiple, without negative numbers, which an ONNX graph divides differently."""
     return (align - side % align) % align

@@ -9,26 +9,26 @@ from countguard.data.crowd import Crowd
 from countguard.models.counter import Counter
 
 PIXELS_A_BATCH = {"cpu": 1 << 18, "cuda": 1 << 23}
-"""Images of one size are counted together up to this many pixels: what a processor's cache, a device's memory likes."""
+"""Images of one size are counted together up to this many pixels, which suits a CPU's cache and a GPU's memory."""
 WHOLE = 1 << 24
 """Pixels of an image above which it is not turned into numbers of four bytes as a whole."""
 
 
 def count_crowds(counter: Counter, crowds: Sequence[Crowd]) -> Tensor:
-    """Number of people in each crowd: float32 [len(crowds)] on the CPU. Each crowd is read once and let go."""
+    """Number of people in each crowd: float32 [len(crowds)] on the CPU. Each crowd is read once and not kept."""
     return count_views(counter, crowds, [lambda images, members: images])[0]
 
 
 def count_views(
     counter: Counter, crowds: Sequence[Crowd], views: Sequence[Callable[[Tensor, list[Crowd]], Tensor]]
 ) -> Tensor:
-    """Counts several versions of each crowd, reading it once: float32 [views, len(crowds)] on the CPU.
+    """Counts several versions of each crowd, which is read once: float32 [views, len(crowds)] on the CPU.
 
     Args:
         counter: on any device.
         crowds: of any sizes.
-        views: each takes the images of a batch, uint8 [B, 3, H, W] on the counter's device, and the crowds they are
-            of, and gives the images to count instead.
+        views: each gets the images of a batch, uint8 [B, 3, H, W] on the counter's device, and their crowds, and gives
+            the images to count instead.
     """
     device = counter.mean.device
     if device.type == "cpu":
@@ -45,10 +45,10 @@ def count_views(
 
 
 def _keep_freed_memory() -> None:
-    """Teaches glibc to keep up to 64 MiB that are freed, where there is glibc.
+    """Makes glibc, if it is used, keep up to 64 MiB of freed memory.
 
-    Otherwise each batch's memory goes back to the system and comes back page by page, cleared: a third of the time that
-    a light counter takes. It learns from the size of a block that it sees freed, 32 MiB at most.
+    Otherwise the memory of each batch is returned to the system and has to be cleared again page by page, which takes a
+    third of the time of a light counter. glibc adapts to the size of a block that is freed, up to 32 MiB.
     """
     torch.empty(31 << 20, dtype=torch.uint8)
 
@@ -64,7 +64,7 @@ def as_input(images: Tensor) -> Tensor:
 
 
 def batches_of_one_size(crowds: Sequence[Crowd], pixels: int) -> Iterator[list[Crowd]]:
-    """Neighbours of one size, in order, at most so many pixels together; a larger image alone."""
+    """Groups of neighbours of one size, in order, up to a number of pixels; a larger image is alone."""
     members: list[Crowd] = []
     for index in range(len(crowds)):
         crowd = crowds[index]

@@ -24,7 +24,7 @@ class CSRNet(Counter):
     The front end has the layout of torchvision's `vgg16().features`. New layers start from N(0, 0.01) with bias 0.
 
     Args:
-        output_scale: 64 where the network gives people per pixel, as the authors train it; 1 for people per cell.
+        output_scale: 64 if the network gives people per pixel, as in the authors' training; 1 for people per map cell.
     """
 
     margin = 144  # the receptive field reaches 138 pixels past a cell
@@ -69,7 +69,7 @@ class CSRNet(Counter):
 
 
 def vgg_frontend() -> nn.Sequential:
-    """VGG-16's convolutions to conv4_3, with torchvision's key layout; the last ReLU leaves its input alone."""
+    """VGG-16's convolutions to conv4_3, with torchvision's key layout; the last ReLU does not change its input."""
     layers: list[nn.Module] = []
     channels = 3
     for width in FRONTEND:

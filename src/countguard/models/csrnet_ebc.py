@@ -18,7 +18,7 @@ from countguard.models.registry import counter
 from countguard.models.steps import Step, layers_of
 
 CROWDED = 0.05
-"""Share of cells with heads that an untrained counter expects: most cells of a picture are empty."""
+"""Fraction of map cells with heads that an untrained counter expects: most are empty."""
 
 
 @counter("csrnet_ebc")

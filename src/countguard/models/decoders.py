@@ -5,7 +5,7 @@ from torch.nn import functional
 
 
 class Residual(nn.Module):
-    """Adds what a branch makes of its input, then a ReLU."""
+    """Adds a branch to its input, then applies a ReLU."""
 
     def __init__(self, branch: nn.Module) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Whether public weights can be downloaded at all, asked before a client tries for long."""
+"""Checks whether public weights can be downloaded, before a client tries for a long time."""
 
 from urllib.request import Request, urlopen
 
@@ -7,7 +7,7 @@ SECONDS = 10
 
 
 def check_reachable(url: str) -> None:
-    """Ask a server for a file's header.
+    """Asks a server for the header of a file.
 
     Raises:
         OSError: it does not answer, or has no such file.

@@ -1,7 +1,7 @@
 """A convolution and its ReLU as one kernel, for training on a GPU in half precision.
 
-A compiler fuses the bias and the ReLU into a kernel of their own, which reads and writes the whole activation once
-more; cuDNN does both while the result is still on the chip.
+A compiler puts the bias and the ReLU into a separate kernel, which reads and writes the whole activation again. cuDNN
+does both while the result is still on the chip.
 """
 
 from itertools import pairwise
@@ -13,9 +13,9 @@ from torch.nn import functional
 
 
 def in_turn(layers: nn.Sequential, features: Tensor) -> Tensor:
-    """The layers one after another, as `layers(features)` does it, fused where that is possible.
+    """The layers one after another, like `layers(features)`, fused where possible.
 
-    That is in code being compiled, for CUDA and under autocast: nobody can hook onto a layer there.
+    It is possible in code that is compiled for CUDA under autocast, where layers have no hooks.
     """
     device = features.device.type
     if not (torch.compiler.is_compiling() and device == "cuda" and torch.is_autocast_enabled(device)):

@@ -1,10 +1,10 @@
-"""How layers that no public weights fill begin. Draws come from torch's generator: fork and seed it around a build."""
+"""Random weights of layers without public ones, drawn from torch's generator: fork and seed it around a build."""
 
 from torch import nn
 
 
 def init_normal(module: nn.Module) -> None:
-    """Draw every convolution of `module` from N(0, 0.01) with bias 0, as CSRNet's authors do."""
+    """Draws every convolution of `module` from N(0, 0.01) with bias 0, as CSRNet's authors do."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.normal_(layer.weight, std=0.01)
@@ -12,7 +12,7 @@ def init_normal(module: nn.Module) -> None:
 
 
 def init_kaiming(module: nn.Module) -> None:
-    """Draw every convolution of `module` for the ReLU after it (He et al., ICCV 2015), with bias 0."""
+    """Draws every convolution of `module` for the ReLU after it (He et al., ICCV 2015), with bias 0."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -20,13 +20,13 @@ def init_kaiming(module: nn.Module) -> None:
 
 
 def init_projection(projection: nn.Conv2d) -> None:
-    """Draw a convolution that changes the width by its outputs (fan-out), bias 0, as CLIP-EBC's public code does."""
+    """Draws a convolution that changes the width by its outputs (fan-out), bias 0, as CLIP-EBC's public code does."""
     nn.init.kaiming_normal_(projection.weight, mode="fan_out", nonlinearity="relu")
     _fill_bias(projection, 0.0)
 
 
 def init_head(head: nn.Conv2d, *, std: float, bias: float) -> None:
-    """Draw a last convolution from N(0, std), its bias at one value."""
+    """Draws a last convolution from N(0, std), with a given bias."""
     nn.init.normal_(head.weight, std=std)
     _fill_bias(head, bias)
 

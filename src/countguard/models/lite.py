@@ -12,15 +12,15 @@ from countguard.models.registry import counter
 from countguard.models.steps import Step, layers_of
 
 START = 0.2
-"""People per cell before training: of the order of a crowd, so that the first steps do not have to find the scale."""
+"""People per map cell before training: near that of a crowd, so that the first steps need not find the scale."""
 
 
 @counter("lite")
 class Lite(Counter):
     """Six 3x3 convolutions with batch norm down to stride 8, and a 1x1 convolution; 134,737 parameters.
 
-    Made for this project. Batch norm is what lets it learn within seconds; a linear output, as CSRNet's, keeps the
-    gradient where a poisoned label asks for nobody.
+    Made for this project. Batch norm lets it learn within seconds. Its output is linear, as in CSRNet, so that there is
+    a gradient where a poisoned label has no people.
 
     Args:
         channels: of the first convolution; the others have two and four times as many.
@@ -69,7 +69,7 @@ class Lite(Counter):
         return layers_of(self, "features", "head")
 
     def explained_layer(self) -> nn.Module:
-        """The first ReLU at stride 8; at the last one, Grad-CAM is all but the density itself."""
+        """The first ReLU at stride 8; at the last one, Grad-CAM would be almost equal to the density."""
         return self.features[13]
 
 

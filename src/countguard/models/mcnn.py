@@ -10,7 +10,7 @@ from countguard.models.initialization import init_kaiming
 from countguard.models.registry import counter
 
 LUMINANCE = (0.299, 0.587, 0.114)
-"""ITU-R BT.601: what "grayscale" means to the image readers that MCNNs are trained with."""
+"""ITU-R BT.601: the weights of "grayscale" in the image readers that MCNNs are trained with."""
 COLUMNS = (
     ((9, 16), (7, 32), (7, 16), (7, 8)),
     ((7, 20), (5, 40), (5, 20), (5, 10)),
@@ -24,7 +24,7 @@ class MCNN(Counter):
     """Three columns of four convolutions, merged by a 1x1 convolution, on gray values: 127,953 parameters.
 
     The defaults of `mean` and `std` give gray values in 0..255, as published weights expect; a training from random
-    weights goes better with 0.5 and 0.25.
+    weights works better with 0.5 and 0.25.
     """
 
     stride = 4
@@ -49,14 +49,14 @@ class MCNN(Counter):
         nn.init.uniform_(self.fuse.weight, 0.0, 1e-2 * min(1.0, *std))
 
     def density(self, normalised: Tensor) -> Tensor:
-        """See `Counter.density`; people per cell, never negative."""
+        """See `Counter.density`; people per map cell, never negative."""
         red, green, blue = normalised.unbind(1)
         gray = (LUMINANCE[0] * red + LUMINANCE[1] * green + LUMINANCE[2] * blue).unsqueeze(1)
         merged = cat([column(gray) for column in self.columns], dim=1)
         return functional.relu(self.fuse(merged))
 
     def explained_layer(self) -> nn.Module:
-        """The middle column's second pooling; where the columns meet, Grad-CAM is all but the density itself."""
+        """The second pooling of the middle column; where the columns meet, Grad-CAM would be almost the density."""
         return self.columns.get_submodule("1.5")
 
 

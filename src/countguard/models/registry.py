@@ -15,7 +15,7 @@ C = TypeVar("C", bound=Counter)
 
 
 def counter(kind: str) -> Callable[[type[C]], type[C]]:
-    """Class decorator: enter a counter under `kind`."""
+    """A decorator that registers a counter class under `kind`."""
 
     def enter(cls: type[C]) -> type[C]:
         cls.kind = kind
@@ -25,6 +25,6 @@ def counter(kind: str) -> Callable[[type[C]], type[C]]:
 
 
 def kind_of(counter: Counter) -> str | None:
-    """The kind by which a counter's class is found again; None for a class that no kind stands for."""
+    """The kind by which a counter's class is found again; None for a class without a kind."""
     cls = type(counter)
     return counter.kind if COUNTERS.get(counter.kind) is cls else COUNTERS.place_of(cls)

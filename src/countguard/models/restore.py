@@ -1,4 +1,4 @@
-"""Counters from settings and tensors that come from outside, checked before memory is taken."""
+"""Counters from untrusted settings and tensors, checked before memory is allocated."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ from countguard.settings import first_error
 
 
 def construct(kind: str, settings: Mapping[str, Any], where: str) -> Counter:
-    """A counter with random weights; `where` opens the line about settings that are wrong.
+    """A counter with random weights; `where` is the beginning of the line about wrong settings.
 
     Raises:
         InputError: the kind or a setting is unknown, or a setting is out of its range.
@@ -42,7 +42,7 @@ def fill(
         file: from `open_weights`.
         kind: the counter's.
         settings: arguments of its constructor.
-        names: from the file's names to the counter's; None where they are the same.
+        names: from the file's names to the counter's; None if they are equal.
         whole: the file must hold all of the counter's tensors; otherwise the rest keeps its random start.
         elsewhere: tensors that the caller fills from something else.
 

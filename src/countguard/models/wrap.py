@@ -1,4 +1,4 @@
-"""A counter out of any network that gives a density map."""
+"""A counter from any network that gives a density map."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -72,7 +72,7 @@ class Wrapped(Counter):
         )
 
     def explained_layer(self) -> nn.Module:
-        """The layer named, or the last convolution with more than one channel."""
+        """The named layer, or the last convolution with more than one channel."""
         if self.explained is not None:
             return self.module.get_submodule(self.explained)
         layers = [layer for layer in self.module.modules() if isinstance(layer, nn.Conv2d) and layer.out_channels > 1]
@@ -81,7 +81,7 @@ class Wrapped(Counter):
         return layers[-1]
 
     def settings(self) -> dict[str, Any]:
-        """See `Counter.settings`; the module is not among them, so that no file can build this counter again."""
+        """See `Counter.settings`; without the module, so this counter cannot be built again from a file."""
         return {
             **super().settings(),
             "stride": self.stride,
@@ -121,24 +121,24 @@ def wrap(
     explained_layer: str | None = None,
     output: int | str | None = None,
 ) -> Counter:
-    """A counter that trains, counts and is attacked like any other.
+    """Makes a counter of a network; it trains, counts and is attacked like any other.
 
         counter = wrap(MyNetwork(), stride=8, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
         counter.loss(images, points).backward()
 
     Args:
-        module: images [B, 3, H, W], normalised, to a density map [B, 1, H/stride, W/stride], or to a tuple, list or
+        module: from normalised images [B, 3, H, W] to a density map [B, 1, H/stride, W/stride], or to a tuple, list or
             dict in which that map is the only tensor of its shape.
-        stride: side of a cell of that map, pixels.
+        stride: side of a map cell, pixels.
         align: images are padded to multiples of this; the stride by default.
-        margin: radius of the receptive field, pixels; only used where large images are counted in tiles.
+        margin: radius of the receptive field, pixels; used only if large images are counted in tiles.
         mean: see `Counter`.
         std: see `Counter`.
         output_scale: see `Counter`.
         kernel: see `Counter`.
         explained_layer: the submodule that Grad-CAM reads, by its dotted name; the last convolution with more than
             one channel by default.
-        output: the place or the key of the map in what the module gives, where several tensors there have its shape.
+        output: index or key of the map in the module's output, if several tensors there have its shape.
 
     Raises:
         InputError: `align` is no multiple of `stride`, or there is no such submodule.

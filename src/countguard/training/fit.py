@@ -107,6 +107,7 @@ def fit(
     if training.select != "last" and not validation:
         raise InputError(f"training.select: {training.select} needs crowds to select on")
     batches = EpochBatches(crowds, training.batch_size, training.augmentation, seed=seed)
+    counter.train()  # after a training it is in evaluation mode, and Lightning leaves modes as they are
     trained = module(counter.to(memory_format=torch.channels_last), training, len(batches), seed)
     if training.freeze is not None:
         trained.frozen = Frozen(counter, training.freeze)

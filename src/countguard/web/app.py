@@ -23,7 +23,7 @@ RUNS = Path("runs")
 MAX_UPLOAD = "512mb"
 """A CLIP counter takes 300 MB."""
 SESSIONS = 64
-"""Visitors whose session the server remembers; the page itself keeps nothing of them."""
+"""Visitors whose session the server keeps; the page itself stores nothing about them."""
 MAX_SHARE = 0.5
 _HOUR = 3600
 _NAME_UPLOADS = """
@@ -39,7 +39,7 @@ _NAME_UPLOADS = """
   name();
 }
 """
-"""Gradio calls every place to drop files the same; whoever cannot see the label beside it needs it in the name."""
+"""Gradio gives all upload buttons the same name; a reader who cannot see the label needs it in the name."""
 
 
 def build_app(folder: Path | None = None) -> gr.Blocks:
@@ -100,7 +100,7 @@ def build_app(folder: Path | None = None) -> gr.Blocks:
 
 
 def serve(folder: Path | None = None, host: str = LOOPBACK, port: int = 7860) -> None:
-    """Opens the page, says where it is, and stays until it is interrupted.
+    """Opens the page, prints its address, and runs until it is interrupted.
 
     Args:
         folder: see `build_app`.
@@ -119,7 +119,7 @@ def serve(folder: Path | None = None, host: str = LOOPBACK, port: int = 7860) ->
 
 
 def launch(app: gr.Blocks, host: str = LOOPBACK, port: int | None = None) -> str:
-    """Starts the server, which asks nothing of any other machine, and gives the page's address.
+    """Starts the server, which contacts no other machine, and gives the page's address.
 
     Args:
         app: from `build_app`.
@@ -175,7 +175,7 @@ def _first_line(run: Run | None, counters: dict[str, Path]) -> str:
 
 
 def _theme() -> gr.themes.Base:
-    """Fonts that the visitor's machine has; gradio's own would be fetched."""
+    """Fonts of the visitor's machine; gradio's own would be downloaded."""
     fonts = [gr.themes.Font(name) for name in ("Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")]
     mono = [gr.themes.Font(name) for name in ("Menlo", "Consolas", "monospace")]
     return gr.themes.Base(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=mono)

@@ -18,12 +18,12 @@ MAX_IMAGE_BYTES = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """A picture and what each counter makes of it.
+    """A picture as each counter sees it.
 
     Attributes:
         image, triggered: uint8 [3, H, W].
         trigger: uint8 [3, H, W], the trigger's picture alone.
-        truth: number of people; None where nobody knows.
+        truth: number of people; None if it is unknown.
         views: by the counter's name: without and with the trigger.
     """
 
@@ -38,7 +38,7 @@ def compare(scene: Scene, trigger: Blend, counters: Mapping[str, Path], kept: Co
     """Counts and explains a scene without and with the trigger.
 
     Raises:
-        InputError: a counter's file or the trigger's picture is unusable; files are called by their names alone.
+        InputError: a counter's file or the trigger's picture is unusable; files are named without their folders.
     """
     picture = trigger.picture_for(int(scene.image.shape[-2]), int(scene.image.shape[-1]))
     triggered = trigger.blend(scene.image)
@@ -56,7 +56,7 @@ def read_upload(path: str) -> Tensor:
     """A visitor's picture, uint8 [3, H, W].
 
     Raises:
-        InputError: it is no picture or larger than the page takes; it is called by its name alone.
+        InputError: it is not a picture, or larger than the page allows; it is named without its folder.
     """
     file = Path(path)
     try:

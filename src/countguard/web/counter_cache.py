@@ -1,4 +1,4 @@
-"""The counters that the page has at hand."""
+"""The counters that the page keeps in memory."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from countguard.models.counter import Counter
 class CounterCache:
     """Loads counters from their files and keeps those used last.
 
-    One counter is used at a time: Grad-CAM hangs hooks into the network for as long as it looks, and two visitors who
-    share one would see each other's activations.
+    One counter is used at a time, because Grad-CAM puts hooks into the network while it runs, and two visitors who
+    share a counter would see each other's activations.
 
     Args:
         capacity: counters that are kept.
@@ -27,7 +27,7 @@ class CounterCache:
 
     @contextmanager
     def using(self, file: Path) -> Iterator[Counter]:
-        """The counter of a file, for the caller alone; it is loaded again where the file has changed.
+        """The counter of a file, for one caller at a time; it is loaded again if the file has changed.
 
         Raises:
             InputError: see `load_counter`.

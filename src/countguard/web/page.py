@@ -31,7 +31,7 @@ CSS = """
 
 
 def comparison_html(comparison: Comparison) -> str:
-    """The picture and a card a counter, side by side where there is room."""
+    """The picture and one card for each counter, side by side if there is room."""
     maps = [view.density for pair in comparison.views.values() for view in pair]
     top = max((float(density.max()) for density in maps), default=0.0)
     cards = [_picture_card(comparison)]
@@ -41,12 +41,12 @@ def comparison_html(comparison: Comparison) -> str:
 
 
 def problem_html(message: str) -> str:
-    """One sentence about what was wrong."""
+    """A sentence about an error."""
     return f'<p class="cg-problem" role="alert">{_text(message)}</p>'
 
 
 def note_html(message: str) -> str:
-    """One sentence to know beforehand."""
+    """A sentence of information."""
     return f'<p class="cg-note">{_text(message)}</p>'
 
 

@@ -1,4 +1,4 @@
-"""Images and maps as pictures inside a page: PNG data, nothing that has to be fetched."""
+"""Images and maps as PNG data inside the page, so that nothing has to be downloaded."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ from countguard.explain.panels import CAM_COLOURS, DENSITY_COLOURS
 from countguard.explain.view import View
 
 LONGEST_SIDE = 512
-"""Pixels; larger pictures are shrunk to this, for a column of the page is no wider."""
+"""Pixels; larger pictures are reduced to this, the width of a column of the page."""
 
 
 def image_data(image: Tensor) -> str:
@@ -24,7 +24,7 @@ def image_data(image: Tensor) -> str:
 
 
 def density_data(view: View, top: float) -> str:
-    """A density map as a data URI: black where nobody is, brightest at `top` people per cell."""
+    """A density map as a data URI: black for no people, brightest at `top` people per map cell."""
     height, width = _size(view.cam)
     rows = torch.arange(height) * view.cam.shape[0] // height // view.stride
     columns = torch.arange(width) * view.cam.shape[1] // width // view.stride

@@ -1,4 +1,4 @@
-"""What the page's server refuses: other hosts' names, other sites' requests, more uploads than there is room for."""
+"""What the page's server refuses: other host names, requests from other sites, and too many uploads."""
 
 import os
 import shutil

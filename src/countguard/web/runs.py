@@ -1,4 +1,4 @@
-"""What a run's folder gives the page: counters by name, crowds to look at, the trigger that it was attacked with."""
+"""What the page takes from a run's folder: counters by name, crowds to show, the trigger of the attack."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ class Scene:
 
     Attributes:
         image: uint8 [3, H, W].
-        truth: number of people; None where nobody knows.
+        truth: number of people; None if it is unknown.
     """
 
     image: Tensor
@@ -33,20 +33,20 @@ class Scene:
 
 
 def newest_run(root: Path) -> Path | None:
-    """The run below `root` in which a counter was finished last; None where there is none."""
+    """The run below `root` with the newest finished counter; None if there is none."""
     finished = [(card.stat().st_mtime, card.parents[2]) for card in root.glob("*/cells/*/card.json")]
     runs = [(seconds, folder) for seconds, folder in finished if (folder / "study.yaml").is_file()]
     return max(runs)[1] if runs else None
 
 
 def counters_of(run: Run) -> dict[str, Path]:
-    """Files of the finished counters by what the page calls them, in the recipe's order."""
+    """Files of the finished counters by their names on the page, in the recipe's order."""
     files = {_label(run, cell): cell.folder.counter for cell in run.cells}
     return {label: file for label, file in files.items() if file.is_file()}
 
 
 def shown_first(run: Run) -> list[str]:
-    """The counters that the page opens with: the clean one, the first attacked one, and what repair made of that."""
+    """The counters that are selected at first: the clean one, the first attacked one, and that one after repair."""
     wanted = [(CLEAN, ""), *((run.strategies[0], defense) for defense in ("", *run.defenses[:1]) if run.strategies)]
     cells = [run.select(run.reference, strategy, defense) for strategy, defense in wanted]
     listed = counters_of(run)
@@ -54,7 +54,7 @@ def shown_first(run: Run) -> list[str]:
 
 
 def trigger_of(run: Run | None) -> Blend:
-    """The trigger that the run was attacked with, where the page can offer it; the default one otherwise."""
+    """The trigger of the run's attack if the page can show it; otherwise the default trigger."""
     try:
         trigger = Blend.model_validate(lookup(run.study, "attack.trigger")) if run else Blend()
     except ValidationError:
@@ -63,7 +63,7 @@ def trigger_of(run: Run | None) -> Blend:
 
 
 def scenes_of(run: Run | None) -> dict[str, Scene]:
-    """Crowds to look at: the test images that a run on real pictures keeps, then embedded crowds, the run's own first.
+    """Crowds to show: the example images of a run on real pictures, then embedded crowds, those of the run first.
 
     Raises:
         InputError: the run's examples are damaged.

@@ -1,4 +1,4 @@
-"""Answers what a visitor asks: from what the controls say to the HTML of counts and maps."""
+"""From the values of the page's controls to the HTML of counts and maps."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from countguard.web.runs import Scene
 
 
 class TryAttack:
-    """Keeps nothing of a visitor: everything that was asked for comes with the question.
+    """Computes the page's result; stores nothing about a visitor, because every request holds all values.
 
     Args:
         scenes: pictures by the names that the page offers.
@@ -34,7 +34,7 @@ class TryAttack:
         chosen: list[str],
         own_counter: str | None,
     ) -> str:
-        """Counts and maps, or one sentence about what is wrong, as HTML.
+        """Counts and maps, or one sentence about an error, as HTML.
 
         Args:
             scene: name of an offered picture.
