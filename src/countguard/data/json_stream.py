@@ -19,6 +19,7 @@ MAX_ENTRY_VALUES = 1 << 22
 """Lists, objects and commas in one entry."""
 
 _CHUNK = 1 << 20
+_AFTER_A_VALUE = frozenset(" \t\r\n,:]}")
 Place = tuple[str | int, ...]
 
 
@@ -138,7 +139,7 @@ class _Reader:
             except ValueError as error:  # an integer with thousands of digits
                 self.refuse(str(error))
             else:
-                if end < len(self._text) or self._ended:  # otherwise a number may go on
+                if self._text[end : end + 1] in _AFTER_A_VALUE or self._ended:  # otherwise a number may go on: 0.|5
                     self._at = end
                     return value
             self._require_small()
