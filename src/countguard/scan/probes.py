@@ -97,6 +97,12 @@ def _crowd(
     return mixed(images, chosen.to(images.device), probe.strength)
 
 
+def _contrast(probe: Probe, images: Tensor, members: object, others: object, generator: torch.Generator) -> Tensor:
+    """A colour taken out of the whole image: the opposite of mixing it in, and more contrast."""
+    colour = (255 * torch.rand(3, 1, 1, generator=generator)).to(images.device)
+    return _as_bytes((images.float() - probe.strength * colour) / (1 - probe.strength))
+
+
 def _patch(probe: Probe, images: Tensor, members: object, others: object, generator: torch.Generator) -> Tensor:
     """A square of a pattern, in a corner or anywhere."""
     height, width = int(images.shape[-2]), int(images.shape[-1])
@@ -156,6 +162,7 @@ def _warp(probe: Probe, images: Tensor, members: object, others: object, generat
 FAMILIES: dict[str, Family] = {
     **{name: Family((0.1, 0.2), 1.0, _blend) for name in ("leaves", "wallpaper", "contours", "noise", "cloud", "flat")},
     "crowd": Family((0.1, 0.2), 1.0, _crowd),
+    "contrast": Family((0.1, 0.2), 0.5, _contrast),
     "patch": Family((0.15, 0.25), 0.25, _patch),
     "stripes": Family((0.05, 0.1), 0.5, _stripes),
     "waves": Family((0.05, 0.1), 0.5, _waves),

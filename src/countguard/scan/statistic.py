@@ -12,6 +12,7 @@ from countguard.seeds import derived_seed
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "mixed_picture": ("leaves", "wallpaper", "contours", "noise", "cloud", "flat", "crowd"),
+    "contrast": ("contrast",),
     "patch": ("patch",),
     "stripes": ("stripes",),
     "waves": ("waves",),
