@@ -145,3 +145,22 @@ def _doubled(channel: Floats) -> Floats:
 def _local_mean(values: Floats, side: int) -> Floats:
     mean: Floats = np.maximum(ndimage.uniform_filter(values, min(side, *values.shape), mode="nearest"), 0)
     return mean
+
+
+def moved_back(octaves: list[Floats], canvas: Canvas, shift: tuple[float, float], mirrored: bool) -> list[Floats]:
+    """Octaves of an image moved by a shift, and seen in a mirror, so that what it shares lies where it lies in others.
+
+    What leaves the frame comes back on the other side, where it is one image's alone.
+
+    Args:
+        octaves: as `raw_bands` gives them.
+        canvas: of the set.
+        shift: down and right, shares of the frame's sides, by which the shared thing is displaced.
+        mirrored: whether it is seen in a mirror, left to right.
+    """
+    moved = []
+    for octave, band in zip(octaves, canvas.bands, strict=True):
+        down, right = round(shift[0] * band.height), round(shift[1] * band.width)
+        back = np.roll(octave, (-down, -right), axis=(0, 1))
+        moved.append(np.roll(back[:, ::-1], 1, axis=1) if mirrored else back)
+    return moved
