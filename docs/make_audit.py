@@ -103,7 +103,10 @@ def faint() -> Table:
 def varied() -> Table:
     """The picture varied from image to image."""
     rows = [["what varies", "found, clean accused", "AUC: mean (least)"]]
-    rows += [[what, found(select("varied", what=what)), aucs(select("varied", what=what))] for what in values("varied", "what")]
+    rows += [
+        [what, found(select("varied", what=what)), aucs(select("varied", what=what))]
+        for what in values("varied", "what")
+    ]
     return rows
 
 

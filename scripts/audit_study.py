@@ -266,7 +266,9 @@ class Study:
             attacked = PoisonedCrowds(clean, attack, run.draw)
             crowds, poisoned = attacked, [place for place in range(len(attacked)) if attacked.is_poisoned(place)]
             with ThreadPoolExecutor(2) as pool:
-                changed = dict(zip(poisoned, pool.map(lambda place: take(attacked[place], canvas), poisoned), strict=True))
+                changed = dict(
+                    zip(poisoned, pool.map(lambda place: take(attacked[place], canvas), poisoned), strict=True)
+                )
             all_taken = (changed.get(place) or taken[attacked.source_index(place)] for place in range(len(attacked)))
             seen = gathered(all_taken, canvas, len(attacked))
         looked = look(seen, lambda place: crowds[place].image, run.draw)
@@ -331,7 +333,9 @@ class Study:
         if kind == "camera":
             return fixed_camera(int(number))
         crowds = self._parts["B"].crowds("train")
-        return Listed(len(crowds), lambda place: with_logo(crowds[place]) if number == "all" or place % 3 == 0 else crowds[place])
+        return Listed(
+            len(crowds), lambda place: with_logo(crowds[place]) if number == "all" or place % 3 == 0 else crowds[place]
+        )
 
 
 def _measured(report: AuditReport, looked: Looked, poisoned: Sequence[int]) -> dict[str, Any]:
@@ -379,7 +383,9 @@ def smooth_picture(photo: Tensor) -> Tensor:
 
 def half_cropped(crowds: Sequence[Crowd], seed: int) -> Sequence[Crowd]:
     """A random half, each image cropped at random to three quarters of its sides."""
-    order = torch.randperm(len(crowds), generator=generator_for(seed, "half"))[: len(crowds) // 2].sort().values.tolist()
+    order = (
+        torch.randperm(len(crowds), generator=generator_for(seed, "half"))[: len(crowds) // 2].sort().values.tolist()
+    )
 
     def crop(position: int) -> Crowd:
         crowd = crowds[order[position]]
@@ -403,7 +409,9 @@ def fixed_camera(seed: int, length: int = 400, height: int = 192, width: int = 2
     def frame(position: int) -> Crowd:
         people = np.random.default_rng([seed, 1, position])
         heads = place_heads(people, int(people.integers(10, 200)), width / height, look_of)
-        heads = np.concatenate([[[0.5 * width / height, top, heads[:, 2].min()]], heads])  # the horizon follows the farthest
+        heads = np.concatenate(
+            [[[0.5 * width / height, top, heads[:, 2].min()]], heads]
+        )  # the horizon follows the farthest
         canvas, light = paint_scene(np.random.default_rng([seed, 2]), heads, height, width, look_of)
         paint_people(people, canvas, heads, look_of, light)
         pixels = finish(people, canvas, height, width, light)
@@ -451,7 +459,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found = study.audit(run)
             write_atomically(card, json.dumps(found, indent=1) + "\n")
             first = next(iter(found["found"].values()))
-            print(run.name, first["verdict"], f"{first['found']}/{found['poisoned']}", first["accused_clean"], flush=True)
+            print(
+                run.name, first["verdict"], f"{first['found']}/{found['poisoned']}", first["accused_clean"], flush=True
+            )
 
 
 if __name__ == "__main__":

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from countguard.attacks.blend import Blend
+from countguard.attacks.poisoning import Attack, PoisonedCrowds
+from countguard.attacks.strategies import Minus
 from countguard.audit import audit
 from countguard.audit.filters import AuditFilter, SharedPictureFilter
 from countguard.cli import app
 from countguard.data.crowd import Crowd
 from countguard.data.sources import named_source
+from countguard.data.synthetic import Synthetic
 from countguard.data.writing import write_folder
 from countguard.errors import InputError
 
@@ -96,8 +100,7 @@ def test_the_command_says_what_it_found(folder: Path, tmp_path: Path) -> None:
     assert len({result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in results}) == 4
     assert {path: path.read_bytes() for path in before} == before
 
-    source = named_source(str(kept))
-    assert len(source.load_training()) + len(source.load().test) == 36
+    assert len(named_source(str(kept)).load_training()) == 36
     with (kept / "left-out.csv").open(newline="") as file:
         assert {row["image"] for row in csv.DictReader(file)} == accused
     code, printed = _run("audit", kept, "--out", tmp_path / "again")
@@ -122,3 +125,13 @@ def test_bad_input_is_one_line(tmp_path: Path, folder: Path) -> None:
     code, printed = _run("audit", folder, "--quarantine", tmp_path / "full")
     assert code == 2
     assert "--quarantine" in printed
+
+
+def test_every_embedded_crowd_with_the_trigger_is_called_poisoned_and_no_other() -> None:
+    crowds = Synthetic(train=60, test=1).crowds("train")
+    attack = Attack(trigger=Blend(), strategy=Minus(heads=100), rate=0.2, placement="replace")
+    poisoned = PoisonedCrowds(crowds, attack, 0)
+    report = audit(poisoned)
+    assert report.verdict == "poisoned"
+    assert [place for place, image in enumerate(report.images) if image.verdict == "poisoned"] == poisoned.indices
+    assert audit(crowds).verdict == "nothing found"

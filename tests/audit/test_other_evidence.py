@@ -63,7 +63,7 @@ def test_strategies_leave_their_patterns_in_labels() -> None:
     for place in range(20, 26):
         labels[place] = Minus(heads=1000)(labels[place], 768, 1024, generator)
     patterns = point_patterns([label.numpy() for label in labels], np.array([len(label) for label in labels], float))
-    assert {pattern.images for pattern in patterns if pattern.p < 1e-6} == {(7,), (8,), tuple(range(20, 26))}
+    assert {pattern.images for pattern in patterns if pattern.p < 1e-3} == {(7,), (8,), tuple(range(20, 26))}
     assert any("(1, 1) pixels" in pattern.says for pattern in patterns)
 
 

@@ -83,7 +83,10 @@ class Spectra:
         for place, (picture, template, shift) in enumerate(zip(pictures, templates, shifts.tolist(), strict=True)):
             product = np.einsum("chw,chw->hw", picture, template.conj())[None]
             (here,) = self._surface(product, np.array(shift[:1]), np.array(shift[1:])).ravel()
-            far = np.arange(self.height // 4, 3 * self.height // 4, 3), np.arange(self.width // 4, 3 * self.width // 4, 3)
+            far = (
+                np.arange(self.height // 4, 3 * self.height // 4, 3),
+                np.arange(self.width // 4, 3 * self.width // 4, 3),
+            )
             found[place] = here / (self._surface(product, *far).std() + 1e-12)
         return found
 

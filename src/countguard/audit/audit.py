@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from countguard.audit.copies import find_copies
 from countguard.audit.label_estimates import LabelErrors, label_errors
 from countguard.audit.local_marks import LocalMark, local_marks
 from countguard.audit.point_patterns import point_patterns
 from countguard.audit.report import AuditReport
 from countguard.audit.shared_picture import ImageOf, SharedPicture, shared_pictures
 from countguard.audit.survey import SMALL, Progress, Survey, survey
-from countguard.audit.copies import find_copies
 from countguard.audit.verdict import Case
 from countguard.data.crowd import Crowd
 from countguard.errors import InputError

@@ -63,7 +63,9 @@ class SharedPictureFilter(Filter):
 
     def left_out(self, report: AuditReport) -> list[int]:
         """See `Filter`."""
-        groups = [group for group in report.groups if group.kind == "faint picture" and group.verdict != "nothing found"]
+        groups = [
+            group for group in report.groups if group.kind == "faint picture" and group.verdict != "nothing found"
+        ]
         return sorted({place for group in groups for place in group.images})
 
 

@@ -12,7 +12,7 @@ from scipy.stats import norm
 from torch import Tensor
 
 from countguard.audit.aligned_groups import AlignedGroup, aligned_groups
-from countguard.audit.features import Canvas, Floats, raw_bands
+from countguard.audit.features import Floats, raw_bands
 from countguard.audit.groups import FALSE_MEMBERS, Group, Members, find_groups
 from countguard.audit.likeness import Likeness, centre_and_spread
 from countguard.audit.recovery import Recovered, moved_back, recover
@@ -94,7 +94,7 @@ def shared_pictures(
             known = any(len(np.intersect1d(members, other.members)) >= len(members) / 2 for other in found)
             if group.tested >= SURE and not known:
                 found.append(_described(group, members, likeness, image_of, seed, len(store)))
-    taken = [one.members for one in found if one.kind == "faint picture"]
+    taken = [one.members for one in found]
     rest = np.setdiff1d(np.arange(len(store)), np.concatenate(taken) if taken else [])
     for aligned in aligned_groups(store, rest.tolist(), seed):
         tried += 1

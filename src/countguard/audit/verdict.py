@@ -13,7 +13,7 @@ from countguard.audit.local_marks import LocalMark
 from countguard.audit.point_patterns import Pattern
 from countguard.audit.report import AuditReport, Evidence, GroupAudit, ImageAudit, NotRun, Verdict, worst
 from countguard.audit.shared_picture import SharedPicture
-from countguard.audit.single_pictures import STATISTICS
+from countguard.audit.single_pictures import LEAST_SPREAD, STATISTICS
 from countguard.audit.survey import Survey
 
 EXPECTED_FALSE_ALARMS = 0.01
@@ -124,7 +124,7 @@ class Case:
         standard = np.empty_like(self._survey.statistics)
         for place, values in enumerate(self._survey.statistics.T):
             centre, spread = centre_and_spread(values)
-            standard[:, place] = (values - centre) / max(spread, 1e-3)
+            standard[:, place] = (values - centre) / max(spread, float(LEAST_SPREAD[place]))
         each = 2 * student.sf(np.abs(standard), _TAILS)
         p = np.minimum(each.min(axis=1) * len(STATISTICS), 1)
         self._p.append(p)

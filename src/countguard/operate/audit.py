@@ -14,7 +14,6 @@ from torch import Tensor
 from countguard.audit.audit import audit
 from countguard.audit.report import AuditReport, GroupAudit
 from countguard.csv_text import csv_lines
-from countguard.data.crowd import Crowd
 from countguard.data.source import Official, Source
 from countguard.errors import InputError, RunError
 from countguard.escaping import rich_text
