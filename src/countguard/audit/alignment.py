@@ -96,7 +96,8 @@ class Spectra:
         phase = shifts[:, :1, None] * rows[None, :, None] + shifts[:, 1:, None] * columns[None, None, :]
         moved = pictures * np.exp(2j * np.pi * phase)[:, None].astype(np.complex64)
         moved[mirrored] = in_mirror(moved[mirrored])
-        return moved
+        back: Spectrum = moved
+        return back
 
     def tile_sums(self, one: Spectrum, other: Spectrum, canvas: Canvas) -> NDArray[np.float64]:
         """Inner product of two spectra's maps in each tile."""

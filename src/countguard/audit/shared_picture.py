@@ -136,7 +136,7 @@ def _in_whole_set(group: Group, likeness: Likeness, store: FeatureStore) -> tupl
     scores = np.zeros(len(store), np.float32)
     others = np.setdiff1d(np.arange(len(store)), likeness.positions)
     scores[likeness.positions] = group.scores
-    totals = likeness.against(store, others.tolist(), group.members[:_MANY], group.hypothesis)
+    totals = likeness.against(store, others.tolist(), group.members[:_MANY].tolist(), group.hypothesis)
     centre, spread = centre_and_spread(totals)
     scores[others] = (totals - centre) / spread
     cut = float(norm.isf(FALSE_MEMBERS / len(store)))

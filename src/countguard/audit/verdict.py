@@ -81,10 +81,12 @@ class Case:
             self._accuse(mark.members.tolist(), "local mark", verdict, label_p, says, shift, label_p)
 
     def add_copies(self, copies: Sequence[tuple[int, int]]) -> None:
-        """Near-copies. Where labels differ, the side is accused whose labels are farther from what the pictures show."""
+        """Near-copies. Where labels differ, the side is accused whose labels the pictures contradict more."""
         counts, errors = self._survey.counts, np.abs(self._errors.errors)
-        sides = [sorted(pair, key=lambda place: counts[place]) for pair in copies]
-        sides = [(low, high) for low, high in sides if counts[high] - counts[low] > max(_HEADS, _SHARE * counts[high])]
+        ordered = [sorted(pair, key=lambda place: float(counts[place])) for pair in copies]
+        sides = [
+            (low, high) for low, high in ordered if counts[high] - counts[low] > max(_HEADS, _SHARE * counts[high])
+        ]
         if not sides:
             return
         faint = {place for group in self._groups if group.kind == "faint picture" for place in group.images}

@@ -310,7 +310,7 @@ def count(
 @app.command(epilog="Example: countguard audit data/part_B --out audit/ --quarantine kept/")
 def audit(
     data: Data,
-    counter: Annotated[Path | None, typer.Option("--counter", help="A trusted counter, to hold labels against.")] = None,
+    counter: Annotated[Path | None, typer.Option("--counter", help="A counter to trust, held against labels.")] = None,
     out: Annotated[
         Path, typer.Option("--out", help="Folder for audit.json, audit.csv, audit.html and recovered pictures.")
     ] = Path("audit"),

@@ -11,9 +11,9 @@ from countguard.csv_text import Field, Number, csv_lines
 from countguard.data.annotated import AnnotatedCrowds
 from countguard.data.crowd import Crowd
 from countguard.data.source import Subset
-from countguard.data.writing import whole_folder, write_folder
+from countguard.data.writing import write_folder
 from countguard.errors import InputError
-from countguard.writing import write_atomically
+from countguard.writing import whole_folder, write_atomically
 
 LEFT_OUT = "left-out.csv"
 
@@ -70,6 +70,7 @@ def _link(crowds: AnnotatedCrowds, places: Sequence[int], folder: Path) -> None:
             os.link(image.path, target)
         except OSError:  # another disk, or one that knows no links
             shutil.copy2(image.path, target)
-        heads = [(Number(f"{x:.9g}"), Number(f"{y:.9g}")) for x, y in image.points.tolist()]
-        rows.extend((name, x, y) for x, y in heads or [("", "")])
+        rows.extend((name, Number(f"{x:.9g}"), Number(f"{y:.9g}")) for x, y in image.points.tolist())
+        if not len(image.points):
+            rows.append((name, None, None))
     write_atomically(folder / "points.csv", csv_lines(rows))
