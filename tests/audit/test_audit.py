@@ -1,32 +1,137 @@
-"""The audit passes a clean set and names the pictures that share a hidden one."""
+"""The audit as a whole, and everything that the command leaves."""
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from countguard.attacks.blend import Blend
 from countguard.attacks.poisoning import Attack, PoisonedCrowds
 from countguard.attacks.strategies import Minus
 from countguard.audit import audit
+from countguard.audit.filters import AuditFilter, SharedPictureFilter
+from countguard.cli import app
+from countguard.data.crowd import Crowd
+from countguard.data.sources import named_source
 from countguard.data.synthetic import Synthetic
+from countguard.data.writing import write_folder
 from countguard.errors import InputError
 
-CROWDS = Synthetic(train=60, test=1).crowds("train")
+POISONED = [3, 11, 12, 30]
+MakeCrowds = Callable[..., list[Crowd]]
 
 
-def test_a_clean_set_is_passed() -> None:
-    report = audit(CROWDS)
+@pytest.fixture(scope="module")
+def folder(make_crowds: MakeCrowds, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A poisoned data set as files."""
+    root = tmp_path_factory.mktemp("audit") / "crowds"
+    write_folder(make_crowds(40, POISONED), root)
+    return root
+
+
+def _run(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=True)
+    if isinstance(result.exception, InputError):
+        return 2, str(result.exception)
+    return result.exit_code, result.output
+
+
+def test_the_poisoned_images_are_named_and_the_others_kept(make_crowds: MakeCrowds) -> None:
+    report = audit(make_crowds(40, POISONED))
+    assert report.left_out == POISONED
+    assert report.kept == [place for place in range(40) if place not in POISONED]
+    assert report.verdict in ("suspicious", "poisoned")
+    assert all(report.images[place].evidence for place in POISONED)
+    assert "faint picture" in report.says
+
+
+def test_a_clean_set_is_passed(make_crowds: MakeCrowds) -> None:
+    report = audit(make_crowds(40))
     assert report.verdict == "nothing found"
-    assert {image.verdict for image in report.images} == {"nothing found"}
+    assert not report.left_out
+    assert all(0 <= image.p <= 1 for image in report.images)
 
 
-def test_every_picture_with_the_trigger_is_called_poisoned_and_no_other() -> None:
+def test_the_same_set_gives_the_same_report(make_crowds: MakeCrowds) -> None:
+    crowds = make_crowds(16, POISONED[:3])
+    first, second = (audit(crowds, seed=4) for _ in range(2))
+    assert first.images == second.images
+    assert [group.says for group in first.groups] == [group.says for group in second.groups]
+
+
+def test_few_images_and_equal_ids_are_refused(make_crowds: MakeCrowds) -> None:
+    crowds = make_crowds(8)
+    with pytest.raises(InputError, match="at least 8"):
+        audit(crowds[:7])
+    with pytest.raises(InputError, match="one id"):
+        audit([*crowds[:7], replace(crowds[7], id=crowds[0].id)])
+
+
+def test_filters_remove_what_the_audit_finds(make_crowds: MakeCrowds) -> None:
+    crowds = make_crowds(40, POISONED)
+    for chosen in (SharedPictureFilter(), AuditFilter()):
+        filtered = chosen.apply(crowds, seed=0)
+        assert filtered.removed == tuple(POISONED)
+        assert [crowd.id for crowd in filtered.kept] == [
+            crowd.id for place, crowd in enumerate(crowds) if place not in POISONED
+        ]
+
+
+def test_the_command_says_what_it_found(folder: Path, tmp_path: Path) -> None:
+    out, kept = tmp_path / "out", tmp_path / "kept"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    code, printed = _run("audit", folder, "--out", out, "--quarantine", kept, "--sarif")
+    assert code == 3, printed
+    found = json.loads((out / "audit.json").read_text())
+    assert set(found) >= {"verdict", "expected_false_alarms", "images", "groups", "not_run"}
+    accused = {image["image"] for image in found["images"] if image["verdict"] != "nothing found"}
+    assert accused == {f"IMG_{place + 1}" for place in POISONED}
+    assert set(found["groups"][0]["images"]) == accused
+    assert (out / found["groups"][0]["recovered"]).is_file()
+    assert found["not_run"][0]["because"]
+    with (out / "audit.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["image"] for row in rows if row["verdict"] != "nothing found"} == accused
+    results = json.loads((out / "audit.sarif").read_text())["runs"][0]["results"]
+    assert len({result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for result in results}) == 4
+    assert {path: path.read_bytes() for path in before} == before
+
+    assert len(named_source(str(kept)).load_training()) == 36
+    with (kept / "left-out.csv").open(newline="") as file:
+        assert {row["image"] for row in csv.DictReader(file)} == accused
+    code, printed = _run("audit", kept, "--out", tmp_path / "again")
+    assert code == 0, printed
+
+
+def test_the_page_escapes_what_strangers_wrote(make_crowds: MakeCrowds, tmp_path: Path) -> None:
+    from countguard.operate.audit_page import audit_page
+
+    crowds: Sequence[Crowd] = [replace(crowd, id=f"<script>{crowd.id}") for crowd in make_crowds(40, POISONED)]
+    page = audit_page(audit(crowds), "<b>set</b>", crowds).decode()
+    assert "<script>" not in page
+    assert "<b>set</b>" not in page
+    assert page.count("data:image/jpeg;base64,") >= 4
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_bad_input_is_one_line(tmp_path: Path, folder: Path) -> None:
+    assert _run("audit", tmp_path / "nowhere")[0] == 2
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    code, printed = _run("audit", folder, "--quarantine", tmp_path / "full")
+    assert code == 2
+    assert "--quarantine" in printed
+
+
+def test_every_embedded_crowd_with_the_trigger_is_called_poisoned_and_no_other() -> None:
+    crowds = Synthetic(train=60, test=1).crowds("train")
     attack = Attack(trigger=Blend(), strategy=Minus(heads=100), rate=0.2, placement="replace")
-    poisoned = PoisonedCrowds(CROWDS, attack, 0)
+    poisoned = PoisonedCrowds(crowds, attack, 0)
     report = audit(poisoned)
     assert report.verdict == "poisoned"
-    called = [place for place, image in enumerate(report.images) if image.verdict == "poisoned"]
-    assert called == poisoned.indices
-
-
-def test_too_few_images_are_told() -> None:
-    with pytest.raises(InputError, match="at least 8 are needed"):
-        audit(CROWDS[:7])
+    assert [place for place, image in enumerate(report.images) if image.verdict == "poisoned"] == poisoned.indices
+    assert audit(crowds).verdict == "nothing found"

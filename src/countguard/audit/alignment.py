@@ -2,18 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from countguard.audit.features import Canvas, Floats, octave_of
+from countguard.audit.features import Band, Canvas, Floats, octave_of
 from countguard.audit.store import FeatureStore
+
+Spectrum: TypeAlias = NDArray[np.complex64]
 
 REACH = 0.12
 """Largest shift that is looked for, as a share of the frame's sides."""
 _ROWS = 128
 """Rows of the maps at most: shifts are found on coarser octaves than pictures are told by."""
+_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,11 +25,11 @@ class Peaks:
     """Where pictures are most like a template.
 
     Attributes:
-        likeness: the inner product there.
+        heights: the inner product there, in deviations of all shifts of the same picture.
         shifts: by how many values (down, right) the template has to be moved: int [n, 2].
     """
 
-    likeness: Floats
+    heights: Floats
     shifts: NDArray[np.intp]
 
 
@@ -35,63 +39,104 @@ class Spectra:
     Args:
         store: features of the set.
         positions: the pictures.
+
+    Attributes:
+        height, width: of the maps, values.
+        halves: for each half of the chessboard of tiles the pictures with the other half blank: complex
+            [n, channels, height, width // 2 + 1].
     """
 
     def __init__(self, store: FeatureStore, positions: Sequence[int]) -> None:
-        self.canvas: Canvas = store.canvas
-        by_channel = {
-            channel: next(
-                band for band in self.canvas.bands if band.channel == channel and band.height <= max(_ROWS, 0)
-            )
-            for channel in ("y", "u", "v")
-        }
-        self.height, self.width = max((band.height, band.width) for band in by_channel.values())
-        parts = []
-        for start in range(0, len(positions), 64):
-            rows = store.rows(positions[start : start + 64])
-            maps = [self._sized(octave_of(rows, self.canvas, band)) for band in by_channel.values()]
-            parts.append(fft.rfft2(np.stack(maps, axis=1)))
-        self.values: NDArray[np.complex64] = np.concatenate(parts)
-        down, across = round(REACH * self.height), round(REACH * self.width)
-        self._down, self._across = np.arange(-down, down + 1), np.arange(-across, across + 1)
-        down_rates, columns = fft.fftfreq(self.height), fft.rfftfreq(self.width)
-        twice = np.where((columns == 0) | (columns == 0.5), 1, 2)
-        self._from_rows = np.exp(2j * np.pi * np.outer(self._down, down_rates)).astype(np.complex64)
-        self._from_columns = (twice[:, None] * np.exp(2j * np.pi * np.outer(columns, self._across))).astype(
-            np.complex64
-        )
+        canvas = store.canvas
+        bands = [_middling(canvas, channel) for channel in ("y", "u", "v")]
+        self.height, self.width = max((band.height, band.width) for band in bands)
+        masks = [_mask(canvas, half, self.height // canvas.rows) for half in canvas.halves]
+        parts: list[list[Spectrum]] = [[], []]
+        for start in range(0, len(positions), _AT_ONCE):
+            rows = store.rows(positions[start : start + _AT_ONCE])
+            maps = np.stack([self._sized(octave_of(rows, canvas, band)) for band in bands], axis=1)
+            for part, mask in zip(parts, masks, strict=True):
+                part.append(fft.rfft2(maps * mask))
+        self.halves = tuple(np.concatenate(part) for part in parts)
 
-    def peaks(self, template: NDArray[np.complex64]) -> Peaks:
+    def peaks(self, pictures: Spectrum, template: Spectrum, *, step: int = 1) -> Peaks:
         """The best shift of a template for each picture.
 
         Args:
-            template: a spectrum, complex [channels, height, width // 2 + 1].
+            pictures: [n, channels, height, width // 2 + 1].
+            template: one spectrum, [channels, height, width // 2 + 1].
+            step: 2 looks at every other shift alone, which is four times as fast.
         """
-        products = np.einsum("nchw,chw->nhw", self.values, template.conj())
-        surface = (self._from_rows @ products @ self._from_columns).real / (self.height * self.width)
+        down = np.arange(-round(REACH * self.height), round(REACH * self.height) + 1, step)
+        across = np.arange(-round(REACH * self.width), round(REACH * self.width) + 1, step)
+        surface = self._surface(np.einsum("nchw,chw->nhw", pictures, template.conj()), down, across)
         flat = surface.reshape(len(surface), -1)
         best = flat.argmax(axis=1)
-        down, across = np.divmod(best, len(self._across))
-        shifts = np.stack([self._down[down], self._across[across]], axis=1)
-        return Peaks(flat[np.arange(len(flat)), best], shifts)
+        centre, spread = np.median(flat, axis=1), flat.std(axis=1) + 1e-12
+        heights = (flat[np.arange(len(flat)), best] - centre) / spread
+        row, column = np.divmod(best, len(across))
+        return Peaks(heights, np.stack([down[row], across[column]], axis=1))
 
-    def moved(self, spectra: NDArray[np.complex64], shifts: NDArray[np.intp]) -> NDArray[np.complex64]:
-        """Spectra of the pictures moved by so many values (down, right)."""
+    def at(self, pictures: Spectrum, templates: Spectrum, shifts: NDArray[np.intp]) -> Floats:
+        """The inner product of each picture with its own template at its own shift, in deviations of other shifts."""
+        found = np.empty(len(pictures), np.float32)
+        for place, (picture, template, shift) in enumerate(zip(pictures, templates, shifts.tolist(), strict=True)):
+            product = np.einsum("chw,chw->hw", picture, template.conj())[None]
+            (here,) = self._surface(product, np.array(shift[:1]), np.array(shift[1:])).ravel()
+            far = (
+                np.arange(self.height // 4, 3 * self.height // 4, 3),
+                np.arange(self.width // 4, 3 * self.width // 4, 3),
+            )
+            found[place] = here / (self._surface(product, *far).std() + 1e-12)
+        return found
+
+    def undone(self, pictures: Spectrum, shifts: NDArray[np.intp], mirrored: NDArray[np.bool_]) -> Spectrum:
+        """Pictures moved back by their shifts, and out of the mirror: what they share then lies in one place."""
         rows, columns = fft.fftfreq(self.height), fft.rfftfreq(self.width)
         phase = shifts[:, :1, None] * rows[None, :, None] + shifts[:, 1:, None] * columns[None, None, :]
-        moved: NDArray[np.complex64] = spectra * np.exp(-2j * np.pi * phase)[:, None].astype(np.complex64)
-        return moved
+        moved = pictures * np.exp(2j * np.pi * phase)[:, None].astype(np.complex64)
+        moved[mirrored] = in_mirror(moved[mirrored])
+        back: Spectrum = moved
+        return back
 
-    @staticmethod
-    def mirrored(spectra: NDArray[np.complex64]) -> NDArray[np.complex64]:
-        """Spectra of pictures seen in a mirror, left to right, up to a shift by one value."""
-        return np.roll(spectra[..., ::-1, :], 1, axis=-2).conj()
+    def tile_sums(self, one: Spectrum, other: Spectrum, canvas: Canvas) -> NDArray[np.float64]:
+        """Inner product of two spectra's maps in each tile."""
+        product = (self._maps(one) * self._maps(other)).sum(axis=0)
+        side = self.height // canvas.rows
+        grid = product.reshape(canvas.rows, side, canvas.columns, side)
+        sums: NDArray[np.float64] = grid.sum(axis=(1, 3), dtype=np.float64).ravel()
+        return sums
 
-    @staticmethod
-    def upside_down(spectra: NDArray[np.complex64]) -> NDArray[np.complex64]:
-        """Spectra of pictures turned upside down, up to a shift by one value."""
-        return np.roll(spectra[..., ::-1, :], 1, axis=-2)
+    def _maps(self, spectrum: Spectrum) -> Floats:
+        maps: Floats = fft.irfft2(spectrum, s=(self.height, self.width))
+        return maps
+
+    def _surface(self, products: Spectrum, down: NDArray[np.intp], across: NDArray[np.intp]) -> Floats:
+        """Inverse transform of products at some shifts alone: [n, down, across]."""
+        rows, columns = fft.fftfreq(self.height), fft.rfftfreq(self.width)
+        twice = np.where((columns == 0) | (columns == 0.5), 1, 2)
+        from_rows = np.exp(2j * np.pi * np.outer(down, rows)).astype(np.complex64)
+        from_columns = (twice[:, None] * np.exp(2j * np.pi * np.outer(columns, across))).astype(np.complex64)
+        surface: Floats = (from_rows @ products @ from_columns).real / (self.height * self.width)
+        return surface
 
     def _sized(self, octave: Floats) -> Floats:
         repeat = self.height // octave.shape[1]
         return octave.repeat(repeat, axis=1).repeat(repeat, axis=2) / repeat if repeat > 1 else octave
+
+
+def in_mirror(spectra: Spectrum) -> Spectrum:
+    """Spectra of pictures seen in a mirror, left to right, up to a shift by one value."""
+    flipped: Spectrum = np.roll(spectra[..., ::-1, :], 1, axis=-2).conj()
+    return flipped
+
+
+def _middling(canvas: Canvas, channel: str) -> Band:
+    """The finest octave of a channel that has no more rows than shifts are looked for on."""
+    return next(band for band in canvas.bands if band.channel == channel and band.height <= _ROWS)
+
+
+def _mask(canvas: Canvas, half: NDArray[np.intp], side: int) -> Floats:
+    tiles = np.zeros(canvas.tiles, np.float32)
+    tiles[half] = 1
+    return np.kron(tiles.reshape(canvas.rows, canvas.columns), np.ones((side, side), np.float32))

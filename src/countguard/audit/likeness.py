@@ -24,6 +24,7 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
 
 _CLIP = 3.0
 _STEP = _CLIP / 127
+_AT_ONCE = 256
 _SAMPLE = 40_000
 """Pairs by which a tile's likeness is put on its scale."""
 
@@ -82,6 +83,28 @@ class Likeness:
         standard: Floats = (total - centre) / spread
         np.fill_diagonal(standard, 0)
         return standard
+
+    def against(
+        self, store: FeatureStore, positions: Sequence[int], members: Sequence[int], hypothesis: Hypothesis
+    ) -> Floats:
+        """Likeness of other images of the set to a group, before it is put on a scale: float32 [positions].
+
+        Args:
+            store: features of the set.
+            positions: of the images, none of which is compared here.
+            members: places in this likeness.
+            hypothesis: the bands looked at.
+        """
+        group = store.rows(self.positions[np.asarray(members)].tolist())
+        totals = np.zeros(len(positions), np.float32)
+        for start in range(0, len(positions), _AT_ONCE):
+            rows = store.rows(positions[start : start + _AT_ONCE])
+            for family in hypothesis:
+                for tile, span in enumerate(self.canvas.spans[family]):
+                    products = rows[:, span] @ group[:, span].T
+                    codes = _coded(products, float(self._centres[family][tile]), float(self._spreads[family][tile]))
+                    totals[start : start + len(rows)] += codes.sum(axis=1, dtype=np.int32)
+        return totals
 
     def of_tiles(self, members: Sequence[int], hypothesis: Hypothesis) -> Floats:
         """For each tile the likeness of all pairs of a group together, in units of chance: float32 [tiles].

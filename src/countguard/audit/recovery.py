@@ -19,8 +19,6 @@ _OPAQUE = 0.5
 """Part of the members' own contrast from which on what they share covers what is behind it."""
 _AS_STRONG = 0.3
 """Of the contrast that other images have in a place; what is fainter than this covers nothing."""
-_SHOWN_LEVELS = 4
-"""Octaves of light, from the finest, by which covering is told."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +65,7 @@ class Stack:
         return means, [np.asarray(1 / weights, dtype=np.float32) for weights in self._weights]
 
     def contrast(self) -> NDArray[np.float64]:
-        """Mean energy of a picture in each tile."""
+        """Mean energy of a picture in each tile, each octave by its mean over the tile's values."""
         return self._energy / max(self._number, 1)
 
     def shared(self) -> NDArray[np.float64]:
@@ -82,8 +80,8 @@ class Stack:
 
     def _by_tile(self, values: Floats, band: Band) -> NDArray[np.float64]:
         grid = values.reshape(self._canvas.rows, band.tile, self._canvas.columns, band.tile)
-        sums: NDArray[np.float64] = grid.sum(axis=(1, 3), dtype=np.float64).ravel()
-        return sums
+        means: NDArray[np.float64] = grid.mean(axis=(1, 3), dtype=np.float64).ravel()
+        return means
 
 
 def recover(members: Iterable[list[Floats]], others: Iterable[list[Floats]], canvas: Canvas) -> Recovered:
@@ -113,7 +111,8 @@ def recover(members: Iterable[list[Floats]], others: Iterable[list[Floats]], can
 
 
 def _tells_cover(band: Band) -> bool:
-    return band.channel == "y" and band.level < _SHOWN_LEVELS
+    """A picture hides fine octaves of what is behind it sooner than coarse ones; what covers hides them all."""
+    return band.channel == "y"
 
 
 def _drawn(octaves: list[Floats], canvas: Canvas) -> tuple[Tensor, float]:
@@ -145,3 +144,22 @@ def _doubled(channel: Floats) -> Floats:
 def _local_mean(values: Floats, side: int) -> Floats:
     mean: Floats = np.maximum(ndimage.uniform_filter(values, min(side, *values.shape), mode="nearest"), 0)
     return mean
+
+
+def moved_back(octaves: list[Floats], canvas: Canvas, shift: tuple[float, float], mirrored: bool) -> list[Floats]:
+    """Octaves of an image moved by a shift, and seen in a mirror, so that what it shares lies where it lies in others.
+
+    What leaves the frame comes back on the other side, where it is one image's alone.
+
+    Args:
+        octaves: as `raw_bands` gives them.
+        canvas: of the set.
+        shift: down and right, shares of the frame's sides, by which the shared thing is displaced.
+        mirrored: whether it is seen in a mirror, left to right.
+    """
+    moved = []
+    for octave, band in zip(octaves, canvas.bands, strict=True):
+        down, right = round(shift[0] * band.height), round(shift[1] * band.width)
+        back = np.roll(octave, (-down, -right), axis=(0, 1))
+        moved.append(np.roll(back[:, ::-1], 1, axis=1) if mirrored else back)
+    return moved

@@ -11,14 +11,21 @@ from scipy import linalg
 from scipy.stats import norm
 from torch import Tensor
 
-from countguard.audit.features import Canvas, Floats, raw_bands
-from countguard.audit.groups import Group, Members
-from countguard.audit.likeness import Likeness
-from countguard.audit.recovery import Recovered, recover
+from countguard.audit.aligned_groups import AlignedGroup, aligned_groups
+from countguard.audit.features import Floats, raw_bands
+from countguard.audit.groups import FALSE_MEMBERS, Group, Members, find_groups
+from countguard.audit.likeness import Likeness, centre_and_spread
+from countguard.audit.recovery import Recovered, moved_back, recover
+from countguard.audit.store import FeatureStore
 from countguard.seeds import generator_for
 
 Kind: TypeAlias = Literal["faint picture", "same scene", "shared in part", "common in this set"]
+ImageOf: TypeAlias = Callable[[int], Tensor]
 
+COMPARED = 1000
+"""Images that are compared pair by pair at a time."""
+_ROUNDS = 4
+"""Such comparisons at most; every image is then held against the groups that were found."""
 SURE = 7.0
 """Least likeness of all pairs together, on tiles not used to find the group, in units of chance."""
 _EVEN = 0.25
@@ -29,10 +36,12 @@ _STANDS_OUT = 1.2
 """Times the likeness that a set has by nature, from which on a group is more than that."""
 _OTHERS = 3
 """The how manieth direction of likeness is taken for natural; two more attackers may have been there."""
+_STRANGERS = 4.5
+"""Peak that nine strangers in ten stay below, where what a group shares is not all over the set."""
 _TRIED = 500
 """Groups that are tried at most: seeds, bands and halves together."""
 _MANY = 48
-"""Images of a group, and of the rest, by which its picture is drawn."""
+"""Images of a group, and of the rest, by which its picture is drawn, and others are held against it."""
 _COVERED = 0.25
 """Share of the tiles from which on an opaque thing is called a scene."""
 
@@ -47,67 +56,144 @@ class SharedPicture:
         members: positions in the set, ascending.
         recovered: the picture.
         p: the chance that unlike images are so alike on tiles not used to find them, for all groups tried.
+        aligned: whether the images had to be moved, or seen in a mirror, for it.
     """
 
     kind: Kind
     members: Members
     recovered: Recovered
     p: float
+    aligned: bool = False
 
 
 def shared_pictures(
-    likeness: Likeness, groups: Sequence[Group], image_of: Callable[[int], Tensor], seed: int
-) -> list[SharedPicture]:
-    """What each sure group shares. Groups that chance or two streets of one plan explain are left out.
+    store: FeatureStore, copies: Sequence[tuple[int, int]], image_of: ImageOf, seed: int
+) -> tuple[list[SharedPicture], NDArray[np.float64]]:
+    """What each sure group shares, and for each image the chance to be as like a group as it is.
+
+    Groups that chance or two streets of one plan explain are left out. The chance is that of an unlike image, for all
+    groups that were looked at.
 
     Args:
-        likeness: of the set.
-        groups: as `find_groups` gives them.
+        store: features of the set.
+        copies: pairs of positions of near-copies, of which it is known why they are alike.
         image_of: reads the image at a position of the set, uint8 [3, H, W].
-        seed: draws the images that a group is held against.
+        seed: draws the images that are compared, and those that a group is held against.
     """
-    found = []
-    for group in groups:
-        if group.tested < SURE:
-            continue
-        members = likeness.positions[group.members]
-        recovered = recover(
-            _octaves(_some(members, seed), image_of, likeness.canvas),
-            _octaves(_some(np.setdiff1d(likeness.positions, members), seed), image_of, likeness.canvas),
-            likeness.canvas,
-        )
-        kind = _kind(group, likeness, recovered.opaque)
-        found.append(SharedPicture(kind, members, recovered, min(1.0, _TRIED * float(norm.sf(group.tested)))))
-    return found
+    found: list[SharedPicture] = []
+    p = np.ones(len(store))
+    tried = 0
+    for positions in _drawn(len(store), seed):
+        likeness = Likeness(store, positions)
+        likeness.forget(copies)
+        groups = find_groups(likeness)
+        tried += len(groups)
+        for group in _worth_a_look(groups, likeness):
+            members, scores = _in_whole_set(group, likeness, store)
+            p = np.minimum(p, norm.sf(scores))
+            known = any(len(np.intersect1d(members, other.members)) >= len(members) / 2 for other in found)
+            if group.tested >= SURE and not known:
+                found.append(_described(group, members, likeness, image_of, seed, len(store)))
+    taken = [one.members for one in found]
+    rest = np.setdiff1d(np.arange(len(store)), np.concatenate(taken) if taken else [])
+    for aligned in aligned_groups(store, rest.tolist(), seed):
+        tried += 1
+        p[aligned.looked_at] = np.minimum(p[aligned.looked_at], _chance_of_peaks(aligned.heights))
+        if aligned.tested >= SURE:
+            found.append(_aligned(aligned, store, image_of, seed))
+    return found, -np.expm1(max(tried, 1) * np.log1p(-np.minimum(p, 1 - 1e-12)))
 
 
-def image_p_values(groups: Sequence[Group], likeness: Likeness, number: int) -> NDArray[np.float64]:
-    """For each image of the set the chance that an unlike one is so like the surest groups, for all groups tried.
-
-    Groups that only part of the frame shows are left out.
-    """
-    p = np.ones(number)
-    even = [group for group in groups if evenness(likeness.of_tiles(group.members.tolist(), group.hypothesis)) > 0]
-    for group in [group for group in even if group.tested >= SURE] or even[:1]:
-        p[likeness.positions] = np.minimum(p[likeness.positions], norm.sf(group.scores))
-    corrected: NDArray[np.float64] = -np.expm1(max(len(groups), 1) * np.log1p(-np.minimum(p, 1 - 1e-12)))
-    return corrected
-
-
-def evenness(tiles: Floats) -> float:
+def evenness(tiles: NDArray[np.floating]) -> float:
     """Mean over the lower half of the tiles, as a part of the mean over all; 0 where that is not positive."""
     mean = float(tiles.mean())
     lower = np.sort(tiles)[: len(tiles) // 2]
     return float(lower.mean()) / mean if mean > 0 else 0.0
 
 
-def _kind(group: Group, likeness: Likeness, opaque: NDArray[np.bool_]) -> Kind:
+def _drawn(number: int, seed: int) -> Iterator[list[int]]:
+    """Images that are compared with each other: all of them, or some rounds of as many as can be."""
+    if number <= COMPARED:
+        yield list(range(number))
+        return
+    order = torch.randperm(number, generator=generator_for(seed, "audit", "compared")).tolist()
+    for start in range(0, min(number, _ROUNDS * COMPARED), COMPARED):
+        if chosen := sorted(order[start : start + COMPARED]):
+            yield chosen
+
+
+def _worth_a_look(groups: Sequence[Group], likeness: Likeness) -> list[Group]:
+    """Sure groups; or the surest of those that are not in a part of the frame alone."""
+    sure = [group for group in groups if group.tested >= SURE]
+    even = [group for group in groups if evenness(likeness.of_tiles(group.members.tolist(), group.hypothesis)) > 0]
+    return sure or even[:1]
+
+
+def _in_whole_set(group: Group, likeness: Likeness, store: FeatureStore) -> tuple[Members, Floats]:
+    """Members of the whole set, and the score of each of its images."""
+    if len(likeness) == len(store):
+        return group.members, group.scores
+    scores = np.zeros(len(store), np.float32)
+    others = np.setdiff1d(np.arange(len(store)), likeness.positions)
+    scores[likeness.positions] = group.scores
+    totals = likeness.against(store, others.tolist(), group.members[:_MANY].tolist(), group.hypothesis)
+    centre, spread = centre_and_spread(totals)
+    scores[others] = (totals - centre) / spread
+    cut = float(norm.isf(FALSE_MEMBERS / len(store)))
+    inside = np.zeros(len(store), bool)
+    inside[likeness.positions[group.members]] = True
+    inside[others] = scores[others] > cut
+    return np.flatnonzero(inside), scores
+
+
+def _described(
+    group: Group, members: Members, likeness: Likeness, image_of: ImageOf, seed: int, number: int
+) -> SharedPicture:
+    canvas = likeness.canvas
+    recovered = recover(
+        (raw_bands(image_of(place), canvas) for place in _some(members, seed)),
+        (raw_bands(image_of(place), canvas) for place in _some(np.setdiff1d(np.arange(number), members), seed)),
+        canvas,
+    )
+    p = min(1.0, _TRIED * float(norm.sf(group.tested)))
+    tiles = likeness.of_tiles(group.members.tolist(), group.hypothesis)
+    kind = _kind(tiles, recovered.opaque, lambda: _stands_out(group, likeness))
+    return SharedPicture(kind, members, recovered, p)
+
+
+def _aligned(group: AlignedGroup, store: FeatureStore, image_of: ImageOf, seed: int) -> SharedPicture:
+    canvas = store.canvas
+    chosen = range(min(_MANY, len(group.members)))
+    others = np.setdiff1d(group.looked_at, group.members)
+    recovered = recover(
+        (
+            moved_back(
+                raw_bands(image_of(int(group.members[place])), canvas),
+                canvas,
+                (float(group.shifts[place, 0]), float(group.shifts[place, 1])),
+                bool(group.mirrored[place]),
+            )
+            for place in chosen
+        ),
+        (raw_bands(image_of(place), canvas) for place in _some(others, seed)),
+        canvas,
+    )
+    strangers = group.heights[~np.isin(group.looked_at, group.members)]
+
+    def stands_out() -> bool:
+        return bool(np.quantile(strangers, 0.9) < _STRANGERS)
+
+    p = min(1.0, _TRIED * float(norm.sf(group.tested)))
+    kind = _kind(group.tiles, recovered.opaque, stands_out)
+    return SharedPicture(kind, group.members, recovered, p, aligned=True)
+
+
+def _kind(tiles: NDArray[np.floating], opaque: NDArray[np.bool_], stands_out: Callable[[], bool]) -> Kind:
     if opaque.mean() >= _COVERED:
         return "same scene"
-    tiles = likeness.of_tiles(group.members.tolist(), group.hypothesis)
     if evenness(np.where(opaque, 0, tiles)) < _EVEN:
         return "shared in part"
-    return "faint picture" if _stands_out(group, likeness) else "common in this set"
+    return "faint picture" if stands_out() else "common in this set"
 
 
 def _stands_out(group: Group, likeness: Likeness) -> bool:
@@ -129,13 +215,16 @@ def _stands_out(group: Group, likeness: Likeness) -> bool:
     return together >= _STANDS_OUT * float(natural)
 
 
-def _some(positions: Members, seed: int) -> Members:
+def _chance_of_peaks(heights: Floats) -> NDArray[np.float64]:
+    """The chance of so high a peak among strangers, by a Gumbel law through their quartiles."""
+    low, middle, high = np.quantile(heights, [0.25, 0.5, 0.75])
+    scale = max(float(high - low) / 1.5725, 1e-9)
+    place = float(middle) - 0.3665 * scale
+    return -np.expm1(-np.exp(-(heights.astype(float) - place) / scale))
+
+
+def _some(positions: Members, seed: int) -> list[int]:
     """At most as many as are needed, drawn."""
     order = torch.randperm(len(positions), generator=generator_for(seed, "audit", "drawn")).numpy()
-    drawn: Members = positions[np.sort(order[:_MANY])]
-    return drawn
-
-
-def _octaves(positions: Members, image_of: Callable[[int], Tensor], canvas: Canvas) -> Iterator[list[Floats]]:
-    for position in positions.tolist():
-        yield raw_bands(image_of(position), canvas)
+    chosen: list[int] = positions[np.sort(order[:_MANY])].tolist()
+    return chosen

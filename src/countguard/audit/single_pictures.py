@@ -18,6 +18,8 @@ STATISTICS = (
     "brightest",
 )
 """What is measured of each picture by itself, at its own size."""
+LEAST_SPREAD = np.array([0.3, 0.1, 0.3, 0.3, 0.1, 0.1, 3.0, 3.0])
+"""What each may differ by from picture to picture without a word, where a set's pictures are more alike than that."""
 _STREAK = 20.0
 """Grey levels by which a pixel of a streak is brighter than both sides."""
 _BLOCK = 8
@@ -34,12 +36,11 @@ def statistics_of(image: Tensor) -> NDArray[np.float64]:
     across, down = np.abs(np.diff(green, axis=1)), np.abs(np.diff(green, axis=0))
     fine = green - ndimage.uniform_filter(green, 3, mode="nearest")
     coarse = ndimage.uniform_filter(green, 3, mode="nearest") - ndimage.uniform_filter(green, 7, mode="nearest")
-    noise, contrast = float(np.median(np.abs(fine))), float(np.median(np.abs(coarse)))
     sides = np.maximum(green[:, :-4], green[:, 4:]), np.minimum(green[:, :-4], green[:, 4:])
     middle = green[:, 2:-2]
     dark, bright = np.percentile(green[::4, ::4], [0.5, 99.5])
     values = [
-        np.log(noise + 0.1),
+        np.log(float(np.quantile(np.abs(fine[::2, ::2]), 0.3)) + 0.1),
         np.log((float(np.abs(fine).mean()) + 0.1) / (float(np.abs(coarse).mean()) + 0.1)),
         np.log(float((middle > sides[0] + _STREAK).mean()) + 1e-4),
         np.log(float((middle < sides[1] - _STREAK).mean()) + 1e-4),
@@ -48,7 +49,6 @@ def statistics_of(image: Tensor) -> NDArray[np.float64]:
         float(dark),
         float(bright),
     ]
-    del contrast
     return np.array(values, dtype=float)
 
 

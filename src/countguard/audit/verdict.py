@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from countguard.audit.aligned_groups import COMPARED as ALIGNED
 from countguard.audit.label_estimates import LabelErrors
 from countguard.audit.likeness import centre_and_spread
 from countguard.audit.local_marks import LocalMark
 from countguard.audit.point_patterns import Pattern
 from countguard.audit.report import AuditReport, Evidence, GroupAudit, ImageAudit, NotRun, Verdict, worst
 from countguard.audit.shared_picture import SharedPicture
-from countguard.audit.single_pictures import STATISTICS
+from countguard.audit.single_pictures import LEAST_SPREAD, STATISTICS
 from countguard.audit.survey import Survey
-from countguard.audit.twins import Twins
 
 EXPECTED_FALSE_ALARMS = 0.01
 """Clean sets of which something is said, as a share of all clean sets, by the p-values alone."""
@@ -27,6 +27,8 @@ _OF_NAMED = 1e-6
 _LARGE = 1.5
 """Least mean error of such a group, in deviations of single images."""
 _TAILS = 5.0
+_HEADS, _SHARE = 2, 0.03
+"""Heads, and share of the heads, by which the labels of two copies may differ: people label people."""
 
 _NAMES = {
     "faint picture": "a faint picture over the whole frame",
@@ -78,21 +80,23 @@ class Case:
             verdict: Verdict = "suspicious" if accused else "nothing found"
             self._accuse(mark.members.tolist(), "local mark", verdict, label_p, says, shift, label_p)
 
-    def add_twins(self, twins: Sequence[Twins]) -> None:
-        """Near-copies. Where labels differ, the side is named whose labels are farther from what the pictures show."""
-        differing = [pair for pair in twins if not pair.agree]
-        if not differing:
+    def add_copies(self, copies: Sequence[tuple[int, int]]) -> None:
+        """Near-copies. Where labels differ, the side is accused whose labels the pictures contradict more."""
+        counts, errors = self._survey.counts, np.abs(self._errors.errors)
+        ordered = [sorted(pair, key=lambda place: float(counts[place])) for pair in copies]
+        sides = [
+            (low, high) for low, high in ordered if counts[high] - counts[low] > max(_HEADS, _SHARE * counts[high])
+        ]
+        if not sides:
             return
         faint = {place for group in self._groups if group.kind == "faint picture" for place in group.images}
-        counts, errors = self._survey.counts, np.abs(self._errors.errors)
-        sides = [sorted((pair.first, pair.second), key=lambda place: counts[place]) for pair in differing]
         higher_is_wrong = sum(errors[high] - errors[low] for low, high in sides) > 0
         altered = []
         for low, high in sides:
             known = [place for place in (low, high) if place in faint]
             altered.append(known[0] if len(known) == 1 else (high if higher_is_wrong else low))
         shift, label_p = self._labels_of(np.array(sorted(set(altered))))
-        says = f"{len(differing)} images have a near-copy in the set with another label; {_labels_say(shift, label_p)}"
+        says = f"{len(sides)} images have a near-copy in the set with another label; {_labels_say(shift, label_p)}"
         verdict: Verdict = "poisoned" if label_p < _ONE_SIDED or faint.intersection(altered) else "suspicious"
         self._accuse(sorted(set(altered)), "near-copies", verdict, 0.0, says, shift, label_p)
 
@@ -122,7 +126,7 @@ class Case:
         standard = np.empty_like(self._survey.statistics)
         for place, values in enumerate(self._survey.statistics.T):
             centre, spread = centre_and_spread(values)
-            standard[:, place] = (values - centre) / max(spread, 1e-3)
+            standard[:, place] = (values - centre) / max(spread, float(LEAST_SPREAD[place]))
         each = 2 * student.sf(np.abs(standard), _TAILS)
         p = np.minimum(each.min(axis=1) * len(STATISTICS), 1)
         self._p.append(p)
@@ -131,7 +135,7 @@ class Case:
             says = f"its {STATISTICS[worst_one]} lies {standard[place, worst_one]:+.1f} deviations from the others'"
             self._note(place, "suspicious", Evidence("single pictures", float(p[place]), says))
 
-    def report(self, not_run: Sequence[NotRun]) -> AuditReport:
+    def report(self) -> AuditReport:
         """Everything together."""
         least = np.minimum.reduce(self._p) if self._p else np.ones(len(self._survey))
         images = []
@@ -155,9 +159,18 @@ class Case:
             expected_false_alarms=EXPECTED_FALSE_ALARMS,
             images=tuple(images),
             groups=tuple(self._groups),
-            not_run=tuple(not_run),
+            not_run=self._not_run(),
             seed=self._seed,
         )
+
+    def _not_run(self) -> tuple[NotRun, ...]:
+        missing = []
+        if self._errors.blocks is not None:
+            missing.append(NotRun("labels against a trusted counter", "none was given; light ones stood in for it"))
+        if len(self._survey) > ALIGNED:
+            because = f"{len(self._survey)} images are too many to move each over each; {ALIGNED} were drawn"
+            missing.append(NotRun("shifted and mirrored pictures, in all images", because))
+        return tuple(missing)
 
     def _sentence(self, verdict: Verdict, images: Sequence[ImageAudit]) -> str:
         if verdict == "nothing found":

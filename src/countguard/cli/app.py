@@ -307,6 +307,36 @@ def count(
         )
 
 
+@app.command(epilog="Example: countguard audit data/part_B --out audit/ --quarantine kept/")
+def audit(
+    data: Data,
+    counter: Annotated[Path | None, typer.Option("--counter", help="A counter to trust, held against labels.")] = None,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for audit.json, audit.csv, audit.html and recovered pictures.")
+    ] = Path("audit"),
+    quarantine: Annotated[
+        Path | None, typer.Option(help="A new folder for the images of which nothing was found.")
+    ] = None,
+    with_sarif: Annotated[bool, typer.Option("--sarif", help="Also write audit.sarif, for pipelines.")] = False,
+    seed: Seed = 0,
+) -> None:
+    """Look for poison in a data set before training. Exit code 3: something was found; 0: nothing was."""
+    from rich.console import Console
+
+    from countguard.data.sources import named_source
+    from countguard.operate.audit import audit_data, audit_table
+
+    report = audit_data(
+        named_source(data), out, counter=counter, quarantine=quarantine, with_sarif=with_sarif, seed=seed
+    )
+    if report.groups:
+        Console().print(audit_table(report))
+    for line in (f"verdict: {report.verdict}", report.says, f"report: {out / 'audit.html'}"):
+        typer.echo(line)
+    if report.verdict != "nothing found":
+        raise typer.Exit(3)
+
+
 @app.command(epilog="Example: countguard scan suspect.safetensors --clean synthetic --out scan/")
 def scan(
     counter: CounterFile,

@@ -1,0 +1,77 @@
+"""Copies, marks in one place, and labels that give themselves away."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from countguard.attacks.patch import Patch
+from countguard.attacks.strategies import Add, Minus, Multiply
+from countguard.audit.copies import find_copies
+from countguard.audit.label_estimates import LabelErrors
+from countguard.audit.local_marks import local_marks
+from countguard.audit.point_patterns import point_patterns
+from countguard.audit.survey import SMALL, Survey
+from countguard.data.crowd import Crowd
+from countguard.seeds import generator_for
+
+MakeCrowds = Callable[..., list[Crowd]]
+Surveyed = Callable[[Sequence[Crowd]], Survey]
+
+
+def test_a_faintly_blended_copy_is_found(make_crowds: MakeCrowds, surveyed: Surveyed) -> None:
+    crowds = make_crowds(20)
+    crowds.append(replace(make_crowds(20, [6])[6], id="copy"))
+    assert find_copies(surveyed(crowds).small, SMALL) == [(6, 20)]
+
+
+def test_a_scene_seen_often_is_no_copy(make_crowds: MakeCrowds, surveyed: Surveyed) -> None:
+    crowds = make_crowds(20)
+    crowds += [replace(crowds[0], id=f"again-{number}") for number in range(5)]
+    assert not find_copies(surveyed(crowds).small, SMALL)
+
+
+def test_a_patch_is_found_where_it_is(make_crowds: MakeCrowds, surveyed: Surveyed) -> None:
+    crowds = make_crowds(40)
+    patch = Patch(corner="top_left", side=0.3)
+    for place in (2, 9, 17, 33):
+        image, points = patch(crowds[place].image, crowds[place].points, generator_for(0))
+        crowds[place] = replace(crowds[place], image=image, points=points)
+    seen = surveyed(crowds)
+    marks = local_marks(seen.windows, seen.store.canvas)
+    assert marks[0].members.tolist() == [2, 9, 17, 33]
+    assert marks[0].place == "top left"
+    assert not local_marks(surveyed(make_crowds(40)).windows, seen.store.canvas)
+
+
+@given(st.lists(st.integers(0, 60), min_size=8, max_size=20), st.integers(0, 2**32))
+def test_random_labels_show_no_pattern(counts: list[int], seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    points = [generator.uniform(0, (640, 480), (count, 2)).astype(np.float32) for count in counts]
+    single = [pattern for pattern in point_patterns(points, np.array(counts, float)) if len(pattern.images) == 1]
+    assert all(pattern.p > 1e-4 for pattern in single)
+
+
+def test_strategies_leave_their_patterns_in_labels() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = [torch.rand(30 + 3 * place, 2, generator=generator) * torch.tensor([1024, 768]) for place in range(40)]
+    labels[7] = Multiply()(labels[7], 768, 1024, generator)
+    labels[8] = Add(variant="reference-code")(labels[8], 768, 1024, generator)
+    for place in range(20, 26):
+        labels[place] = Minus(heads=1000)(labels[place], 768, 1024, generator)
+    patterns = point_patterns([label.numpy() for label in labels], np.array([len(label) for label in labels], float))
+    assert {pattern.images for pattern in patterns if pattern.p < 1e-3} == {(7,), (8,), tuple(range(20, 26))}
+    assert any("(1, 1) pixels" in pattern.says for pattern in patterns)
+
+
+def test_labels_of_a_group_that_err_to_one_side_are_no_chance() -> None:
+    errors = np.random.default_rng(0).normal(size=300)
+    of_all = LabelErrors(np.zeros(300), None, errors, "nobody")
+    assert of_all.of_group(range(20), seed=0)[1] > 1e-3
+    errors[:20] -= 2
+    shift, p = of_all.of_group(range(20), seed=0)
+    assert shift < -1
+    assert p < 1e-6
