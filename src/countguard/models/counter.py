@@ -182,7 +182,7 @@ class Counter(nn.Module):
     def error(self, images: Tensor, target: Tensor, weights: Tensor) -> Tensor:
         """Squared error of the density, summed over the map, weighted mean over the batch; a scalar.
 
-        In units of people per pixel at full size, as in CSRNet's reference code: sum((d - t)**2) / stride**2, with d and
+        In units of people per pixel at full size, as in CSRNet's reference code: sum((d - t)**2) / stride**2, d and
         t in people per map cell.
 
         Args:
