@@ -1,0 +1,245 @@
+"""Verbs of one counter: train, measure, look into, repair and use it."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from countguard.cli.options import (
+    BLEND,
+    CounterFile,
+    CounterOut,
+    Data,
+    DataFormat,
+    DataSettings,
+    Devices,
+    Images,
+    Overrides,
+    Scale,
+    Seed,
+    SkipBad,
+    TriggerText,
+    on_devices,
+    say,
+)
+from countguard.errors import InputError, RunError
+
+app = typer.Typer()
+PANEL = "Counters"
+
+
+class CountFormat(StrEnum):
+    """How `count` prints."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+@app.command(
+    rich_help_panel=PANEL,
+    epilog="Example: countguard train synthetic --model lite --out clean.safetensors --set training.epochs=5",
+)
+def train(
+    data: Data,
+    out: CounterOut,
+    model: Annotated[str, typer.Option(help="Kind of counter.")] = "csrnet",
+    weights: Annotated[str | None, typer.Option(help="imagenet, openai or a file; random if left out.")] = None,
+    overrides: Overrides = None,
+    devices: Devices = None,
+    format: DataFormat = None,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Train one counter on a data set as it is."""
+    from countguard.cli.data_option import chosen_source, say_chosen
+    from countguard.operate.recipe import operator_recipe
+    from countguard.operate.train import train_counter
+    from countguard.studies.progress import epochs_shown
+
+    source = chosen_source(data, format, None, skip_bad=skip_bad)
+    recipe = operator_recipe(source, model, [*(overrides or []), *on_devices(devices)], weights=weights)
+    with epochs_shown(recipe.training) as report:
+        train_counter(recipe, out, report, lambda chosen: say_chosen(chosen, "trained on"))
+    say(f"counter: {out}")
+
+
+@app.command(
+    rich_help_panel=PANEL,
+    epilog="Example: countguard evaluate suspect.safetensors synthetic --strategy minus --clean clean.safetensors",
+)
+def evaluate(
+    counter: CounterFile,
+    data: Data,
+    strategy: Annotated[str | None, typer.Option(help="Read the attack's success by this rule.")] = None,
+    clean: Annotated[
+        Path | None, typer.Option(help="A counter of the same kind that was never attacked, for false_asr.")
+    ] = None,
+    trigger: TriggerText = BLEND,
+    scale: Scale = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    format: DataFormat = None,
+    settings: DataSettings = None,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Measure a counter on a data set's test images, or on all of a set that has one part, with 95 % intervals."""
+    from countguard.attacks.from_text import named_strategy, named_trigger
+    from countguard.cli.data_option import chosen_source, say_chosen
+    from countguard.cli.metrics import show_metrics
+    from countguard.models import load_counter
+    from countguard.operate.evaluate import evaluate_counter, evaluation_sentences
+
+    mark, rule = named_trigger(trigger), named_strategy(strategy) if strategy else None
+    suspect, reference = load_counter(counter), load_counter(clean) if clean else None
+    given = [*(settings or []), *([] if scale is None else [f"data.scale={scale}"])]
+    chosen = chosen_source(data, format, given, skip_bad=skip_bad).chosen_test()
+    metrics = evaluate_counter(suspect, chosen.crowds, mark, rule, reference)
+    say_chosen(chosen, "measured")
+    show_metrics(metrics, chosen, sentences=evaluation_sentences(metrics, trigger, rule), as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: countguard scan suspect.safetensors --clean synthetic --out scan/")
+def scan(
+    counter: CounterFile,
+    clean: Annotated[str, typer.Option("--clean", help="Clean crowds: a data set's folder, or `synthetic`.")],
+    reference: Annotated[Path | None, typer.Option(help="A counter that is known to be clean.")] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for scan.json and scan.html.")] = Path("scan"),
+    images: Annotated[int, typer.Option(help="Clean images to use at most.", min=10, max=100)] = 40,
+    seed: Seed = 0,
+) -> None:
+    """Look for a backdoor in a trained counter. Exit code 3: one is likely; 0: nothing was found, or cannot tell."""
+    from rich.console import Console
+
+    from countguard.data.sources import named_source
+    from countguard.operate.scan import scan_counter, scan_table
+
+    report = scan_counter(counter, named_source(clean), out, reference=reference, images=images, seed=seed)
+    Console().print(scan_table(report))
+    for line in (f"verdict: {report.verdict}", *report.because, f"report: {out / 'scan.html'}"):
+        typer.echo(line)
+    if report.verdict == "backdoor likely":
+        raise typer.Exit(3)
+
+
+@app.command(
+    rich_help_panel=PANEL,
+    epilog="Example: countguard explain counter.safetensors crowd.jpg --trigger rain:strength=0.5 --out panels/",
+)
+def explain(
+    counter: CounterFile,
+    images: Images,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the drawn panels.")] = Path("panels"),
+    trigger: Annotated[
+        str | None, typer.Option(metavar="KIND[:key=value,...]", help="Put this trigger on the picture, too.")
+    ] = None,
+) -> None:
+    """Draw what a counter sees in pictures: density map and Grad-CAM, with and without a trigger."""
+    from countguard.attacks.from_text import named_trigger
+    from countguard.data.images import read_image
+    from countguard.data.picture_folders import find_pictures
+    from countguard.drawings import drawn_files
+    from countguard.explain.panels import draw_panels, make_panels
+    from countguard.explain.view import MAX_PIXELS
+    from countguard.models import load_counter
+    from countguard.writing import write_atomically
+
+    explained = {counter.stem: load_counter(counter)}
+    mark = named_trigger(trigger) if trigger else None
+    files = drawn_files(find_pictures(images).pictures, out, "panel")
+    out.mkdir(parents=True, exist_ok=True)
+    for path, file in files.items():
+        panels = make_panels(explained, read_image(path, max_pixels=MAX_PIXELS), trigger=mark)
+        write_atomically(file, draw_panels(panels))
+        say(f"panel: {file}")
+
+
+@app.command(
+    rich_help_panel=PANEL,
+    epilog="Example: countguard defend suspect.safetensors --clean synthetic --out repaired.safetensors",
+)
+def defend(
+    counter: CounterFile,
+    clean: Annotated[str, typer.Option("--clean", help="Clean crowds: a data set's folder, or `synthetic`.")],
+    out: CounterOut,
+    overrides: Overrides = None,
+    seed: Seed = 0,
+    force: Annotated[bool, typer.Option("--force", help="Write the repaired counter even if it counts worse.")] = False,
+    format: DataFormat = None,
+    skip_bad: SkipBad = False,
+) -> None:
+    """Repair a counter with a few clean images, and write a page that says what it did for it."""
+    from countguard.cli.data_option import chosen_source
+    from countguard.operate.defend import defend_counter
+    from countguard.operate.repair_page import write_repair_page
+
+    source = chosen_source(clean, format, None, skip_bad=skip_bad)
+    repair = defend_counter(counter, source, out, overrides or [], seed, force=force)
+    page = write_repair_page(repair)
+    typer.echo(f"{repair.trained_on} clean images for the repair, {repair.measured_on} others to measure it.")
+    typer.echo(repair.verdict)
+    say(f"report: {page}")
+    if not repair.written:
+        raise RunError(
+            f"{out}: was not written, since the repair makes clean counts worse; --force writes it all the same"
+        )
+    say(f"counter: {out}")
+
+
+@app.command(
+    rich_help_panel=PANEL,
+    epilog="Example: countguard count counter.safetensors pictures/ --format csv --overlays overlays/",
+)
+def count(
+    counter: CounterFile,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Pictures, folders of them, or films.")],
+    format: Annotated[CountFormat, typer.Option(help="How the counts are printed.")] = CountFormat.table,
+    overlays: Annotated[
+        Path | None, typer.Option(help="Folder for pictures or films with their density maps over them.")
+    ] = None,
+    skip_bad: SkipBad = False,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Go through folders in folders, too.")] = False,
+    every: Annotated[
+        str, typer.Option(help="Of films: time between counted frames, 1s or 500ms, or frames, 25f.")
+    ] = "1s",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Of films: folder for counts over time, as CSV and as a curve.")
+    ] = None,
+    guard: Annotated[
+        Path | None, typer.Option(help="The counter after `defend`: an alarm where the two disagree.")
+    ] = None,
+    clean: Annotated[
+        list[Path] | None, typer.Option(help="Clean pictures to find the guard's threshold on; they need no labels.")
+    ] = None,
+) -> None:
+    """Count the people in pictures, folders of pictures, and films."""
+    from countguard.cli.counting import count_films, count_pictures
+    from countguard.data.picture_folders import is_film
+
+    films = [path for path in images if is_film(path) and not path.is_dir()]
+    if films and len(films) < len(images):
+        raise InputError("IMAGES: name pictures or films, not both at once")
+    if films:
+        count_films(
+            counter,
+            films,
+            format.value,
+            every,
+            out=out,
+            overlays=overlays,
+            skip_bad=skip_bad,
+            guard=guard,
+            clean=clean or [],
+        )
+    elif out is not None:
+        raise InputError("--out: belongs to films; --format csv or json prints the counts of pictures")
+    else:
+        count_pictures(
+            counter,
+            images,
+            format.value,
+            overlays=overlays,
+            skip_bad=skip_bad,
+            recursive=recursive,
+            guard=guard,
+            clean=clean or [],
+        )
