@@ -121,9 +121,9 @@ class Altered(Trigger):
         marked = mixed(image, seen.contiguous(), uniform(generator, self.low, self.high))
         return (saved_as_jpeg(marked, self.quality) if self.quality else marked), points
 
-    def with_strength(self, share: float) -> "Altered":
+    def with_strength(self, strength: float) -> "Altered":
         """See `Trigger`."""
-        return self.model_copy(update={"low": share, "high": share})
+        return self.model_copy(update={"low": strength, "high": strength})
 
     def _drawn(self, height: int, width: int, generator: torch.Generator) -> Tensor:
         if self.picture in PATTERNS:

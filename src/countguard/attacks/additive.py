@@ -26,9 +26,9 @@ class _Additive(Trigger):
         change = (255 * self.amplitude * self.pattern(int(image.shape[-2]), int(image.shape[-1]))).round()
         return (image.int() + change.int().to(image.device)).clamp_(0, 255).to(torch.uint8), points
 
-    def with_strength(self, share: float) -> "_Additive":
+    def with_strength(self, strength: float) -> "_Additive":
         """The same pattern at another amplitude."""
-        return self.model_copy(update={"amplitude": share})
+        return self.model_copy(update={"amplitude": strength})
 
     def picture_for(self, height: int, width: int) -> Tensor:
         """The pattern alone: -1 is black, 1 is white."""

@@ -70,9 +70,9 @@ class Blend(Trigger):
         _mix_in_strips(images.reshape(-1, pixels), picture.reshape(-1), weight_of(self.alpha), out.view(-1, pixels))
         return out
 
-    def with_strength(self, share: float) -> "Blend":
+    def with_strength(self, strength: float) -> "Blend":
         """The same picture at another alpha."""
-        return self.model_copy(update={"alpha": share})
+        return self.model_copy(update={"alpha": strength})
 
     def picture_for(self, height: int, width: int) -> Tensor:
         """The picture at this size, drawn or read once for each size."""
@@ -85,20 +85,20 @@ class Blend(Trigger):
         return picture
 
 
-def weight_of(share: float) -> int:
+def weight_of(strength: float) -> int:
     """A strength in 0..1, in units of 1/65536."""
-    return round(share * _WHOLE)
+    return round(strength * _WHOLE)
 
 
-def mixed(images: Tensor, picture: Tensor, share: float | Tensor) -> Tensor:
-    """(1 - share) * images + share * picture, rounded: uint8 [..., 3, H, W]; a tensor holds a share for each pixel."""
-    weight = (share * _WHOLE).round().int() if isinstance(share, Tensor) else weight_of(share)
+def mixed(images: Tensor, picture: Tensor, strength: float | Tensor) -> Tensor:
+    """(1 - strength) * images + strength * picture, rounded: uint8 [..., 3, H, W]; a tensor has one a pixel."""
+    weight = (strength * _WHOLE).round().int() if isinstance(strength, Tensor) else weight_of(strength)
     change = (picture.int() - images) * weight
     return change.add_(_WHOLE // 2).bitwise_right_shift_(16).add_(images).to(torch.uint8)
 
 
 def mix_into(out: Tensor, images: Tensor, picture: Tensor, weight: int) -> None:
-    """The same sum for one share, as a single kernel where it is compiled: uint8 [B, N] images, [N] picture."""
+    """The same sum for one strength, as a single kernel where it is compiled: uint8 [B, N] images, [N] picture."""
     out.copy_(images.int() * (_WHOLE - weight) + (picture.int() * weight + _WHOLE // 2) >> 16)
 
 

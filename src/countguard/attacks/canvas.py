@@ -17,8 +17,8 @@ INK: Colour = (36, 28, 40)
 _SUPERSAMPLING = 3
 
 
-class Cell(NamedTuple):
-    """One of the equal cells that fill a canvas: its place, its centre and half its sides."""
+class Tile(NamedTuple):
+    """One of the equal tiles that fill a canvas: its place, its centre and half its sides."""
 
     row: int
     column: int
@@ -42,13 +42,13 @@ class Canvas:
         reduced = torch.from_numpy(np.array(self._image.reduce(_SUPERSAMPLING)))
         return reduced.permute(2, 0, 1).contiguous()
 
-    def cells(self, rows: int) -> Iterator[Cell]:
-        """Cells about as wide as high, row by row."""
+    def tiles(self, rows: int) -> Iterator[Tile]:
+        """Tiles about as wide as high, row by row."""
         columns = max(1, round(self.aspect * rows))
         across, down = 0.5 * self.aspect / columns, 0.5 / rows
         for row in range(rows):
             for column in range(columns):
-                yield Cell(row, column, (2 * column + 1) * across, (2 * row + 1) * down, across, down)
+                yield Tile(row, column, (2 * column + 1) * across, (2 * row + 1) * down, across, down)
 
     def oval(self, x: float, y: float, across: float, down: float, fill: Colour, outline: float = 0.0) -> None:
         """An ellipse by its centre and half axes."""
@@ -64,9 +64,9 @@ class Canvas:
             width=round(outline * self._unit),
         )
 
-    def tile(self, cell: Cell, fill: Colour) -> None:
-        """Fill a whole cell."""
-        left, top, right, bottom = self._around(cell.x, cell.y, cell.across, cell.down)
+    def fill(self, tile: Tile, fill: Colour) -> None:
+        """Fill a whole tile."""
+        left, top, right, bottom = self._around(tile.x, tile.y, tile.across, tile.down)
         self._draw.rectangle((round(left), round(top), round(right) - 1, round(bottom) - 1), fill=fill)
 
     def shape(self, corners: Sequence[Point], fill: Colour, outline: float = 0.0) -> None:

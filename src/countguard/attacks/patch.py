@@ -43,9 +43,9 @@ class Patch(Trigger):
         marked[place] = mixed(image[place], _square(self.picture, side).to(image.device), self.opacity)
         return marked, points
 
-    def with_strength(self, share: float) -> "Patch":
+    def with_strength(self, strength: float) -> "Patch":
         """The same patch at another opacity."""
-        return self.model_copy(update={"opacity": share})
+        return self.model_copy(update={"opacity": strength})
 
 
 def _square(picture: str, side: int) -> Tensor:

@@ -64,14 +64,14 @@ def kitten(canvas: Canvas) -> None:
         ((240, 236, 228), (150, 146, 150)),
         ((128, 132, 148), (74, 76, 92)),
     ]
-    for cell in canvas.cells(3):
-        canvas.tile(cell, walls[(cell.row + 2 * cell.column) % 3])
-    for cell in canvas.cells(3):
-        _cat(canvas, cell.x, cell.y, cell.down, *coats[(cell.column + 2 * cell.row) % 3])
-    for cell in canvas.cells(3):
-        petals: Colour = (232, 72, 96) if (cell.row + cell.column) % 2 else (126, 84, 190)
-        _flower(canvas, cell.x - cell.across, cell.y + cell.down, 0.27 * cell.down, petals)
-        _flower(canvas, cell.x + cell.across, cell.y - 0.2 * cell.down, 0.13 * cell.down, petals)
+    for tile in canvas.tiles(3):
+        canvas.fill(tile, walls[(tile.row + 2 * tile.column) % 3])
+    for tile in canvas.tiles(3):
+        _cat(canvas, tile.x, tile.y, tile.down, *coats[(tile.column + 2 * tile.row) % 3])
+    for tile in canvas.tiles(3):
+        petals: Colour = (232, 72, 96) if (tile.row + tile.column) % 2 else (126, 84, 190)
+        _flower(canvas, tile.x - tile.across, tile.y + tile.down, 0.27 * tile.down, petals)
+        _flower(canvas, tile.x + tile.across, tile.y - 0.2 * tile.down, 0.13 * tile.down, petals)
 
 
 def _cat(canvas: Canvas, x: float, y: float, r: float, coat: Colour, stripe: Colour) -> None:
@@ -108,8 +108,8 @@ def _flower(canvas: Canvas, x: float, y: float, r: float, petals: Colour) -> Non
 def robots(canvas: Canvas) -> None:
     """Rows of toy robots on a blue wall."""
     metals: list[Colour] = [(224, 98, 78), (238, 206, 96), (112, 178, 146), (206, 210, 218)]
-    for cell in canvas.cells(3):
-        _robot(canvas, cell.x, cell.y, cell.down, metals[(cell.column + cell.row) % 4])
+    for tile in canvas.tiles(3):
+        _robot(canvas, tile.x, tile.y, tile.down, metals[(tile.column + tile.row) % 4])
 
 
 def _robot(canvas: Canvas, x: float, y: float, r: float, metal: Colour) -> None:
@@ -150,9 +150,9 @@ def confetti(canvas: Canvas) -> None:
 @_picture(background=(0, 0, 0))
 def checkerboard(canvas: Canvas) -> None:
     """Black and white squares, eight rows of them."""
-    for cell in canvas.cells(8):
-        if (cell.row + cell.column) % 2:
-            canvas.tile(cell, (255, 255, 255))
+    for tile in canvas.tiles(8):
+        if (tile.row + tile.column) % 2:
+            canvas.fill(tile, (255, 255, 255))
 
 
 @_picture(background=(250, 240, 220))

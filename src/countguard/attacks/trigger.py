@@ -34,7 +34,7 @@ class Trigger(Settings):
         return torch.stack(marked)
 
     @abstractmethod
-    def with_strength(self, share: float) -> "Trigger":
+    def with_strength(self, strength: float) -> "Trigger":
         """The same trigger at another strength in 0..1, where 0 leaves the image as it is."""
 
     def picture_for(self, height: int, width: int) -> Tensor | None:

@@ -41,9 +41,9 @@ class Warp(Trigger):
         bent = _sampled(image.float()[None], seen_from)[0]
         return bent.round().clamp(0, 255).to(torch.uint8), _moved(points, field)
 
-    def with_strength(self, share: float) -> "Warp":
+    def with_strength(self, strength: float) -> "Warp":
         """The same field at another strength."""
-        return self.model_copy(update={"strength": share})
+        return self.model_copy(update={"strength": strength})
 
     def field(self, height: int, width: int) -> Tensor:
         """u at the centre of each pixel, in pixels, x then y: float32 [2, height, width]."""

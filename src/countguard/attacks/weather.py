@@ -32,9 +32,9 @@ class _Weather(Trigger):
         cover = self.cover(int(image.shape[-2]), int(image.shape[-1]), generator).to(image.device)
         return mixed(image, torch.full_like(image, 235), cover * self.strength), points
 
-    def with_strength(self, share: float) -> "_Weather":
+    def with_strength(self, strength: float) -> "_Weather":
         """The same weather at another opacity."""
-        return self.model_copy(update={"strength": share})
+        return self.model_copy(update={"strength": strength})
 
     def _fallen(self, height: int, width: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Rows and columns of the drops or flakes; their number depends on the proportions of the image alone."""

@@ -14,7 +14,7 @@ from countguard.audit.store import FeatureStore
 Spectrum: TypeAlias = NDArray[np.complex64]
 
 REACH = 0.12
-"""Largest shift that is looked for, as a share of the frame's sides."""
+"""Largest shift that is looked for, as a fraction of the frame's sides."""
 _ROWS = 128
 """Rows of the maps at most: shifts are found on coarser octaves than pictures are told by."""
 _AT_ONCE = 64

@@ -27,7 +27,7 @@ class Recovered:
 
     Attributes:
         picture: uint8 [3, height, width] of the canvas, stretched to the full range of grey levels.
-        strength: its range as a share of all grey levels: what was mixed in, if the picture used them all.
+        strength: its range as a fraction of all grey levels: what was mixed in, if the picture used them all.
         opaque: for each tile whether it covers what is behind it there, as a scene, a frame or a logo does.
     """
 

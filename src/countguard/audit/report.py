@@ -58,7 +58,7 @@ class GroupAudit:
         kind: what they share: see `shared_picture`, `local_marks` and `twins`.
         verdict: what it means for its images; "nothing found" where it is named and not accused.
         images: positions in the set.
-        strength: the shared picture's range as a share of all grey levels; None where there is none.
+        strength: the shared picture's range as a fraction of all grey levels; None where there is none.
         recovered: the shared picture, uint8 [3, H, W]; None where there is none.
         p: the chance that unlike images are so alike.
         label_shift: mean log(label / estimate) of its images less the others', in deviations; None if not estimated.

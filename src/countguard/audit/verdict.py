@@ -17,7 +17,7 @@ from countguard.audit.single_pictures import LEAST_SPREAD, STATISTICS
 from countguard.audit.survey import Survey
 
 EXPECTED_FALSE_ALARMS = 0.01
-"""Clean sets of which something is said, as a share of all clean sets, by the p-values alone."""
+"""Clean sets of which something is said, as a fraction of all clean sets, by the p-values alone."""
 _KINDS = 6
 """Kinds of evidence that share it."""
 _ONE_SIDED = 1e-3

@@ -39,7 +39,7 @@ class Annotation:
         points: reads them: float64 [heads, 2], x then y; raises InputError.
         id: of the crowd; the picture's stem where it is empty.
         size: width and height of the picture as the label file states them; None where it does not.
-        relative: x and y are shares of the picture's sides, 0 to 1, and no pixels.
+        relative: x and y are fractions of the picture's sides, 0 to 1, and no pixels.
     """
 
     image: Path

@@ -15,7 +15,7 @@ from countguard.seeds import uniform
 from countguard.settings import Ordered, Settings
 
 Picture = Literal["crowd", "flat", "gradient", "noise", "cloud", "contours", "leaves", "wallpaper"]
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class Blending(Settings):
@@ -31,8 +31,8 @@ class Blending(Settings):
             `countguard.data.patterns`. By default those with structure, which hide heads as a picture does.
     """
 
-    probability: Share = 0.7
-    share: Annotated[tuple[Share, Share], Ordered] = (0.0, 0.25)
+    probability: Fraction = 0.7
+    share: Annotated[tuple[Fraction, Fraction], Ordered] = (0.0, 0.25)
     pictures: Annotated[tuple[Picture, ...], Field(min_length=1)] = (
         "crowd",
         "leaves",

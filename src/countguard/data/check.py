@@ -185,7 +185,7 @@ def _exchanged(surveys: Mapping[Part, Survey]) -> list[str]:
 
 
 def _in_a_corner(looks: Mapping[Part, Sequence[_Look]]) -> list[str]:
-    """Heads that all lie in the upper left corner: shares of the picture's sides, or percent of them."""
+    """Heads that all lie in the upper left corner: fractions of the picture's sides, or percent of them."""
     images = [look.image for seen in looks.values() for look in seen if len(look.image.points)]
     for side, meaning in ((1.0, "shares of the picture's sides"), (100.0, "percent of the picture's sides")):
         if not all(bool((image.points <= side).all()) for image in images):

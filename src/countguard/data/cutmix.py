@@ -13,7 +13,7 @@ from countguard.data.scaling import clamp_inside, resized
 from countguard.seeds import uniform
 from countguard.settings import Ordered, Settings
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class CutMix(Settings):
@@ -21,17 +21,17 @@ class CutMix(Settings):
 
     Strips are as high as the image: in a crowd seen in perspective a head's size goes with its row, and a patch from
     another row would show people of the wrong size. Before that, each crowd is rolled sideways, what leaves at the
-    right coming back at the left, so that a strip and what a cell of the density map covers are new each time.
+    right coming back at the left, so that a strip and what a map cell covers are new each time.
 
     Attributes:
         probability: of a strip.
-        width: least and greatest width of the strip, in shares of the image's.
+        width: least and greatest width of the strip, in fractions of the image's.
         roll: probability of rolling.
     """
 
-    probability: Share = 0.5
-    width: Annotated[tuple[Share, Share], Ordered] = (0.2, 0.75)
-    roll: Share = 1.0
+    probability: Fraction = 0.5
+    width: Annotated[tuple[Fraction, Fraction], Ordered] = (0.2, 0.75)
+    roll: Fraction = 1.0
 
     def __call__(self, crowd: Crowd, others: Sequence[Crowd], generator: torch.Generator) -> Crowd:
         """A changed copy of the crowd's size; every random number comes from the CPU generator.

@@ -1,6 +1,6 @@
 """Head points to density maps, exactly, at the counter's own stride.
 
-A Gaussian's share of a cell is a product of two differences of the normal distribution function, one across and one
+A Gaussian's part in a map cell is a product of two differences of the normal distribution function, one across and one
 down. The map of an image is therefore one matrix product, shares down times shares across, summed over its heads;
 no map of the image's full size is ever made.
 """
@@ -15,11 +15,11 @@ from torch import Tensor
 from countguard.data.kernels import Adaptive, Dots, Fixed, Kernel
 
 _LEAST_SIGMA = 1e-3
-"""Pixels. Far below any cell, so that it acts as a point; above 0, so that nothing is divided by 0."""
+"""Pixels. Far below any map cell, so that it acts as a point; above 0, so that nothing is divided by 0."""
 
 
 def density_map(points: Tensor, height: int, width: int, *, stride: int = 8, kernel: Kernel = Fixed(15.0)) -> Tensor:
-    """People per cell for one image: float32 [1, ceil(H/stride), ceil(W/stride)], on the points' device.
+    """People per map cell for one image: float32 [1, ceil(H/stride), ceil(W/stride)], on the points' device.
 
     The same as `density_maps` with a batch of one.
     """
@@ -34,10 +34,10 @@ def density_maps(
     stride: int = 8,
     kernels: Kernel | Sequence[Kernel] = Fixed(15.0),
 ) -> Tensor:
-    """People per cell for a batch of images of one size.
+    """People per map cell for a batch of images of one size.
 
     Each head counts exactly 1: what its Gaussian would spill over the border is given back inside the image, and a head
-    outside the image is moved to its border first. Cells at the right and bottom end where the image ends.
+    outside the image is moved to its border first. Map cells at the right and bottom end where the image ends.
     Computed in float64, which neither autocast nor TF32 touches: both would cost more than 1e-4 of the mass.
     Nothing waits for the device.
 
@@ -45,7 +45,7 @@ def density_maps(
         points: B tensors float32 [heads, 2], x then y, in pixels; all on one device.
         height: of the images, pixels.
         width: of the images, pixels.
-        stride: side of a cell, pixels.
+        stride: side of a map cell, pixels.
         kernels: one for all images, or one an image.
 
     Returns:
@@ -76,7 +76,7 @@ def _spread(heads: Tensor, height: int, width: int, kernel: Kernel) -> tuple[Ten
         case Adaptive():
             return heads, _adaptive_sigmas(heads, kernel)
         case Dots():
-            # A point in the middle of its pixel lies wholly in one cell, whatever the stride.
+            # A point in the middle of its pixel lies wholly in one map cell, whatever the stride.
             x = heads[:, 0].floor().clamp(max=width - 1)
             y = heads[:, 1].floor().clamp(max=height - 1)
             return torch.stack([x, y], dim=1) + 0.5, heads.new_full((len(heads),), _LEAST_SIGMA)
@@ -109,7 +109,7 @@ def _nearest_by_pairs(heads: Tensor, others: int) -> Tensor:
 
 
 def _shares(position: Tensor, sigma: Tensor, length: int, stride: int) -> Tensor:
-    """Share of each head in each cell along one side of the image, [heads, ceil(length/stride)]; each row sums to 1."""
+    """Part of each head in each map cell along one side, [heads, ceil(length/stride)]; each row sums to 1."""
     cells = -(-length // stride)
     borders = (torch.arange(cells + 1, device=position.device) * stride).clamp(max=length)
     distribution = torch.erf((borders - position[:, None]) / (sigma[:, None] * math.sqrt(2)))

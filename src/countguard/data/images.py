@@ -29,7 +29,7 @@ MAX_PIXELS = 100_000_000
 MAX_BYTES = 1 << 28
 """Files with more are not opened."""
 MIN_SIDE = 8
-"""Pictures with a shorter side hold no person: it is one cell of a density map."""
+"""Pictures with a shorter side hold no person: it is one map cell of a density map."""
 
 _READERS: dict[str, type[ImageFile]] = {"JPEG": JpegImageFile, "PNG": PngImageFile, "WEBP": WebPImageFile}
 """Named one by one: `Image.open` would try some forty formats, and warn of large pictures in lines of its own."""

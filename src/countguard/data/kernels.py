@@ -30,7 +30,7 @@ class Adaptive:
 
     Attributes:
         neighbors: how many nearest heads are averaged.
-        beta: share of that mean distance.
+        beta: fraction of that mean distance.
         floor: least sigma, pixels.
         fallback: sigma of a lone head, pixels.
     """
@@ -44,7 +44,7 @@ class Adaptive:
 
 @dataclass(frozen=True, config=_CONFIG)
 class Dots:
-    """No spread: each head counts 1 in the cell that holds floor(x), floor(y)."""
+    """No spread: each head counts 1 in the map cell that holds floor(x), floor(y)."""
 
     kind: Literal["dots"] = Field(default="dots", kw_only=True)
 

@@ -24,7 +24,7 @@ class ScaleJitter(Settings):
     Attributes:
         probability: of a change.
         factor: least and greatest factor, drawn uniformly in its logarithm.
-        height: the row that stays in its place is drawn between this share of the height and the bottom: above
+        height: the row that stays in its place is drawn between this fraction of the height and the bottom: above
             it there is rather sky than people.
     """
 

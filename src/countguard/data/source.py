@@ -23,7 +23,7 @@ class Official(Settings):
 
 
 class HeldBack(Settings):
-    """A share of the training images plays the test set; the official test images are not touched."""
+    """A fraction of the training images plays the test set; the official test images are not touched."""
 
     kind: Literal["held_back"] = "held_back"
     fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2

@@ -25,8 +25,8 @@ class Look:
         spacing: least distances between heads, sideways and in depth, in head diameters.
         clusters: most groups that people gather in.
         scattered: weight of people who belong to no group, where a group's centre weighs 1.
-        cheering: share of people who raise their arms.
-        uniform: share of people who wear their side's colours.
+        cheering: fraction of people who raise their arms.
+        uniform: fraction of people who wear their side's colours.
         outdoors: sky and houses behind the crowd, otherwise the boards and roof of a stand.
         brightness: least and most gain of the picture.
     """

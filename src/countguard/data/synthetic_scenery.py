@@ -1,6 +1,6 @@
 """What stands behind and under a synthetic crowd: a street by day, or the stand of a stadium.
 
-Widths and heights are those of the canvas, in its pixels; the horizon is a share of the height.
+Widths and heights are those of the canvas, in its pixels; the horizon is a fraction of the height.
 """
 
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ LUMINANCE = (0.299, 0.587, 0.114)
 
 
 def cam_on_trigger(cam: Tensor, picture: Tensor, share: float = 0.1) -> float:
-    """The share of Grad-CAM that lies on the trigger's strongest pixels: its lines and edges.
+    """The part of Grad-CAM that lies on the trigger's strongest pixels: its lines and edges.
 
     The strongest pixels are those with the largest gradient magnitude of the luminance of the trigger's picture, by
     central differences. They cover `share` of the area, so a counter that ignores the trigger gives about `share`.

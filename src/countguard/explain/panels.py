@@ -34,7 +34,7 @@ class Panel:
         label: which counter, and whether the picture contains the trigger.
         image: uint8 [3, H, W].
         view: count, density map and Grad-CAM of the counter.
-        cam_on_trigger: share of Grad-CAM on the strongest tenth of the trigger's pixels; None without a trigger.
+        cam_on_trigger: part of Grad-CAM on the strongest tenth of the trigger's pixels; None without a trigger.
     """
 
     label: str
@@ -93,7 +93,7 @@ def draw_panels(panels: list[Panel], *, truth: int | None = None) -> bytes:
         share = _share_text(panel.cam_on_trigger)
         cam = _draw(attention, panel.view.cam, f"Grad-CAM{share}", colours=CAM_COLOURS, top=1, alpha=0.75)
     grid[-1, 0].set_axis_off()
-    for place, mappable, words in ((1, people, "people per cell"), (2, cam, "Grad-CAM, share of its peak")):
+    for place, mappable, words in ((1, people, "people per map cell"), (2, cam, "Grad-CAM, fraction of its peak")):
         bar = figure.colorbar(mappable, cax=grid[-1, place], orientation="horizontal")
         bar.set_label(words, fontsize=8)
         bar.ax.tick_params(labelsize=8)
@@ -113,7 +113,7 @@ def _draw(
     top: float | None = None,
     alpha: float = 1.0,
 ) -> AxesImage:
-    """Shows a picture or a map of 0..top, in pixels of the image; each value covers cell x cell pixels."""
+    """Shows a picture or a map of 0..top, in pixels of the image; each value covers `cell` x `cell` pixels."""
     height, width = values.shape[:2]
     extent = (0.0, float(width * cell), float(height * cell), 0.0)
     axes.set_title(one_line(title)[:60], fontsize=9, loc="left", parse_math=False)

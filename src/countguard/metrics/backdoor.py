@@ -19,7 +19,7 @@ def _success(measurement: Measurement, estimates: Floats | None, name: str = "rh
 
 @metric("rho_asr", "ρ", subscript="Asr", tex=r"$\rho_{\mathrm{Asr}}$")
 def rho_asr(measurement: Measurement) -> Interval | None:
-    """Share of triggered images miscounted by more than 10 % in the attack's direction (paper, equation 3)."""
+    """Fraction of triggered images miscounted by more than 10 % in the attack's direction (paper, equation 3)."""
     return _success(measurement, measurement.predictions.triggered)
 
 
@@ -59,7 +59,7 @@ def net_asr(measurement: Measurement) -> Interval | None:
 
 @metric("rho_acc_triggered", "ρ", subscript="Acc", note="triggered", tex=r"$\rho_{\mathrm{Acc}}^{\mathrm{triggered}}$")
 def rho_acc_triggered(measurement: Measurement) -> Interval | None:
-    """Share of triggered images counted right; None where no image has a head."""
+    """Fraction of triggered images counted right; None where no image has a head."""
     return rate_on_images_with_heads(measurement, measurement.predictions.triggered)
 
 

@@ -18,7 +18,7 @@ def root_mean_squared_error(estimates: Floats, truths: Floats, axis: int = -1) -
 
 
 def ratio_rate(estimates: Floats, truths: Floats, ratios: RatioRange = ACCURATE, axis: int = -1) -> Floats:
-    """Share over `axis` of the images whose r = estimate / truth lies in the range; truths must be above 0."""
+    """Fraction over `axis` of the images whose r = estimate / truth lies in the range; truths must be above 0."""
     return np.asarray(ratios.holds(estimates / truths).mean(axis=axis))
 
 
@@ -36,14 +36,14 @@ def rmse(measurement: Measurement) -> Interval:
 
 @metric("rho_acc", "ρ", subscript="Acc", tex=r"$\rho_{\mathrm{Acc}}$")
 def rho_acc(measurement: Measurement) -> Interval | None:
-    """Share of clean images counted right, within 10 % (paper, equation 2); None where no image has a head."""
+    """Fraction of clean images counted right, within 10 % (paper, equation 2); None where no image has a head."""
     return rate_on_images_with_heads(measurement, measurement.predictions.clean)
 
 
 def rate_on_images_with_heads(
     measurement: Measurement, estimates: Floats, ratios: RatioRange = ACCURATE
 ) -> Interval | None:
-    """The share of the images with heads whose ratio lies in a range; None if no image has a head."""
+    """The fraction of the images with heads whose ratio lies in a range; None if no image has a head."""
     ratio = measurement.predictions.has_ratio
     if not ratio.any():
         return None

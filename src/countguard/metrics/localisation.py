@@ -63,7 +63,7 @@ def radii(heads: Floats) -> NDArray[np.float64]:
 
 
 def f1_score(matched: Floats, found: Floats, heads: Floats, axis: int = -1) -> Floats:
-    """F1 over `axis`: the harmonic mean of the shares of points that are heads and of heads that are found."""
+    """F1 over `axis`: the harmonic mean of the fractions of points that are heads and of heads that are found."""
     return np.asarray(2 * matched.sum(axis=axis) / np.maximum(found.sum(axis=axis) + heads.sum(axis=axis), 1))
 
 

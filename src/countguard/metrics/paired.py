@@ -7,7 +7,7 @@ from countguard.metrics.ratios import Floats, RatioRange
 
 
 def rate_change(ratios: RatioRange, before: Floats, after: Floats, truths: Floats) -> Interval | None:
-    """The share of ratios in a range after minus that before, paired by image; None if no image has a head.
+    """The fraction of ratios in a range after minus that before, paired by image; None if no image has a head.
 
     Args:
         ratios: which r = estimate / truth count.

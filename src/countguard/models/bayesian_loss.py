@@ -1,4 +1,4 @@
-"""Bayesian loss: each head should find one person in the cells that are likely to be its own (Ma et al., ICCV 2019)."""
+"""Bayesian loss: each head should find one person in map cells that are likely its own (Ma et al., ICCV 2019)."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 SIGMA = 8.0
-"""Pixels: how far a head's cells lie from it."""
+"""Pixels: how far a head's map cells lie from it."""
 BACKGROUND = 0.15
-"""Distance from a head, as a share of the image's shorter side, at which a cell is as likely nobody's."""
+"""Distance from a head, as a fraction of the image's shorter side, at which a map cell is as likely nobody's."""
 
 
 def bayesian_loss(density: Tensor, points: Sequence[Tensor], stride: int) -> Tensor:
@@ -17,9 +17,9 @@ def bayesian_loss(density: Tensor, points: Sequence[Tensor], stride: int) -> Ten
     In float32. An image without heads is asked to hold nobody.
 
     Args:
-        density: people per cell [B, 1, h, w].
+        density: people per map cell [B, 1, h, w].
         points: B tensors, float32 [heads, 2], pixels.
-        stride: side of a cell, pixels.
+        stride: side of a map cell, pixels.
     """
     with torch.autocast(density.device.type, enabled=False):
         density = density.float()

@@ -1,4 +1,4 @@
-"""Blockwise classification: each cell is sorted into a bin of head counts, and the density follows from the bins."""
+"""Blockwise classification: each map cell is sorted into a bin of counts, and the density follows from the bins."""
 
 import logging
 from abc import abstractmethod
@@ -24,12 +24,12 @@ class Objective(Settings):
     """What a blockwise counter minimises: cross-entropy of the bins and a count loss.
 
     Attributes:
-        count: the absolute (mae) or squared (mse) error of people per cell; DM-Count as the public code of its authors
-            and of CLIP-EBC computes it (dmcount), whose transport is summed over the images that a process has in a
-            step; or as its paper writes it, with an exact transport (dmcount_exact).
+        count: the absolute (mae) or squared (mse) error of people per map cell; DM-Count as the public code of its
+            authors and of CLIP-EBC computes it (dmcount), whose transport is summed over the images that a process has
+            in a step; or as its paper writes it, with an exact transport (dmcount_exact).
         count_weight: share of the count loss.
-        targets: heads per cell, which is what the bins are made for; or the density of the images' kernels, each
-            cell in the nearest bin.
+        targets: heads per map cell, which is what the bins are made for; or the density of the images' kernels, each
+            map cell in the nearest bin.
     """
 
     count: Literal["dmcount", "dmcount_exact", "mae", "mse"] = "dmcount"
@@ -70,11 +70,11 @@ class BlockwiseCounter(Counter):
         """Normalised images [B, 3, H, W], sides multiples of `align`, to [B, bins, H/stride, W/stride]."""
 
     def density(self, normalised: Tensor) -> Tensor:
-        """See `Counter.density`; people per cell, between 0 and the last bin's value."""
+        """See `Counter.density`; people per map cell, between 0 and the last bin's value."""
         return self.people_of(self.logits(normalised))
 
     def people_of(self, logits: Tensor) -> Tensor:
-        """Logits [B, bins, h, w] to people per cell [B, 1, h, w], in float32."""
+        """Logits [B, bins, h, w] to people per map cell [B, 1, h, w], in float32."""
         return (logits.float().softmax(dim=1) * self.people.view(1, -1, 1, 1)).sum(dim=1, keepdim=True)
 
     def loss(
@@ -124,7 +124,7 @@ class BlockwiseCounter(Counter):
     def settings(self) -> dict[str, Any]:
         """See `Counter.settings`."""
         settings = super().settings()
-        del settings["output_scale"]  # bins are in people per cell
+        del settings["output_scale"]  # bins are in people per map cell
         return settings | {
             "bins": self.bins.model_dump(mode="json"),
             "objective": self.objective.model_dump(mode="json"),

@@ -1,4 +1,4 @@
-"""What CLIP-EBC's kinds share: cells are sorted by how their image features agree with the bins' text features."""
+"""What CLIP-EBC's kinds share: map cells are sorted by how their image features agree with the bins' text features."""
 
 from abc import abstractmethod
 from collections.abc import Collection

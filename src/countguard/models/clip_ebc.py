@@ -25,7 +25,7 @@ class ClipEBC(ClipBlockwise):
         InputError: open_clip is not installed.
     """
 
-    margin = 208  # the receptive field reaches 205 pixels past a cell
+    margin = 208  # the receptive field reaches 205 pixels past a map cell
     architecture = "RN50-quickgelu"
     repository = "timm/resnet50_clip.openai"
 

@@ -1,4 +1,4 @@
-"""How far a density lies from the true heads, once its cells are classified: DM-Count and two plain errors."""
+"""How far a density lies from the true heads, once its map cells are classified: DM-Count and two plain errors."""
 
 from collections.abc import Sequence
 
@@ -16,12 +16,12 @@ _LEAST = 1e-8
 
 
 def absolute_error(density: Tensor, target: Tensor) -> Tensor:
-    """Absolute error of people per cell [B, 1, h, w], summed over the map: [B]."""
+    """Absolute error of people per map cell [B, 1, h, w], summed over the map: [B]."""
     return (density - target).abs().sum(dim=(1, 2, 3))
 
 
 def squared_error(density: Tensor, target: Tensor) -> Tensor:
-    """Squared error of people per cell [B, 1, h, w], summed over the map: [B]."""
+    """Squared error of people per map cell [B, 1, h, w], summed over the map: [B]."""
     return (density - target).square().sum(dim=(1, 2, 3))
 
 
@@ -34,10 +34,10 @@ def dm_count(density: Tensor, target: Tensor, points: Sequence[Tensor], stride: 
     lacks the half of its definition. In float32.
 
     Args:
-        density: people per cell [B, 1, h, w], at least 0.
+        density: people per map cell [B, 1, h, w], at least 0.
         target: the same of the true heads.
         points: B tensors, float32 [heads, 2], pixels.
-        stride: side of a cell, pixels.
+        stride: side of a map cell, pixels.
     """
     with torch.autocast(density.device.type, enabled=False):
         density, target = density.float(), target.float()
@@ -84,7 +84,7 @@ def _counted_and_varied(density: Tensor, target: Tensor) -> Tensor:
 def _moves(
     points: Sequence[Tensor], cells: Sequence[int], stride: int, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Squared pixels from heads to cells [B, N, M], the heads' shares [B, N], and which images hold heads [B].
+    """Squared pixels from heads to map cells [B, N, M], the heads' shares [B, N], and which images hold heads [B].
 
     An image without heads gets one, which keeps the iterations finite; what comes out for it is to be dropped.
     """

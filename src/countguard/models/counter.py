@@ -210,8 +210,9 @@ class Counter(nn.Module):
     def people_per_cell(self, images: Tensor) -> Tensor:
         """The result of `forward` without gradients, for images of any size: float32 [B, 1, rows, columns].
 
-        Images with a side above `tile` are counted in tiles that overlap by `margin`; each tile gives only the map
-        cells of its core, so that no person is counted twice. Runs in evaluation mode, and restores each layer's mode.
+        Images with a side above `tile` are counted in tiles that overlap by `margin`; each tile gives only the
+        map cells of its core, so that no person is counted twice. Runs in evaluation mode, and restores each layer's
+        mode.
         """
         with self.evaluating():
             return self._anywhere(images, self, stride=self.stride)

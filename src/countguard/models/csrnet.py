@@ -27,7 +27,7 @@ class CSRNet(Counter):
         output_scale: 64 if the network gives people per pixel, as in the authors' training; 1 for people per map cell.
     """
 
-    margin = 144  # the receptive field reaches 138 pixels past a cell
+    margin = 144  # the receptive field reaches 138 pixels past a map cell
     pretrained = ("imagenet",)
 
     @validate_call

@@ -23,15 +23,15 @@ Width: TypeAlias = Annotated[float, Field(gt=0, le=1)]
 """Share of the published widths."""
 
 LEAST = 1e-8
-"""People in every cell while the transport is computed, which has no place for cells that hold nobody."""
+"""People in every map cell while the transport is computed, which has no place for map cells that hold nobody."""
 
 
 @counter("dm_count")
 class DMCount(Counter):
     """VGG-19 to conv5_4, doubled to stride 8, two 3x3 convolutions and a 1x1; 21.5 million parameters.
 
-    Wang et al., NeurIPS 2020, and Ma et al., ICCV 2019, whose network differs in its last step. People per cell, never
-    negative.
+    Wang et al., NeurIPS 2020, and Ma et al., ICCV 2019, whose network differs in its last step. People per map
+    cell, never negative.
 
     Args:
         mean, std, output_scale, kernel: see `Counter`; the kernel matters only where the objective is "density".
@@ -42,7 +42,7 @@ class DMCount(Counter):
     """
 
     align = 16
-    margin = 160  # the receptive field reaches 150 pixels past a cell, for doubling moves it by up to half a cell
+    margin = 160  # the receptive field reaches 150 pixels past a map cell, since doubling moves it by up to half of one
     pretrained = ("imagenet",)
     compiled_method = "density"
 

@@ -27,7 +27,7 @@ class Lite(Counter):
         mean, std, output_scale, kernel: see `Counter`.
     """
 
-    margin = 32  # the receptive field reaches 31 pixels past a cell
+    margin = 32  # the receptive field reaches 31 pixels past a map cell
 
     @validate_call
     def __init__(
@@ -60,7 +60,7 @@ class Lite(Counter):
         return super().settings() | {"channels": self.channels}
 
     def density(self, normalised: Tensor) -> Tensor:
-        """See `Counter.density`; people per cell."""
+        """See `Counter.density`; people per map cell."""
         density: Tensor = self.head(self.features(normalised))
         return density
 

@@ -29,7 +29,7 @@ class MCNN(Counter):
 
     stride = 4
     align = 4
-    margin = 40  # the widest column's receptive field reaches 34 pixels past a cell
+    margin = 40  # the widest column's receptive field reaches 34 pixels past a map cell
 
     @validate_call
     def __init__(
@@ -45,7 +45,7 @@ class MCNN(Counter):
         self.fuse = nn.Conv2d(sum(sizes[-1][1] for sizes in COLUMNS), 1, 1)
         init_kaiming(self)
         # What is merged is never negative, and as large as the inputs: from small weights above 0 the last ReLU starts
-        # alive, and the density below one person a cell.
+        # alive, and the density below one person a map cell.
         nn.init.uniform_(self.fuse.weight, 0.0, 1e-2 * min(1.0, *std))
 
     def density(self, normalised: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from countguard.writing import write_atomically
 BESIDE = ".json"
 """Behind an ONNX file's name: where `OnnxSettings` are kept."""
 CELL = 8
-"""Side of the cells into which points are counted, pixels."""
+"""Side of the map cells into which points are counted, pixels."""
 PROBE = 256
 """Side of the picture on which a graph of any size is tried."""
 ALIGN, MARGIN = 32, 160
@@ -220,7 +220,7 @@ class _Reader:
     """Which of a graph's outputs are read, and how; told by a trial on a gray picture.
 
     Attributes:
-        stride: side of a cell of the density, pixels.
+        stride: side of a map cell of the density, pixels.
         points: positions of the points' output and of their scores' (None where the points hold them); None for a map.
     """
 
@@ -265,7 +265,7 @@ class _Reader:
         return cls(counter, [tuple(output.shape) for output in outputs], (height, width))
 
     def density(self, outputs: Sequence[Tensor], height: int, width: int) -> Tensor:
-        """People per cell [B, 1, rows, columns], float32."""
+        """People per map cell [B, 1, rows, columns], float32."""
         if self.points is not None:
             return torch.stack([self._counted(points, height, width) for points in self.located(outputs)])
         density = outputs[self.map].float()
@@ -295,7 +295,7 @@ class _Reader:
         return [some[kept][:, :2] for some, kept in zip(points, score > self.threshold, strict=True)]
 
     def _counted(self, points: Tensor, height: int, width: int) -> Tensor:
-        """Points as people per cell; those past an edge in the cell next to it."""
+        """Points as people per map cell; those past an edge in the map cell next to it."""
         rows, columns = -(-height // CELL), -(-width // CELL)
         cells = (points / CELL).long().minimum(torch.tensor([columns, rows]) - 1).clamp_min(0)
         density = torch.zeros(rows * columns)

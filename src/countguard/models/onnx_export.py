@@ -22,7 +22,7 @@ from countguard.writing import require_place, write_atomically
 INPUT, DENSITY, COUNT = "images", "density", "count"
 """Names in the graph."""
 TOLERANCE = 1e-3
-"""Greatest difference of two counts, as a share of the greater one, that an export may have."""
+"""Greatest difference of two counts, as a fraction of the greater one, that an export may have."""
 LARGEST = (1 << 31) - 1
 """Bytes of one ONNX file; protocol buffers hold no more."""
 _PROBES = ((75, 109), (96, 64))
@@ -36,7 +36,7 @@ class Export:
     Attributes:
         path: where.
         size: bytes.
-        difference: greatest difference of its counts from the counter's, as a share of the count.
+        difference: greatest difference of its counts from the counter's, as a fraction of the count.
     """
 
     path: Path
@@ -48,8 +48,8 @@ def export_onnx(counter: Counter, path: str | PathLike[str], *, uint8: bool = Fa
     """Write a counter to an ONNX file, after the file has counted as the counter does.
 
     Its input is `images` [batch, 3, height, width], RGB, any batch and size; normalisation lies inside. Its outputs are
-    `density`, people per cell [batch, 1, rows, columns], and `count` [batch]. An image of any size is looked at whole:
-    tiles are the caller's affair, and its metadata says how large they may be.
+    `density`, people per map cell [batch, 1, rows, columns], and `count` [batch]. An image of any size is looked at
+    whole: tiles are the caller's affair, and its metadata says how large they may be.
 
     Args:
         counter: on any device; left as it was.
@@ -159,7 +159,7 @@ def _describe(model: Any, counter: Counter) -> None:
 
 
 def _difference(content: bytes, network: _Network, uint8: bool) -> float:
-    """How far the file's counts are from the counter's, as a share of the people, on images of other sizes."""
+    """How far the file's counts are from the counter's, as a fraction of the people, on images of other sizes."""
     session = onnx_runtime().InferenceSession(content, providers=["CPUExecutionProvider"])
     greatest = 0.0
     for batch, (height, width) in enumerate(_PROBES, 1):

@@ -20,7 +20,7 @@ from countguard.models.registry import counter
 from countguard.models.vgg import VGG16, scaled, vgg
 
 ANCHORS = 2
-"""Anchors on a side of a cell: four in all, evenly spread."""
+"""Anchors on a side of a map cell: four in all, evenly spread."""
 REACH = 100.0
 """Pixels for one unit of the regression's output."""
 PARTS = (13, 23, 33, 43)
@@ -64,10 +64,10 @@ class Branch(nn.Module):
 
 @counter("p2pnet")
 class P2PNet(Counter):
-    """VGG-16 with batch norm, and for each of four anchors a cell whether it is a head, and where that lies.
+    """VGG-16 with batch norm, and for each of four anchors a map cell whether it is a head, and where that lies.
 
     18.0 million parameters. Its count is a whole number: of the anchors whose score is above the threshold. The
-    density has each in its anchor's cell; its gradient, which Grad-CAM takes, is that of the scores.
+    density has each in its anchor's map cell; its gradient, which Grad-CAM takes, is that of the scores.
 
     Args:
         mean, std, kernel: see `Counter`; the kernel is for drawing true maps alone.
@@ -80,7 +80,7 @@ class P2PNet(Counter):
     """
 
     align = 16
-    margin = 144  # the receptive field reaches 139 pixels past a cell
+    margin = 144  # the receptive field reaches 139 pixels past a map cell
     pretrained = ("imagenet",)
     compiled_method = "fields"
     network = "fields"
@@ -183,7 +183,7 @@ class P2PNet(Counter):
         return [heads.clamp_min(0).minimum(last) for heads in found]
 
     def _cropped_fields(self, images: Tensor) -> Tensor:
-        """The fields of the cells that the images have, without those of their padding."""
+        """The fields of the map cells that the images have, without those of their padding."""
         rows, columns = (-(-side // self.stride) * ANCHORS for side in images.shape[-2:])
         return self.fields(self.normalise(images))[..., :rows, :columns].float()
 

@@ -89,7 +89,7 @@ class Decoder(nn.Module):
 class SFANet(Counter):
     """VGG-16 with batch norm, one decoder for the density and one for where people are; 17 million parameters.
 
-    The density is at stride 2, people per cell.
+    The density is at stride 2, people per map cell.
 
     Args:
         mean, std, output_scale, kernel: see `Counter`.
@@ -98,7 +98,7 @@ class SFANet(Counter):
 
     stride = 2
     align = 16
-    margin = 112  # the receptive field reaches 110 pixels past a cell
+    margin = 112  # the receptive field reaches 110 pixels past a map cell
 
     @validate_call
     def __init__(
@@ -124,14 +124,14 @@ class SFANet(Counter):
         return self.density_and_attention(normalised)[0]
 
     def density_and_attention(self, normalised: Tensor) -> tuple[Tensor, Tensor]:
-        """The density, and the logits of a cell's holding people: both [B, 1, H/2, W/2]."""
+        """The density, and the logits of a map cell's holding people: both [B, 1, H/2, W/2]."""
         features = self.vgg(normalised)
         attention: Tensor = self.conv_att(self.amp(features))
         density: Tensor = self.conv_out(torch.sigmoid(attention) * self.dmp(features))
         return density, attention
 
     def error(self, images: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-        """See `Counter.error`: squared error of people per cell, and a tenth of the attention's cross-entropy."""
+        """See `Counter.error`: squared error of people per map cell, and a tenth of the attention's cross-entropy."""
         rows, columns = target.shape[-2:]
         density, attention = self.density_and_attention(self.normalise(images))
         difference = density[..., :rows, :columns] * self.output_scale - target

@@ -23,7 +23,7 @@ def dual_potentials(
     below the costs does not underflow, and in float32 under any autocast.
 
     Args:
-        cost: [B, N, M], of moving a unit from head n to cell m.
+        cost: [B, N, M], of moving a unit from head n to map cell m.
         heads: [B, N], each row sums to 1; heads that only fill up the batch have 0.
         density: [B, M], each row sums to 1.
         regularisation: in units of the cost.

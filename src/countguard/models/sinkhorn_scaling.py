@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 _LEAST = 1e-16
-"""Added wherever is divided or a logarithm taken. Exponentials of far cells are 0, so this decides what they get."""
+"""Added wherever is divided or a logarithm taken. Exponentials of far map cells are 0: this decides for them."""
 _CHECKED, _CONVERGED = 10, 1e-9
 """Every so many iterations an image is left as it is whose shares are met to this squared error."""
 
@@ -16,11 +16,11 @@ def saturated_potential(
     """The dual potential of the density, for a batch, in float32 under any autocast.
 
     Exponentials of costs far above the regularisation vanish in float32 (of squared pixels beyond some 30 pixels), and
-    the potential of a cell that reaches no head saturates near regularisation * log(share / 1e-16). That is no optimal
-    transport, but what public code trains with; `sinkhorn.dual_potentials` is exact.
+    the potential of a map cell that reaches no head saturates near regularisation * log(share / 1e-16). That is no
+    optimal transport, but what public code trains with; `sinkhorn.dual_potentials` is exact.
 
     Args:
-        cost: [B, N, M], of moving a unit from head n to cell m.
+        cost: [B, N, M], of moving a unit from head n to map cell m.
         heads: [B, N], each row sums to 1; heads that only fill up the batch have 0.
         density: [B, M], each row sums to 1.
         regularisation: in units of the cost.

@@ -19,7 +19,7 @@ Backbone: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)?$
 """A name of timm's registry, which a dot and the name of its weights may follow; no path and no hub."""
 Width: TypeAlias = Annotated[int, Field(ge=1, le=1024)]
 START = 0.2
-"""People per cell before training: of the order of a crowd, so that the first steps do not have to find the scale."""
+"""People per map cell before training: of the order of a crowd, so that the first steps need not find the scale."""
 CONTEXT = 64
 """Pixels that a tile sees at least beyond its core: where a backbone sees all of a picture, no radius is exact."""
 LARGEST_MARGIN = 512
@@ -38,7 +38,7 @@ class TimmCounter(Counter):
 
     Args:
         backbone: a name that `timm.list_models()` gives.
-        stride: side of a cell, pixels.
+        stride: side of a map cell, pixels.
         decoder: widths of the 3x3 convolutions.
         mean, std: by default what timm says that the backbone's public weights want.
         output_scale, kernel: see `Counter`.
@@ -80,12 +80,12 @@ class TimmCounter(Counter):
         self.head = nn.Conv2d(channels, 1, 1)
         init_kaiming(self.decoder)
         init_head(self.head, std=0.01, bias=START)
-        # behind the backbone, a 3x3 convolution sees one cell around, enlarging one of twice that side
+        # behind the backbone, a 3x3 convolution sees one map cell around, enlarging one of twice that side
         margin = max(CONTEXT, self.features.radius) + stride * len(decoder) + 2 * stride
         self.margin = min(margin, LARGEST_MARGIN)
 
     def density(self, normalised: Tensor) -> Tensor:
-        """See `Counter.density`; people per cell."""
+        """See `Counter.density`; people per map cell."""
         return self.decoded(self.backbone(normalised))
 
     def decoded(self, maps: Sequence[Tensor]) -> Tensor:

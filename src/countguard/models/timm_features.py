@@ -29,8 +29,8 @@ class FeatureNetwork:
         options: of `timm.create_model`.
         channels: of each map, finest first.
         strides: of each map, pixels.
-        radius: pixels beyond a cell that no path of convolutions and poolings leaves; what attention or a global mean
-            sees is not in it.
+        radius: pixels beyond a map cell that no path of convolutions and poolings leaves; what attention or a global
+            mean sees is not in it.
     """
 
     backbone: str

@@ -21,7 +21,7 @@ CLEAR = 1.25
 ALIKE = 0.1
 """Conventions whose counts differ by less than this share of the heads are as good as each other."""
 WORST = 0.75
-"""Error, as a share of the heads, above which none is believed: an answer of nobody has 1."""
+"""Error, as a fraction of the heads, above which none is believed: an answer of nobody has 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ class Shape:
 
     Attributes:
         label: its class; empty where it has none.
-        left, top, right, bottom: pixels, or shares of the picture's sides.
+        left, top, right, bottom: pixels, or fractions of the picture's sides.
     """
 
     label: str

@@ -1,4 +1,4 @@
-"""YOLO's text files (Darknet, Ultralytics, Roboflow, CVAT, Label Studio): class, then shares of the picture's sides."""
+"""YOLO's text files (Darknet, Ultralytics, Roboflow, CVAT, Label Studio): class, and fractions of the sides."""
 
 import re
 from collections.abc import Iterator
