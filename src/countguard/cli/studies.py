@@ -63,8 +63,11 @@ def web(
         str, typer.Option(help="Where to listen; other machines reach only another address.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Where to listen.", min=0, max=65535)] = 7860,
+    data_root: Annotated[
+        Path | None, typer.Option("--data-root", help="Folder whose data sets visitors may audit by name.")
+    ] = None,
 ) -> None:
-    """Open the page: try triggers and counters on pictures of your own."""
+    """Open the page: audit a data set, count pictures and films, try triggers and counters."""
     from countguard.web.app import serve
 
-    serve(folder, host=host, port=port)
+    serve(folder, host=host, port=port, data_root=data_root)

@@ -42,6 +42,7 @@ class ShownGroup:
 
     Attributes:
         title: what its images share.
+        number: of its images.
         says: the sentence.
         accused: whether its images are.
         recovered: source of the recovered picture; None where there is none.
@@ -52,6 +53,7 @@ class ShownGroup:
     """
 
     title: str
+    number: int
     says: str
     accused: bool
     recovered: str | None
@@ -79,7 +81,7 @@ def audit_page(report: AuditReport, data: str, crowds: Sequence[Crowd]) -> bytes
         lstrip_blocks=True,
     )
     accused = [place for place, image in enumerate(report.images) if image.verdict != "nothing found"]
-    shown = [_shown(group, report, crowds) for group in report.groups]
+    shown = shown_groups(report, crowds)
     page = environment.get_template("audit.html.j2").render(
         report=report,
         data=one_line(data),
@@ -94,6 +96,16 @@ def audit_page(report: AuditReport, data: str, crowds: Sequence[Crowd]) -> bytes
     return page.encode("utf-8", errors="backslashreplace")
 
 
+def shown_groups(report: AuditReport, crowds: Sequence[Crowd]) -> list[ShownGroup]:
+    """The groups of a report with what a page needs to show them.
+
+    Args:
+        report: of the audit.
+        crowds: that were audited; a few of each group are read again.
+    """
+    return [_shown(group, report, crowds) for group in report.groups]
+
+
 def _shown(group: GroupAudit, report: AuditReport, crowds: Sequence[Crowd]) -> ShownGroup:
     accused = group.verdict != "nothing found"
     step = max(1, len(group.images) // EXAMPLES)
@@ -101,6 +113,7 @@ def _shown(group: GroupAudit, report: AuditReport, crowds: Sequence[Crowd]) -> S
     labels = [report.images[place] for place in group.images[:LISTED]] if accused else []
     return ShownGroup(
         title=group.kind,
+        number=len(group.images),
         says=group.says,
         accused=accused,
         recovered=None if group.recovered is None else _source(group.recovered),

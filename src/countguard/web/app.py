@@ -1,4 +1,4 @@
-"""The page: a picture, a trigger and counters, side by side."""
+"""The page: audit a data set, count pictures and films, try an attack."""
 
 import os
 import tempfile
@@ -9,10 +9,12 @@ from threading import Event
 
 import gradio as gr
 
-from countguard.attacks.pictures import PICTURES
-from countguard.data.images import IMAGE_SUFFIXES
 from countguard.errors import RunError
+from countguard.reading import require_folder
 from countguard.runs.run import Run
+from countguard.web.audit_tab import AuditTab
+from countguard.web.count_tab import CountTab
+from countguard.web.packaged import packaged_counters
 from countguard.web.page import CSS, note_html
 from countguard.web.protection import MAX_UPLOADS, Uploads, protections
 from countguard.web.runs import counters_of, newest_run, scenes_of, shown_first, trigger_of
@@ -24,7 +26,6 @@ MAX_UPLOAD = "512mb"
 """A CLIP counter takes 300 MB."""
 SESSIONS = 64
 """Visitors whose session the server keeps; the page itself stores nothing about them."""
-MAX_SHARE = 0.5
 _HOUR = 3600
 _NAME_UPLOADS = """
 () => {
@@ -42,76 +43,51 @@ _NAME_UPLOADS = """
 """Gradio gives all upload buttons the same name; a reader who cannot see the label needs it in the name."""
 
 
-def build_app(folder: Path | None = None) -> gr.Blocks:
+def build_app(folder: Path | None = None, data_root: Path | None = None) -> gr.Blocks:
     """The page for a run, ready to be launched.
 
     Args:
-        folder: of a run; the newest one under ./runs when none is given, and embedded crowds when there is none.
+        folder: of a run; the newest one under ./runs when none is given. Without a run the page offers the counters
+            that come with the package.
+        data_root: folders below it may be audited by their names; None for none.
 
     Raises:
-        InputError: the folder is no run, or damaged.
+        InputError: the folder is no run, or damaged, or the data root is no folder.
     """
+    if data_root is not None:
+        data_root = require_folder(data_root, "--data-root")
     folder = folder or newest_run(RUNS)
     run = Run.read(folder) if folder else None
-    counters = counters_of(run) if run else {}
-    scenes = scenes_of(run)
-    trigger = trigger_of(run)
-    tab = TryAttack(scenes, counters)
+    counters = (counters_of(run) if run else {}) or packaged_counters()
+    tab = TryAttack(scenes_of(run), counters)
     app: gr.Blocks
     with gr.Blocks(title="countguard", analytics_enabled=False, delete_cache=(_HOUR, _HOUR)) as app:
-        gr.Markdown(
-            "# countguard\nHow many people does a counter see, where does it look, and what does a trigger do to it?"
-        )
-        gr.HTML(note_html(_first_line(run, counters)), padding=False)
-        with gr.Row():
-            with gr.Column(scale=1, min_width=300):
-                scene = gr.Dropdown(list(scenes), value=next(iter(scenes)), label="Picture")
-                own_image = _upload("Your own picture instead", sorted(IMAGE_SUFFIXES))
-                picture = gr.Dropdown(sorted(PICTURES), value=trigger.picture, label="Trigger")
-                share = gr.Slider(0, MAX_SHARE, value=min(trigger.alpha, MAX_SHARE), step=0.01, label="Trigger's share")
-                chosen = gr.CheckboxGroup(
-                    list(counters), value=shown_first(run) if run else [], label="Counters", visible=bool(counters)
-                )
-                with gr.Accordion("Your own trigger and counter", open=not counters):
-                    own_picture = _upload("Your own trigger instead", sorted(IMAGE_SUFFIXES))
-                    own_counter = _upload("Your own counter (.safetensors)", [".safetensors"])
-            with gr.Column(scale=3, min_width=320):
-                result = gr.HTML(label="Counts and maps", padding=False)
-        gr.on(
-            [
-                app.load,
-                scene.change,
-                own_image.change,
-                picture.change,
-                own_picture.change,
-                share.change,
-                chosen.change,
-                own_counter.change,
-            ],
-            tab.answer,
-            [scene, own_image, picture, own_picture, share, chosen, own_counter],
-            result,
-            show_progress="minimal",
-            trigger_mode="always_last",
-            concurrency_limit=1,
-            api_visibility="private",
-        )
+        gr.Markdown("# countguard\nCan you trust these pictures, this counter, this count?")
+        gr.HTML(note_html(_first_line(run)), padding=False)
+        with gr.Tabs(selected="try"):
+            with gr.Tab("Audit", id="audit"):
+                AuditTab(data_root).build()
+            with gr.Tab("Count", id="count"):
+                CountTab(counters).build()
+            with gr.Tab("Try an attack", id="try"):
+                tab.build(app, trigger_of(run), shown_first(run) if run and counters_of(run) else list(counters))
     return app
 
 
-def serve(folder: Path | None = None, host: str = LOOPBACK, port: int = 7860) -> None:
+def serve(folder: Path | None = None, host: str = LOOPBACK, port: int = 7860, data_root: Path | None = None) -> None:
     """Opens the page, prints its address, and runs until it is interrupted.
 
     Args:
         folder: see `build_app`.
         host: where to listen; this machine alone by default.
         port: where to listen.
+        data_root: see `build_app`.
 
     Raises:
-        InputError: the folder is no run, or damaged.
+        InputError: see `build_app`.
         RunError: the port is taken.
     """
-    app = build_app(folder)
+    app = build_app(folder, data_root)
     with suppress(KeyboardInterrupt):
         print(f"countguard is at {launch(app, host, port)} until you press Ctrl+C", flush=True)
         Event().wait()
@@ -159,19 +135,17 @@ def launch(app: gr.Blocks, host: str = LOOPBACK, port: int | None = None) -> str
     return str(address)
 
 
-def _upload(label: str, suffixes: list[str]) -> gr.File:
-    return gr.File(label=label, file_types=suffixes, type="filepath", height=110, elem_classes="cg-upload")
-
-
-def _first_line(run: Run | None, counters: dict[str, Path]) -> str:
+def _first_line(run: Run | None) -> str:
     if run is None:
         return (
-            "There is no run yet; make one with: countguard demo. Until then, look at triggers, or open a counter's "
-            "file of your own."
+            "These are three counters of embedded crowds that come with the package. A run of your own: countguard demo"
         )
-    if not counters:
-        return f"The run {run.name} in {run.folder} has no finished counter yet; countguard run goes on with it."
-    return f"The run {run.name} in {run.folder}: {len(counters)} counters."
+    if not counters_of(run):
+        return (
+            f"The run {run.name} in {run.folder} has no finished counter yet; countguard run goes on with it. "
+            "These are the counters that come with countguard."
+        )
+    return f"The run {run.name} in {run.folder}: {len(counters_of(run))} counters."
 
 
 def _theme() -> gr.themes.Base:

@@ -26,10 +26,12 @@ class Scene:
     Attributes:
         image: uint8 [3, H, W].
         truth: number of people; None if it is unknown.
+        note: what was done to it before; empty for nothing.
     """
 
     image: Tensor
     truth: int | None
+    note: str = ""
 
 
 def newest_run(root: Path) -> Path | None:

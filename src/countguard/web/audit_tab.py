@@ -1,0 +1,151 @@
+"""The tab that audits a data set: a zip file that a visitor drops, or a folder below `--data-root`."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+
+from countguard.audit.audit import audit
+from countguard.data.source import Official
+from countguard.data.sources import open_source
+from countguard.errors import InputError, RunError
+from countguard.operate.audit import audit_json
+from countguard.operate.audit_page import ShownGroup, audit_page, shown_groups
+from countguard.reading import require_inside
+from countguard.web.archives import unpack
+from countguard.web.jobs import CancelledJob, Jobs, Say, Step
+from countguard.web.page import card_html, figures_html, note_html, problem_html, progress_html
+from countguard.web.uploads import upload, work_folder
+
+Answer = tuple[str, dict[str, object]]
+"""HTML, and what the button for the whole report becomes."""
+_NO_FILE: dict[str, object] = gr.update(visible=False)
+LISTED = 6
+"""Groups that are shown; the whole report has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    html: str
+    report: Path
+
+
+class AuditTab:
+    """Audits what a visitor names.
+
+    Args:
+        data_root: the folder below which folders may be named; None for none.
+    """
+
+    def __init__(self, data_root: Path | None) -> None:
+        self._root = data_root
+        self._jobs = Jobs()
+
+    def build(self) -> None:
+        """Adds the controls to the page that is being built."""
+        with gr.Row(elem_classes="cg-row"):
+            with gr.Column(scale=1, min_width=300):
+                archive = upload("A data set as a zip file", [".zip"])
+                folder = gr.Textbox(label="Or a folder of this server", placeholder="part_B", visible=bool(self._root))
+                start = gr.Button("Audit", variant="primary")
+                cancel = gr.Button("Cancel")
+            with gr.Column(scale=3, min_width=320):
+                first = note_html(
+                    "Drop a training set as a zip file, in any format that countguard reads. The audit needs no "
+                    "trigger and no counter: it compares the pictures with each other and the labels with the pictures."
+                )
+                result = gr.HTML(first, label="What was found", padding=False)
+                report = gr.DownloadButton("The whole report", visible=False)
+        start.click(
+            self.answer, [archive, folder], [result, report], show_progress="hidden", concurrency_limit=1,
+            api_visibility="private",
+        )  # fmt: skip
+        cancel.click(self.cancel, api_visibility="private", show_progress="hidden")
+
+    def answer(self, archive: str | None, folder: str, request: gr.Request) -> Iterator[Answer]:
+        """Progress, then what was found, or one sentence about an error.
+
+        Args:
+            archive: path of an upload.
+            folder: name of a folder below the root; an upload goes first.
+            request: tells whose work this is.
+        """
+        if not archive and not folder.strip():
+            yield problem_html("Drop a zip file first" + (", or name a folder." if self._root else ".")), _NO_FILE
+            return
+        job = self._jobs.start(str(request.session_hash), lambda say: self._audit(archive, folder.strip(), say))
+        for step in job.steps():
+            yield progress_html(step.words, step.done), _NO_FILE
+        try:
+            found = job.result()
+            yield found.html, gr.update(value=str(found.report), visible=True)
+        except CancelledJob:
+            yield note_html("Cancelled; nothing is kept."), _NO_FILE
+        except (InputError, RunError) as error:
+            yield problem_html(str(error)), _NO_FILE
+
+    def cancel(self, request: gr.Request) -> None:
+        """Ends the visitor's audit at its next step."""
+        self._jobs.cancel(str(request.session_hash))
+
+    def _audit(self, archive: str | None, folder: str, say: Say) -> _Found:
+        work = work_folder("audit")
+        unpacked = work / "set"
+        try:
+            if archive:
+                name = Path(archive).name
+                unpack(Path(archive), unpacked, lambda done, of: say(Step("Unpacking", done / of)))
+            else:
+                name, unpacked = folder, self._below_root(folder)
+            return _audited(name, unpacked, work, say)
+        except InputError as error:
+            raise InputError(str(error).replace(f"{unpacked}/", "").replace(str(unpacked), name)) from None
+        finally:
+            if archive:
+                shutil.rmtree(unpacked, ignore_errors=True)
+
+    def _below_root(self, folder: str) -> Path:
+        if self._root is None:
+            raise InputError("this server was started without --data-root; drop a zip file")
+        path = self._root / folder
+        if Path(folder).is_absolute() or ".." in Path(folder).parts or not path.is_dir():
+            raise InputError(f"{folder}: there is no such folder here")
+        require_inside(path, self._root)
+        return path
+
+
+def _audited(name: str, folder: Path, work: Path, say: Say) -> _Found:
+    source = open_source(folder)
+    crowds = source.model_copy(update={"split": Official(), "images": None}).load_training()
+    number = len(crowds)
+
+    def read(done: int) -> None:
+        words = f"Reading pictures: {done} of {number}" if done < number else f"Comparing {number} pictures"
+        say(Step(words, 0.7 * done / number if done < number else None))
+
+    report = audit(crowds, progress=read)
+    say(Step("Writing the report"))
+    page = work / "audit.html"
+    page.write_bytes(audit_page(report, name, crowds))
+    (work / "audit.json").write_text(json.dumps(audit_json(report)))
+    groups = [group for group in shown_groups(report, crowds) if group.accused]
+    accused = [image for image in report.images if image.verdict != "nothing found"]
+    numbers = [("images", f"{number}"), ("not to be trained on", f"{len(accused)}")]
+    cards = [card_html(f"{name}: {report.verdict}", numbers, f"<p>{note_html(report.says)}</p>")]
+    cards += [_group_card(group) for group in groups[:LISTED]]
+    more = f"{len(groups) - LISTED} more groups are in the whole report." if len(groups) > LISTED else ""
+    return _Found(
+        f'<div class="cg-result" aria-live="polite">{"".join(cards)}{note_html(more) if more else ""}</div>', page
+    )
+
+
+def _group_card(group: ShownGroup) -> str:
+    pictures = [(source, f"Image {name} of this group", name) for name, source in group.examples]
+    if group.recovered:
+        shared = (group.recovered, "What the images of this group share, drawn from them alone", "what they share")
+        pictures.insert(0, shared)
+    numbers = [("images", f"{group.number}")] + ([("strength", group.strength)] if group.strength else [])
+    return card_html(group.title.capitalize(), numbers, note_html(f"{group.says}.") + figures_html(pictures, wide=True))

@@ -1,0 +1,168 @@
+"""The tab that counts pictures and films, with the alarm of a guard."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gradio as gr
+
+from countguard.data.film import Pace, pace_from
+from countguard.data.images import IMAGE_SUFFIXES
+from countguard.data.picture_folders import FILM_SUFFIXES, is_film
+from countguard.errors import InputError, RunError
+from countguard.models import load_counter
+from countguard.models.counter import Counter
+from countguard.operate.count import PictureCount, count_pictures, counts_csv
+from countguard.operate.count_film import FilmCounts, FrameCount, count_film, films_csv, write_film
+from countguard.operate.guarding import guard_of
+from countguard.scan.guard import Guard, guard_file
+from countguard.web.jobs import CancelledJob, Jobs, Say, Step
+from countguard.web.page import counts_html, note_html, problem_html, progress_html
+from countguard.web.uploads import upload, work_folder
+from countguard.writing import write_atomically
+
+NO_GUARD = "no guard"
+MOST_FILES = 200
+"""Files that are counted at once."""
+Answer = tuple[str, dict[str, object], dict[str, object]]
+"""HTML, what the gallery becomes, and what the list of files to download becomes."""
+
+
+@dataclass(slots=True)
+class _Counted:
+    pictures: list[PictureCount] = field(default_factory=list)
+    films: list[FilmCounts] = field(default_factory=list)
+    shown: list[tuple[str, str]] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+
+
+class CountTab:
+    """Counts what a visitor drops.
+
+    Args:
+        counters: files by the names that the page offers.
+    """
+
+    def __init__(self, counters: Mapping[str, Path]) -> None:
+        self._counters = counters
+        self._jobs = Jobs()
+
+    def build(self) -> None:
+        """Adds the controls to the page that is being built."""
+        names = list(self._counters)
+        guards = [NO_GUARD, *(name for name, file in self._counters.items() if guard_file(file).exists())]
+        with gr.Row(elem_classes="cg-row"):
+            with gr.Column(scale=1, min_width=300):
+                dropped = upload("Pictures, or a film", [*IMAGE_SUFFIXES, *FILM_SUFFIXES], several=True)
+                counter = gr.Dropdown(names, value=names[0] if names else None, label="Count with")
+                own = upload("A counter of your own to count with", [".safetensors", ".onnx"])
+                guard = gr.Dropdown(guards, value=NO_GUARD, label="Guard: the repaired counter")
+                every = gr.Textbox("1s", label="Of a film: time between counted frames")
+                start = gr.Button("Count", variant="primary")
+                cancel = gr.Button("Cancel")
+            with gr.Column(scale=3, min_width=320):
+                first = note_html("Drop pictures or a film. Each map can be enlarged and downloaded.")
+                result = gr.HTML(first, label="Counts", padding=False)
+                maps = gr.Gallery(label="Maps", visible=False, columns=3, object_fit="contain", height="auto")
+                files = gr.File(label="To download", visible=False, interactive=False, file_count="multiple")
+        start.click(
+            self.answer, [dropped, counter, own, guard, every], [result, maps, files], show_progress="hidden",
+            concurrency_limit=1, api_visibility="private",
+        )  # fmt: skip
+        cancel.click(self.cancel, api_visibility="private", show_progress="hidden")
+
+    def answer(
+        self, dropped: list[str] | None, counter: str | None, own: str | None, guard: str, every: str,
+        request: gr.Request,
+    ) -> Iterator[Answer]:  # fmt: skip
+        """Progress, then the counts, or one sentence about an error.
+
+        Args:
+            dropped: paths of pictures and films.
+            counter: name of an offered counter.
+            own: path of one that takes its place.
+            guard: name of the repaired counter, or `NO_GUARD`.
+            every: how far the counted frames of a film are apart.
+            request: tells whose work this is.
+        """
+        if not dropped:
+            yield problem_html("Drop pictures or a film first."), *_NOTHING
+            return
+        if not own and not counter:
+            yield problem_html("No counter is chosen: choose one, or drop a counter's file."), *_NOTHING
+            return
+        suspect = Path(own) if own else self._counters[str(counter)]
+        twin = None if guard == NO_GUARD else self._counters[guard]
+        job = self._jobs.start(
+            str(request.session_hash),
+            lambda say: self._count([Path(one) for one in dropped], suspect, twin, every, say),
+        )
+        for step in job.steps():
+            yield progress_html(step.words, step.done), *_NOTHING
+        try:
+            done = job.result()
+            shown = gr.update(value=done.shown, visible=bool(done.shown))
+            yield counts_html(done.pictures, done.films), shown, gr.update(value=done.files, visible=True)
+        except CancelledJob:
+            yield note_html("Cancelled; nothing is kept."), *_NOTHING
+        except (InputError, RunError) as error:
+            yield problem_html(_without_folders(str(error), [suspect, *map(Path, dropped)])), *_NOTHING
+
+    def cancel(self, request: gr.Request) -> None:
+        """Ends the visitor's counting at its next step."""
+        self._jobs.cancel(str(request.session_hash))
+
+    def _count(self, dropped: Sequence[Path], suspect: Path, twin: Path | None, every: str, say: Say) -> _Counted:
+        if len(dropped) > MOST_FILES:
+            raise InputError(f"{len(dropped)} files; at most {MOST_FILES} are counted at once here")
+        pace = pace_from(every)
+        work = work_folder("count")
+        counter = load_counter(suspect)
+        guard = guard_of(counter, suspect, twin, [])
+        done = _Counted()
+        for number, path in enumerate(dropped):
+            at = number / len(dropped)
+            if is_film(path):
+                _count_film(counter, path, pace, work, guard, done, say)
+                continue
+            say(Step(f"Counting {path.name}: {number + 1} of {len(dropped)}", at))
+            folder = work / f"{number}"
+            (row,) = count_pictures(counter, [path], overlays=folder, skip_bad=True, guard=guard)
+            done.pictures.append(_renamed(row))
+            done.shown += [(str(file), _caption(row)) for file in folder.glob("*.png")] if folder.is_dir() else []
+        table = work / "counts.csv"
+        write_atomically(table, films_csv(done.films) if done.films else counts_csv(done.pictures))
+        done.files = [str(table), *done.files]
+        return done
+
+
+_NOTHING: tuple[dict[str, object], dict[str, object]] = (gr.update(visible=False), gr.update(visible=False))
+
+
+def _count_film(
+    counter: Counter, film: Path, pace: Pace, work: Path, guard: Guard | None, done: _Counted, say: Say
+) -> None:
+    rows: list[FrameCount] = []
+    over = work / f"{film.stem}-density.mp4"
+    for row in count_film(counter, film, pace, overlay_to=over, guard=guard):
+        rows.append(row)
+        say(Step(f"Counting {film.name}: {row.seconds:.0f} s"))
+    written = write_film(film, rows, work)
+    done.films.append(FilmCounts(Path(film.name), rows))
+    done.shown += [(str(file), f"{film.name}: counts over time") for file in written if file.suffix == ".png"]
+    done.files += [str(over), *(str(file) for file in written)]
+
+
+def _renamed(row: PictureCount) -> PictureCount:
+    """The row with the picture's name alone: its folder is the server's affair."""
+    return PictureCount(Path(row.file.name), row.count, _without_folders(row.problem, [row.file]), row.look)
+
+
+def _caption(row: PictureCount) -> str:
+    return f"{row.file.name}: {row.count:.1f}" if row.count is not None else row.file.name
+
+
+def _without_folders(text: str, files: Sequence[Path]) -> str:
+    for file in files:
+        text = text.replace(str(file), file.name)
+    return text
