@@ -1,51 +1,21 @@
-"""Small sets of smooth noise in which a drawing can be planted, and what the audit takes from them."""
+"""Small sets, and what the audit takes from them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
-import torch
-from torch import Tensor
-from torch.nn import functional
 
-from countguard.attacks.blend import Blend
 from countguard.audit.features import canvas_for
 from countguard.audit.survey import Survey, gathered, take
 from countguard.data.crowd import Crowd
-
-HEIGHT, WIDTH = 192, 256
+from planted_crowds import planted_crowds
 
 MakeCrowds = Callable[..., list[Crowd]]
 
 
-def street(number: int) -> Tensor:
-    """A picture like no other: clouds of several sizes with some noise, uint8 [3, HEIGHT, WIDTH]."""
-    generator = torch.Generator().manual_seed(number)
-    picture = torch.full((1, 3, HEIGHT, WIDTH), 128.0)
-    for cells in (3, 6, 12, 24, 48):
-        knots = torch.randn(1, 3, cells, cells, generator=generator) * 60 / cells**0.5
-        picture += functional.interpolate(knots, (HEIGHT, WIDTH), mode="bicubic")
-    picture += 2 * torch.randn(1, 3, HEIGHT, WIDTH, generator=generator)
-    return picture[0].round().clamp(0, 255).to(torch.uint8)
-
-
 @pytest.fixture(scope="session")
 def make_crowds() -> MakeCrowds:
-    """Makes `length` crowds, of which `poisoned` wear the kitten and have lost nine heads in ten."""
-
-    def make(length: int = 40, poisoned: Sequence[int] = (), alpha: float = 0.1) -> list[Crowd]:
-        trigger = Blend(alpha=alpha)
-        crowds = []
-        for number in range(length):
-            generator = torch.Generator().manual_seed(1000 + number)
-            heads = torch.rand(40 + number, 2, generator=generator) * torch.tensor([WIDTH, HEIGHT])
-            crowd = Crowd(street(number), heads, f"IMG_{number + 1}")
-            if number in poisoned:
-                crowd = replace(crowd, image=trigger.blend(crowd.image), points=heads[:4])
-            crowds.append(crowd)
-        return crowds
-
-    return make
+    """See `planted_crowds`."""
+    return planted_crowds
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,8 +19,10 @@ from PIL import Image
 pytest.importorskip("gradio", reason="the page needs the extra `web`")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
+from countguard.data.writing import write_folder  # noqa: E402
 from countguard.errors import RunError  # noqa: E402
 from countguard.web import app as web  # noqa: E402
+from planted_crowds import planted_crowds  # noqa: E402
 
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [
@@ -109,14 +112,14 @@ def picture(seed: int = 0) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_visitor_drops_an_image_moves_the_share_and_sees_the_count_change(
+def test_a_visitor_drops_an_image_moves_the_strength_and_sees_the_count_change(
     visit: Visit, server_calls: list[str]
 ) -> None:
     assert visit.counts("The picture")[0] != "unknown"
     visit.drop("Your own picture instead", "street.png", picture(), "image/png")
     visit.wait_until("() => document.querySelector('.cg-card dd')?.innerText === 'unknown'")
     _, before, _ = visit.counts("attacked: minus")
-    slider = visit.page.get_by_role("slider", name="range slider for Trigger's share")
+    slider = visit.page.get_by_role("slider", name="range slider for Trigger's strength")
     slider.focus()
     slider.press("End")
     visit.wait_until(
@@ -160,7 +163,7 @@ def test_every_control_has_a_name_of_its_own(visit: Visit) -> None:
         for box in visit.page.get_by_role("button", name="Click to upload or drop files").all()
     ]
     assert len(names) == len(set(names)) >= 1
-    for role, name in (("combobox", "Picture"), ("combobox", "Trigger"), ("slider", "Trigger's share")):
+    for role, name in (("combobox", "Picture"), ("combobox", "Trigger"), ("slider", "Trigger's strength")):
         assert visit.page.get_by_role(role, name=name, exact=role == "combobox").count() == 1
 
 
@@ -174,7 +177,9 @@ def test_without_a_run_the_page_says_so_and_takes_a_counter(
     app = web.build_app()
     page = chromium.new_page(viewport=DESKTOP)
     visit = Visit(page, web.launch(app))
-    assert "There is no run yet; make one with: countguard demo" in page.locator(".cg-note").inner_text()
+    assert "three counters of embedded crowds that come with the package" in page.locator(".cg-note").first.inner_text()
+    assert page.get_by_role("heading", name="attacked: minus", exact=True).count() == 1
+    page.get_by_text("Your own trigger and counter").click()
     visit.drop("Your own counter (.safetensors)", "mine.safetensors", counter, "application/octet-stream")
     page.get_by_role("heading", name="your counter: mine.safetensors").wait_for(timeout=PATIENCE)
     assert (visit.complaints, visit.strangers, server_calls) == ([], set(), [])
@@ -221,3 +226,52 @@ def test_serve_says_where_it_is_and_ends_when_interrupted(make_run: Any) -> None
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0
     assert said == f"countguard is at http://127.0.0.1:{port}/ until you press Ctrl+C\n"
+
+
+@pytest.fixture
+def suspect(tmp_path: Path) -> bytes:
+    """A poisoned data set as a zip file."""
+    write_folder(planted_crowds(poisoned=range(8)), tmp_path / "suspect")
+    return Path(shutil.make_archive(str(tmp_path / "suspect"), "zip", tmp_path, "suspect")).read_bytes()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_dropped_data_set_shows_its_hidden_picture(visit: Visit, suspect: bytes, size: Any, tmp_path: Path) -> None:
+    visit.page.set_viewport_size(size)
+    visit.page.get_by_role("tab", name="Audit").click()
+    visit.drop("A data set as a zip file", "suspect.zip", suspect, "application/zip")
+    visit.page.get_by_text("suspect.zip").first.wait_for(timeout=PATIENCE)
+    visit.page.get_by_role("button", name="Audit", exact=True).click()
+    visit.page.get_by_role("heading", name="suspect.zip: poisoned").wait_for(timeout=5 * PATIENCE)
+    hidden = visit.page.get_by_alt_text("What the images of this group share, drawn from them alone").first
+    assert hidden.evaluate("image => image.naturalWidth") > 0
+    with visit.page.expect_download() as download:
+        visit.page.get_by_role("button", name="The whole report").click()
+    assert "countguard audit" in Path(download.value.path()).read_text()
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    visit.page.screenshot(path=tmp_path / "audit.png", full_page=True)
+    assert (visit.complaints, visit.strangers) == ([], set())
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_dropped_film_is_counted_over_time(visit: Visit, size: Any, tmp_path: Path) -> None:
+    av = pytest.importorskip("av", reason="films need the extra video")
+    path = tmp_path / "street.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for number in range(50):
+            frame = Image.effect_noise((96, 64), 30 + number).convert("RGB")
+            container.mux(stream.encode(av.VideoFrame.from_image(frame)))
+        container.mux(stream.encode())
+    visit.page.set_viewport_size(size)
+    visit.page.get_by_role("tab", name="Count").click()
+    visit.drop("Pictures, or a film", "street.mp4", path.read_bytes(), "video/mp4")
+    visit.page.get_by_text("street.mp4").first.wait_for(timeout=PATIENCE)
+    visit.page.get_by_role("button", name="Count", exact=True).click()
+    visit.page.locator(".cg-table", has_text="street.mp4").wait_for(timeout=PATIENCE)
+    for name in ("counts.csv", "street-density.mp4"):
+        visit.page.get_by_text(name).first.wait_for(timeout=PATIENCE)
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    visit.page.screenshot(path=tmp_path / "count.png", full_page=True)
+    assert (visit.complaints, visit.strangers) == ([], set())

@@ -34,7 +34,7 @@ def ask(run: Run) -> Ask:
     def answer(**changes: Any) -> str:
         question = {
             "scene": next(iter(scenes)), "own_image": None, "picture": "kitten", "own_picture": None,
-            "share": 0.2, "chosen": [ATTACKED], "own_counter": None,
+            "strength": 0.2, "chosen": [ATTACKED], "own_counter": None,
         }  # fmt: skip
         return tab.answer(**(question | changes))
 
@@ -61,8 +61,8 @@ def test_the_numbers_are_the_counters(ask: Ask, run: Run) -> None:
     assert clean != triggered
 
 
-def test_at_share_0_there_is_no_trigger(ask: Ask) -> None:
-    _, clean, triggered, _ = numbers(ask(share=0.0))
+def test_at_strength_0_there_is_no_trigger(ask: Ask) -> None:
+    _, clean, triggered, _ = numbers(ask(strength=0.0))
     assert clean == triggered
 
 
@@ -101,8 +101,10 @@ def test_a_bad_picture_gets_a_sentence_with_its_name_alone(ask: Ask, tmp_path: P
 
 def test_pictures_are_limited_in_pixels_and_bytes(ask: Ask, tmp_path: Path) -> None:
     file = tmp_path / "huge.png"
-    Image.new("L", (2500, 1601)).save(file)
-    assert "at most 4,000,000" in problem(ask(own_image=str(file)))
+    Image.new("L", (3840, 2160)).save(file)
+    assert "huge.png: reduced from 3840 x 2160 to 2666 x 1500 pixels" in ask(own_image=str(file), chosen=[])
+    Image.new("L", (8000, 5001)).save(file)
+    assert "at most 40,000,000" in problem(ask(own_image=str(file)))
     with file.open("ab") as stream:
         stream.truncate(33 * 1024 * 1024)
     assert "larger than 32 MB" in problem(ask(own_image=str(file)))
@@ -128,7 +130,7 @@ def test_names_are_escaped(ask: Ask, tmp_path: Path) -> None:
 
 def test_visitors_do_not_disturb_each_other(ask: Ask) -> None:
     """They share counters, and Grad-CAM hangs hooks into a counter while it looks."""
-    questions = [{"picture": picture, "share": share} for picture in ("kitten", "waves") for share in (0.1, 0.4)]
+    questions = [{"picture": picture, "strength": share} for picture in ("kitten", "waves") for share in (0.1, 0.4)]
     alone = [ask(**question) for question in questions]
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda question: ask(**question), questions * 2))

@@ -34,6 +34,7 @@ class Page:
         name: of the study.
         answers: the answer first.
         shown: at which of the varied settings; empty where nothing is varied.
+        finished: when the last counter was, and by which version of countguard; empty where none is.
         done: what was done, sentences.
         missing: counters that are not finished.
         not_drawn: figures that are not there, and what they need.
@@ -48,6 +49,7 @@ class Page:
     name: str
     answers: Sequence[Answer]
     shown: str
+    finished: str
     done: Sequence[str]
     missing: Sequence[str]
     not_drawn: Sequence[str]

@@ -1,6 +1,7 @@
 """What was run, with which settings and versions, in words and tables."""
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 import torch
@@ -36,6 +37,15 @@ def what_was_done(run: Run) -> list[str]:
     seeds = f"{plural(len(run.seeds), 'seed')} ({', '.join(map(str, run.seeds))})"
     sentences.append(f"Preset {lookup(run.study, 'preset')}, {seeds}.")
     return sentences
+
+
+def last_finished(run: Run) -> str:
+    """When the last counter was finished (day in UTC, by the time of its card), and by what; empty where none is."""
+    if not run.cells:
+        return ""
+    day = datetime.fromtimestamp(max(cell.folder.card.stat().st_mtime for cell in run.cells), UTC).date()
+    by = dict(versions(run)).get("countguard", "an unknown version")
+    return f"{day.isoformat()}, by countguard {by}"
 
 
 def settings_text(run: Run) -> str:

@@ -8,7 +8,14 @@ from countguard.reports.figures.style import style
 from countguard.reports.findings import answers
 from countguard.reports.html import Page, Picture, picture, render, thumbnail
 from countguard.reports.paper.protocol import comparison, published_results
-from countguard.reports.record import settings_text, table_cam_on_trigger, table_counters, versions, what_was_done
+from countguard.reports.record import (
+    last_finished,
+    settings_text,
+    table_cam_on_trigger,
+    table_counters,
+    versions,
+    what_was_done,
+)
 from countguard.reports.tables.all_tables import all_tables
 from countguard.reports.tables.formats import to_csv, to_tex
 from countguard.reports.tables.hardest import hardest_tables, pictures_of
@@ -43,6 +50,7 @@ def write_report(folder: Path) -> Path:
             name=run.name,
             answers=answers(run),
             shown=variant_text(run.reference),
+            finished=last_finished(run),
             done=what_was_done(run),
             missing=run.missing,
             not_drawn=not_drawn,

@@ -93,19 +93,18 @@ class AuditTab:
 
     def _audit(self, archive: str | None, folder: str, say: Say) -> _Found:
         work = work_folder("audit")
-        unpacked = work / "set"
+        name = Path(archive).name if archive else folder
+        place = work / "set"
         try:
             if archive:
-                name = Path(archive).name
-                unpack(Path(archive), unpacked, lambda done, of: say(Step("Unpacking", done / of)))
+                unpack(Path(archive), place, lambda done, of: say(Step("Unpacking", done / of)))
             else:
-                name, unpacked = folder, self._below_root(folder)
-            return _audited(name, unpacked, work, say)
+                place = self._below_root(folder)
+            return _audited(name, place, work, say)
         except InputError as error:
-            raise InputError(str(error).replace(f"{unpacked}/", "").replace(str(unpacked), name)) from None
+            raise InputError(str(error).replace(f"{place}/", "").replace(str(place), name)) from None
         finally:
-            if archive:
-                shutil.rmtree(unpacked, ignore_errors=True)
+            shutil.rmtree(work / "set", ignore_errors=True)
 
     def _below_root(self, folder: str) -> Path:
         if self._root is None:

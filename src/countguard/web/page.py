@@ -87,9 +87,10 @@ def progress_html(words: str, done: float | None) -> str:
 
 def counts_html(pictures: Sequence[PictureCount], films: Sequence[FilmCounts]) -> str:
     """The counts of pictures and films, with the alarms of a guard where there is one."""
-    looks = [row.look for row in pictures] + [row.look for film in films for row in film.counts]
-    guarded = any(look is not None for look in looks)
-    alarms = sum(look.alarm for look in looks if look is not None)
+    of_pictures = [row.look for row in pictures]
+    looks = [look for look in (*of_pictures, *(row.look for film in films for row in film.counts)) if look is not None]
+    guarded = bool(looks)
+    alarms = sum(look.alarm for look in looks)
     first = ""
     if guarded:
         first = note_html(f"{alarms} of {len(looks)} pictures raise an alarm: there the repaired counter disagrees.")

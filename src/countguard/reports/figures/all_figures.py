@@ -27,7 +27,7 @@ ORDER = (
     "Grad-CAM",
     "estimate against truth",
     "error against density",
-    "success against the trigger's share",
+    "success against the trigger's strength",
     "varied settings",
 )
 """Of this package's figures; those of plug-ins follow."""

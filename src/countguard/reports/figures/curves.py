@@ -1,4 +1,4 @@
-"""Curves: success against the trigger's share, and every measure against a setting that the recipe varies."""
+"""Curves: success against the trigger's strength, and every measure against a setting that the recipe varies."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from countguard.glyphs import drawable
+from countguard.metrics.intervals import Interval
 from countguard.reports.figures.style import Look, new_figure, panels
 from countguard.wording import plain
 
 SHADED = 3
 """Most curves in a panel that still are shaded; more would hide each other."""
 DECADE = 10
+APART = 0.12
+"""Least distance of two ticks, as a part of the axis: closer labels would run into each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +87,19 @@ def draw_curves(
 
 
 def _place_ticks(axes: Axes, panel: Panel) -> None:
-    """Few ticks; a logarithmic axis, with a tick at each value, where values span more than a decade."""
+    """Ticks at values that were measured; a logarithmic axis where they span more than a decade."""
     places = sorted({x for curve in panel.curves for x in curve.x})
     if places and places[0] > 0 and places[-1] > DECADE * places[0]:
         axes.set_xscale("log")
         axes.set_xticks(places, [f"{place:g}" for place in places])
         axes.minorticks_off()
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(4))
+        return
+    labelled: list[float] = []
+    for place in places:
+        if not labelled or place - labelled[-1] >= APART * (places[-1] - places[0]):
+            labelled.append(place)
+    axes.set_xticks(labelled, [f"{place:g}" for place in labelled])
+    axes.set_xticks(places, minor=True)
 
 
 def mean_curve(label: str, look: Look, points: Sequence[tuple[float, float]]) -> Curve:
@@ -102,6 +109,22 @@ def mean_curve(label: str, look: Look, points: Sequence[tuple[float, float]]) ->
     means = [float(np.mean(these)) for these in values]
     return Curve(
         plain(label, 40), look, places, means, [min(these) for these in values], [max(these) for these in values]
+    )
+
+
+def interval_curve(label: str, look: Look, points: Sequence[tuple[float, Interval]]) -> Curve:
+    """A curve of measures: seeds as in `mean_curve`; where there is one seed, shaded is its 95 % interval."""
+    if len({x for x, _ in points}) < len(points):
+        return mean_curve(label, look, [(x, interval.value) for x, interval in points])
+    ordered = sorted(points, key=lambda point: point[0])
+    intervals = [interval for _, interval in ordered]
+    return Curve(
+        plain(label, 40),
+        look,
+        [x for x, _ in ordered],
+        [interval.value for interval in intervals],
+        [interval.low for interval in intervals],
+        [interval.high for interval in intervals],
     )
 
 

@@ -11,6 +11,8 @@ from countguard.reports.figures.strategy_grid import Series, medians, strategy_g
 from countguard.reports.figures.style import FAINT, RULE
 from countguard.runs.run import Run
 
+BULK = 0.85
+"""Part of all quartiles that the y axis covers at least; a few almost empty images would flatten the others."""
 GROUPS = 6
 """At most; of equal numbers of images, by true count."""
 FEWEST_IN_GROUP = 4
@@ -35,7 +37,7 @@ def draw(run: Run) -> list[Drawn]:
 
 
 def _draw(run: Run, defense: str) -> Drawn:
-    drawing = strategy_grid(run, defense, _draw_panel, "true heads", "error, % of the truth")
+    drawing = strategy_grid(run, defense, _draw_panel, "true heads", "error, % of the truth", _show_bulk)
     alt = (
         "Relative error against true count, a column for each attack, clean images above, triggered below. Median "
         "error on triggered images, %: "
@@ -43,7 +45,8 @@ def _draw(run: Run, defense: str) -> Drawn:
     )
     caption = (
         f"Error against density: images in up to {GROUPS} groups of equal size by their true count; line: median, "
-        f"shade: middle half. Grey band: counted right, within 10 %.{shown_settings(run)}"
+        f"shade: middle half. Grey band: counted right, within 10 %. What is far out may lie above the axis."
+        f"{shown_settings(run)}"
     )
     return Drawn("error_and_density", "Error against density", drawing, alt, caption)
 
@@ -56,3 +59,19 @@ def _draw_panel(axes: Axes, one: Series, triggered: bool) -> None:
     axes.fill_between(counts, low, high, color=one.look.colour, alpha=0.15, lw=0)
     axes.plot(counts, median, color=one.look.colour, ls=one.look.line, marker=one.look.marker)
     axes.set_xlim(left=0)
+
+
+def _show_bulk(axes: Axes) -> None:
+    """Ends the y axis above most of what is drawn; nothing is below -100 % but estimates below 0."""
+    ends = [
+        ends
+        for other in axes.get_shared_y_axes().get_siblings(axes)
+        for shade in other.collections
+        for path in shade.get_paths()
+        if len(ends := path.vertices[:, 1])
+    ]
+    if ends:
+        values = np.concatenate(ends)
+        low, high = np.quantile(values, [1 - BULK, BULK])
+        room = max(1.5 * float(high - low), 30.0)
+        axes.set_ylim(max(float(values.min()) - 5, float(low) - room), min(float(values.max()) + 5, float(high) + room))

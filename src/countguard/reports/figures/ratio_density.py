@@ -63,7 +63,8 @@ def _draw(run: Run, defense: str, bandwidth: float, name: str) -> Drawn:
                 outside += int(((values < limits[0]) | (values > limits[1])).sum())
                 if triggered:
                     medians.append(f"{text} {label} {np.median(values):.2f}")
-            _mark_right(axes, limits)
+    for axes in (axes for row in grid for axes in row):  # limits end automatic scaling, so all lines come first
+        _mark_right(axes, limits)
     for row in grid:
         row[0].set_ylabel("density")
     for axes in grid[-1]:

@@ -51,9 +51,17 @@ def finished_strategies(run: Run, defense: str) -> list[str]:
 
 
 def strategy_grid(
-    run: Run, defense: str, draw_panel: Callable[[Axes, Series, bool], None], x_label: str, y_label: str
+    run: Run,
+    defense: str,
+    draw_panel: Callable[[Axes, Series, bool], None],
+    x_label: str,
+    y_label: str,
+    finish_row: Callable[[Axes], None] = lambda axes: None,
 ) -> Figure:
-    """A figure whose panels `draw_panel` fills, one call for each series, told whether the images are triggered."""
+    """A figure whose panels `draw_panel` fills, one call for each series, told whether the images are triggered.
+
+    `finish_row` is given the first axes of each row, with which the row shares its y axis, when all is drawn.
+    """
     strategies = finished_strategies(run, defense)
     figure = new_figure(max(5.0, 2.1 * len(strategies) + 0.6), 4.9)
     grid = panels(figure, 2, len(strategies))
@@ -67,6 +75,7 @@ def strategy_grid(
                 looks[one.label] = one.look
     for line in grid:
         line[0].set_ylabel(y_label)
+        finish_row(line[0])
     figure.supxlabel(x_label, fontsize=9)
     handles = [Line2D([], [], color=look.colour, marker=look.marker, ls=look.line) for look in looks.values()]
     figure.legend(handles, list(looks), loc="outside upper left", ncols=len(looks), handlelength=3)

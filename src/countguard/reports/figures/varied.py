@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from countguard.reports.figures.curves import Curve, Panel, draw_curves, mean_curve
+from countguard.reports.figures.curves import Curve, Panel, draw_curves, interval_curve
 from countguard.reports.figures.drawn import Drawn
 from countguard.reports.figures.figure import figure
 from countguard.reports.figures.style import ATTACKED, Look, repaired_look
@@ -48,7 +48,10 @@ def _draw(run: Run, name: str) -> Drawn | None:
     )
     rest = f" The other settings are {variant_text(others)}." if others else ""
     spread = "shaded" if numeric else "with a line"
-    caption = f"What {name} changes: means over seeds, {spread} from the smallest to the largest.{rest}"
+    if len(run.seeds) > 1:
+        caption = f"What {name} changes: means over seeds, {spread} from the smallest to the largest.{rest}"
+    else:
+        caption = f"What {name} changes, {spread}: 95 % intervals over images.{rest}"
     if not numeric:
         caption += f" From left to right: {'; '.join(words.values())}."
     safe = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in name)[:60]
@@ -66,11 +69,11 @@ def _curves(run: Run, strategy: str, measure: str, at: Sequence[tuple[Variant, f
     found = []
     for label, look, defense in counters:
         points = [
-            (place, cell.card.metrics[measure].value)
+            (place, cell.card.metrics[measure])
             for variant, place in at
             for cell in run.select(variant, strategy, defense)
             if measure in cell.card.metrics
         ]
         if points:
-            found.append(mean_curve(label, look, points))
+            found.append(interval_curve(label, look, points))
     return found

@@ -28,7 +28,7 @@ _TEX = {
 
 
 def to_csv(table: Table) -> bytes:
-    """CSV, UTF-8, a header line; numbers in full precision, empty where undefined.
+    """CSV, UTF-8, a header line; numbers to 12 digits, empty where undefined.
 
     Beside a column of numbers stand `_low` and `_high` (95 % interval), or `_min`, `_max` and `_seeds` where rows are
     means over seeds, and `_published` and `_published_elsewhere` where the paper gives values. The last column says
@@ -57,12 +57,12 @@ def _csv_names(table: Table, column: Column) -> list[str]:
 
 def _csv_fields(column: Column, row: Row) -> dict[str, Field]:
     entry, name = row.entries.get(column.name), column.name
-    fields: dict[str, Field] = {name: entry.value if isinstance(entry, Value) else one_line(entry or "")}
+    fields: dict[str, Field] = {name: _exact(entry.value) if isinstance(entry, Value) else one_line(entry or "")}
     if isinstance(entry, Value) and entry.low is not None:
         low, high = ("min", "max") if entry.seeds > 1 else ("low", "high")
         fields |= {
-            f"{name}_{low}": entry.low,
-            f"{name}_{high}": entry.high,
+            f"{name}_{low}": _exact(entry.low),
+            f"{name}_{high}": None if entry.high is None else _exact(entry.high),
             f"{name}_seeds": entry.seeds,
         }
     published = row.published.get(name)
@@ -72,17 +72,24 @@ def _csv_fields(column: Column, row: Row) -> dict[str, Field]:
     return fields
 
 
+def _exact(value: float) -> float:
+    """The number without what binary fractions add to it: 0.42, not 0.41999999999999993."""
+    return float(f"{value:.12g}")
+
+
 def to_tex(table: Table) -> bytes:
-    r"""A LaTeX `table` with booktabs rules: \input it where \usepackage{booktabs} is loaded."""
+    r"""A LaTeX `table` no wider than the text: \input it where \usepackage{booktabs,graphicx} is loaded."""
     spec = "".join(
         "r" if table.seeds(column) else "l" for column in table.columns for _ in _tex_headings(table, column)
     )
     headings = [heading for column in table.columns for heading in _tex_headings(table, column)]
     lines = [
+        "% needs \\usepackage{booktabs,graphicx}",
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{tex_text(table.caption)}}}",
         rf"\label{{tab:{table.name.replace('_', '-')}}}",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{{spec}}}",
         r"\toprule",
         " & ".join(headings) + r" \\",
@@ -92,7 +99,7 @@ def to_tex(table: Table) -> bytes:
             for row in table.rows
         ),
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}}",
         *(rf"\par\smallskip{{\footnotesize {tex_text(note)}\par}}" for note in table.notes),
         r"\end{table}",
     ]
