@@ -24,7 +24,7 @@ def table(name: str, entry: Value | None, published: Published | None = None) ->
     return Table("t", "T", "About 50 % & more.", [NAME, RATE], [row])
 
 
-def test_csv_gives_numbers_back_to_the_last_digit(make_run: Callable[..., Path]) -> None:
+def test_csv_gives_numbers_back_to_twelve_digits(make_run: Callable[..., Path]) -> None:
     run = Run.read(make_run(examples=0))
     for written in all_tables(run):
         rows = list(csv.DictReader(io.StringIO(to_csv(written).decode())))
@@ -33,10 +33,16 @@ def test_csv_gives_numbers_back_to_the_last_digit(make_run: Callable[..., Path])
             for column in written.columns:
                 entry = expected.entries.get(column.name)
                 if isinstance(entry, Value):
-                    assert float(row[column.name]) == entry.value
-                    assert entry.low is None or float(row[f"{column.name}_low"]) == entry.low
+                    assert float(row[column.name]) == pytest.approx(entry.value, rel=1e-11)
+                    low = entry.low
+                    assert low is None or float(row[f"{column.name}_low"]) == pytest.approx(low, rel=1e-11)
                 else:
                     assert row[column.name] == (entry or "")
+
+
+def test_csv_has_no_digits_that_binary_fractions_add() -> None:
+    text = to_csv(table("minus", Value(0.7 - 0.28, 0.1 + 0.2, 1.1 * 3))).decode()
+    assert text.splitlines()[1] == "minus,0.42,0.3,3.3"
 
 
 def test_csv_keeps_negative_numbers_and_published_values() -> None:
