@@ -65,7 +65,7 @@ class AuditTab:
         )  # fmt: skip
         cancel.click(self.cancel, api_visibility="private", show_progress="hidden")
 
-    def answer(self, archive: str | None, folder: str, request: gr.Request) -> Iterator[Answer]:
+    def answer(self, archive: str | None, folder: str | None, request: gr.Request) -> Iterator[Answer]:
         """Progress, then what was found, or one sentence about an error.
 
         Args:
@@ -73,10 +73,11 @@ class AuditTab:
             folder: name of a folder below the root; an upload goes first.
             request: tells whose work this is.
         """
-        if not archive and not folder.strip():
+        place = (folder or "").strip()  # a box that is not shown gives None
+        if not archive and not place:
             yield problem_html("Drop a zip file first" + (", or name a folder." if self._root else ".")), _NO_FILE
             return
-        job = self._jobs.start(str(request.session_hash), lambda say: self._audit(archive, folder.strip(), say))
+        job = self._jobs.start(str(request.session_hash), lambda say: self._audit(archive, place, say))
         for step in job.steps():
             yield progress_html(step.words, step.done), _NO_FILE
         try:
