@@ -1,4 +1,4 @@
-"""audit/CELL/: what an audit found in the set that a cell's counter is trained on, written and read by the same class."""
+"""audit/CELL/: what an audit found in the set that a cell is trained on, written and read by the same class."""
 
 import io
 import json
@@ -123,6 +123,12 @@ class Audited:
         """The first accused group whose picture was recovered; None without one."""
         groups = (group for group in self.report.groups if group.verdict != "nothing found")
         return next((group for group in groups if group.recovered is not None), None)
+
+    @property
+    def recovered_file(self) -> str:
+        """The name of that group's picture in the folder; empty without one."""
+        groups = (group for group in self.file.groups if group.verdict != "nothing found")
+        return next((group.recovered for group in groups if group.recovered is not None), "")
 
     def examples(self) -> list[tuple[str, Tensor]]:
         """Names and pictures, uint8 [3, H, W], of images of the first accused group; few, or none.

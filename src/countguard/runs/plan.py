@@ -112,7 +112,7 @@ class Plan:
     def __post_init__(self) -> None:
         if len(self) > LARGEST_STUDY:
             raise InputError(
-                f"vary, seeds, strategies and defenses make {len(self):,} cells, more than {LARGEST_STUDY:,}"
+                f"vary, seeds, strategies, filters and defenses make {len(self):,} cells, more than {LARGEST_STUDY:,}"
             )
 
     @classmethod
@@ -140,6 +140,10 @@ class Plan:
     def defenses(self) -> tuple[str, ...]:
         """Filters, then repairs: what a counter can be defended by."""
         return (*self.filters, *self.repairs)
+
+    def stage_of(self, defense: str) -> Stage:
+        """The stage of the counters that are defended by this; of those as they were trained where it is empty."""
+        return "filtered" if defense in self.filters else "repaired" if defense else "attacked"
 
     def __len__(self) -> int:
         counters = len(self.seeds) * (1 + len(self.strategies)) * (1 + len(self.defenses))

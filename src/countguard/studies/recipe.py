@@ -185,7 +185,7 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _distinct(self) -> "Recipe":
-        names = [defense.name for defense in (*self.filters, *self.defenses)]
+        names = [entry.name for entry in self.filters] + [entry.name for entry in self.defenses]
         what = "filters and defenses" if self.filters else "defenses"
         if len(set(names)) < len(names):
             raise ValueError(f"{what}: names must differ, got {', '.join(names)}; give each a label")
