@@ -49,8 +49,8 @@ def audit_words(audited: Audited) -> str:
     """What was found in a training set of which it is known what is in it, in a sentence."""
     found, accused = audited.left_out
     poisoned = len(audited.file.poisoned)
-    truth = f"{found} of its {plural(poisoned, 'poisoned image')} found" if poisoned else "nothing is in it"
-    return f"Verdict: {audited.report.verdict}. {truth.capitalize()}, {plural(accused, 'clean image')} accused."
+    truth = f"{found} of its {plural(poisoned, 'poisoned image')} found" if poisoned else "It has no poisoned image"
+    return f"Verdict: {audited.report.verdict}. {truth}, {plural(accused, 'clean image')} accused."
 
 
 def _shown(audited: Audited) -> ShownAudit:

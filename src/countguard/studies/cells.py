@@ -62,8 +62,9 @@ class Cell:
 
     @property
     def is_audited(self) -> bool:
-        """Whether its training set is audited for the report."""
-        return self.key.stage == "attacked" and self.key.strategy in self.recipe.evaluation.audit
+        """Whether its poisoned training set is audited for the report."""
+        first = self.recipe.attack.strategies[: self.recipe.evaluation.audits]
+        return self.key.stage == "attacked" and self.key.strategy in [strategy.name for strategy in first]
 
     @property
     def training_key(self) -> str:

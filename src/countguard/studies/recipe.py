@@ -24,7 +24,6 @@ from countguard.defenses.defenses import AnyDefense, Defense
 from countguard.models import COUNTERS, build_counter
 from countguard.models.counter import Counter
 from countguard.models.hub import address_of, pinned
-from countguard.runs.plan import CLEAN
 from countguard.seeds import derived_seed
 from countguard.settings import Settings
 from countguard.training.settings import Training
@@ -118,18 +117,18 @@ class Evaluation(Settings):
     Attributes:
         shares: strengths of the trigger at test time at which the success is measured too.
         examples: how many test images are kept with their maps and Grad-CAM.
-        audit: strategies whose poisoned training sets are audited, for the report; `clean` is the set as it is. A
-            filter audits what it cleans in any case.
+        audits: how many poisoned training sets are audited for the report, those of the first strategies. A filter
+            audits what it cleans in any case.
     """
 
     shares: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
     examples: Annotated[int, Field(ge=0, le=50)] = 3
-    audit: tuple[str, ...] = ()
+    audits: Annotated[int, Field(ge=0, le=100)] = 0
 
     @model_serializer(mode="wrap")
     def _as_asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Every setting; `audit` only where it names a set, as in studies of earlier versions."""
-        return {name: value for name, value in handler(self).items() if name != "audit" or value}
+        """Every setting; `audits` only where there are some, as in studies of earlier versions."""
+        return {name: value for name, value in handler(self).items() if name != "audits" or value}
 
 
 class MachineSettings(Settings):
@@ -191,11 +190,6 @@ class Recipe(Settings):
             raise ValueError(f"{what}: names must differ, got {', '.join(names)}; give each a label")
         if "attacked" in names:
             raise ValueError(f"{what}: attacked is what results call the stage before a repair; choose another label")
-        audited = {CLEAN, *(strategy.name for strategy in self.attack.strategies)}
-        if unknown := [name for name in self.evaluation.audit if name not in audited]:
-            raise ValueError(
-                f"evaluation.audit: {unknown[0]} is no strategy here; there are {', '.join(sorted(audited))}"
-            )
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds: each may stand once")
         return self

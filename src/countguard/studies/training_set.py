@@ -77,8 +77,8 @@ def require_enough_to_audit(images: int, recipe: Recipe) -> None:
     Raises:
         InputError: it cannot.
     """
-    if (recipe.filters or recipe.evaluation.audit) and images < FEWEST:
-        what = "filters" if recipe.filters else "evaluation.audit"
+    if (recipe.filters or recipe.evaluation.audits) and images < FEWEST:
+        what = "filters" if recipe.filters else "evaluation.audits"
         raise InputError(f"{what}: {images} training images; an audit needs at least {FEWEST}")
 
 
