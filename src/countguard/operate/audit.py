@@ -9,6 +9,7 @@ from rich.table import Table
 from countguard.audit.audit import audit
 from countguard.audit.files import audit_json, recovered_files, recovered_png
 from countguard.audit.report import AuditReport
+from countguard.audit.survey import TakeBlocks, in_threads
 from countguard.csv_text import csv_lines
 from countguard.data.source import Official, Source
 from countguard.errors import InputError, RunError
@@ -30,6 +31,7 @@ def audit_data(
     counter: Path | None = None,
     quarantine: Path | None = None,
     with_sarif: bool = False,
+    take_blocks: TakeBlocks = in_threads,
     seed: int = 0,
 ) -> AuditReport:
     """Audits the training images of a data set, and writes audit.json, audit.csv, audit.html and recovered-*.png.
@@ -40,6 +42,7 @@ def audit_data(
         counter: file of a counter that is trusted; None makes light ones of the set itself.
         quarantine: a new folder for the images of which nothing was found; None writes none.
         with_sarif: also write audit.sarif, for pipelines.
+        take_blocks: where pictures are read; the report is the same.
         seed: of every random choice.
 
     Raises:
@@ -53,7 +56,7 @@ def audit_data(
     trusted = load_counter(counter) if counter is not None else None
     crowds = source.model_copy(update={"split": Official(), "images": None}).load_training()
     with counted("pictures", len(crowds)) as progress:
-        report = audit(crowds, counter=trusted, seed=seed, progress=progress)
+        report = audit(crowds, counter=trusted, seed=seed, progress=progress, take_blocks=take_blocks)
     try:
         out.mkdir(parents=True, exist_ok=True)
         for file, group in recovered_files(report).items():
