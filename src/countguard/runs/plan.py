@@ -112,7 +112,7 @@ class Plan:
     def __post_init__(self) -> None:
         if len(self) > LARGEST_STUDY:
             raise InputError(
-                f"vary, seeds, strategies, filters and defenses make {len(self):,} cells, more than {LARGEST_STUDY:,}"
+                f"vary, seeds, strategies and defenses make {len(self):,} cells, more than {LARGEST_STUDY:,}"
             )
 
     @classmethod
