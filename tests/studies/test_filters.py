@@ -12,6 +12,7 @@ import torch
 
 from countguard.audit.filters import Filter
 from countguard.audit.report import AuditReport
+from countguard.cli.summary import audit_lines
 from countguard.data.crowd import Crowd
 from countguard.errors import InputError
 from countguard.reports.report import write_report
@@ -129,10 +130,21 @@ def test_the_report_shows_the_audit_and_what_was_left_out(study: Path, tmp_path:
     page = write_report(folder).read_text()
     assert "Before training: what the audit found" in page
     assert "filtered: known" in page
+    assert "Does the filter work (known)?" in page
+    assert "Over 6 filtered counters." in page
     with (folder / "tables" / "filters.csv").open(newline="") as file:
         left_out = {(row["strategy"], row["counter"]): row for row in csv.DictReader(file)}
     assert left_out["minus", "filtered: one_more"]["left_out_clean"] == "1"
     assert left_out["minus", "filtered: known"]["trained"] == "as clean-attacked-s0"
+
+
+def test_the_terminal_says_what_was_found_and_where_the_recovered_picture_lies(study: Path) -> None:
+    lines = audit_lines(study)
+    assert lines[0].startswith("audit of the set of clean-attacked-s0: Verdict: ")
+    assert "It has no poisoned image" in lines[0]
+    assert any("of its 3 poisoned images found" in line for line in lines)
+    pictures = [Path(line.partition(": ")[2]) for line in lines if line.startswith("what its images share: ")]
+    assert all(picture.is_file() for picture in pictures)
 
 
 def test_a_killed_study_goes_on_without_a_second_audit(

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 
 import numpy as np
@@ -150,18 +151,21 @@ def take(crowd: Crowd, canvas: Canvas) -> Taken:
 def gathered(taken: Iterable[Taken], canvas: Canvas, length: int, *, progress: Progress | None = None) -> Survey:
     """The survey of a set out of what its pictures gave, in their order."""
     store = FeatureStore(canvas, length)
+    rest = iter(taken)
+    first = next(rest)
     ids, sizes, points = [], [], []
-    small, textures, windows, statistics = (np.empty((0,)) for _ in range(4))
-    for position, one in enumerate(taken):
-        parts = (one.small, one.texture, one.windows, one.statistics)
-        if position == 0:  # room for all at once: a list of them would have to be copied
-            small, textures, windows, statistics = (np.empty((length, *part.shape), part.dtype) for part in parts)
-        for kept, part in zip((small, textures, windows, statistics), parts, strict=True):
-            kept[position] = part
+    # room for all at once: a list of the parts would have to be copied
+    small = np.empty((length, *first.small.shape), np.float32)
+    textures = np.empty((length, *first.texture.shape), np.float32)
+    windows = np.empty((length, *first.windows.shape), np.int8)
+    statistics = np.empty((length, *first.statistics.shape))
+    for position, one in enumerate(chain([first], rest)):
         store.put(position, one.features)
         ids.append(one.id)
         sizes.append(one.size)
         points.append(one.points)
+        small[position], textures[position] = one.small, one.texture
+        windows[position], statistics[position] = one.windows, one.statistics
         if progress is not None:
             progress(position + 1)
     store.finish()
