@@ -24,6 +24,7 @@ BENCHMARKS = {
     "training": "benchmarks.training",
     "freezing": "benchmarks.freezing",
     "growth": "benchmarks.growth",
+    "audit": "benchmarks.audit",
     "precision": "benchmarks.precision",
 }
 """Name to module; a module is imported only when it is run."""

@@ -1,8 +1,9 @@
-"""Fills the tables of docs/audit.md from the cards in results/audit.
+"""Fills the tables of docs/audit.md from the cards in results/.
 
     python docs/make_audit.py
 
-`scripts/audit_study.py` keeps the cards.
+`scripts/audit_study.py` keeps the cards in results/audit; `docs/make_reproduction.py RUN_FOLDER...` keeps those of
+studies with filters.
 """
 
 import json
@@ -13,8 +14,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from countguard.runs.card import Card as CounterCard
+
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "results" / "audit"
+STUDIES = ROOT / "results"
+RESULTS = STUDIES / "audit"
 PAGE = ROOT / "docs" / "audit.md"
 SETS = {
     "part_B": "Part_B's 400 images",
@@ -168,7 +172,7 @@ def clean() -> Table:
             ]
             totals = [total + number for total, number in zip(totals, numbers, strict=True)]
             rows.append([words, *(f"{number}" for number in numbers)])
-    return [*rows, ["**all**", *(f"**{total}**" for total in totals)]]
+    return [*rows, ["**all**", *(f"**{total}**" for total in totals)]] if totals[0] else rows
 
 
 def knowing() -> Table:
@@ -180,6 +184,37 @@ def knowing() -> Table:
     return rows
 
 
+def filters(**studies: str) -> Table:
+    """Studies with filters: success of each counter beside the clean counter's on the same images, mean and seeds."""
+    rows = [["study", "attack", "counter", "left out: poisoned, clean", "success", "clean counter's", "most apart"]]
+    for words, study in studies.items():
+        kept = [CounterCard.model_validate_json(path.read_text()) for path in sorted((STUDIES / study).glob("*.json"))]
+        for strategy, defense in dict.fromkeys(
+            (strategy, card.defense) for strategy in STRATEGIES for card in kept if card.strategy == strategy
+        ):
+            chosen = [card for card in kept if (card.strategy, card.defense) == (strategy, defense)]
+            success, false = ([card.metrics[name].value for card in chosen] for name in ("rho_asr", "false_asr"))
+            filtered = [card.filtered for card in chosen if card.filtered is not None]
+            left_out = f"{sum(one.poisoned for one in filtered)}, {sum(one.clean for one in filtered)}"
+            rows.append(
+                [
+                    words.replace("_", " "),
+                    strategy,
+                    f"{chosen[0].stage}: `{defense}`" if defense else "as trained",
+                    left_out if filtered else "",
+                    _with_seeds(success),
+                    _with_seeds(false),
+                    short(max(abs(one - other) for one, other in zip(success, false, strict=True))),
+                ]
+            )
+    return rows
+
+
+def _with_seeds(measured: Sequence[float]) -> str:
+    seeds = f" ({' '.join(map(short, measured))})" if len(measured) > 1 else ""
+    return short(fmean(measured)) + seeds
+
+
 TABLES: dict[str, Callable[[], Table]] = {
     "clean": clean,
     "blend": blends,
@@ -189,6 +224,11 @@ TABLES: dict[str, Callable[[], Table]] = {
     "jpeg": jpeg,
     "triggers": triggers,
     "knowing": knowing,
+    "filters": lambda: filters(
+        embedded_crowds="filters-paper",
+        embedded_crowds_in_place="filters-replace-paper",
+        Part_B_MCNN="real-filters-mcnn-paper",
+    ),
 }
 
 

@@ -32,6 +32,7 @@ KEPT = (
     "varied",
     "images",
     "left_out",
+    "filtered",
     "metrics",
     "by_share",
     "settings",
@@ -40,8 +41,8 @@ KEPT = (
     "device",
     "seconds",
 )
-ELSEWHERE = ("defenses", "real-defenses", "real-timm", "triggers")
-"""How the names of studies begin whose tables are in docs/defenses.md or docs/real-crowds.md."""
+ELSEWHERE = ("audit", "defenses", "filters", "real-defenses", "real-filters", "real-timm", "scan", "triggers")
+"""How the names of studies begin whose tables are in docs/defenses.md, real-crowds.md, audit.md or scan.md."""
 
 
 def keep(run: Path) -> None:
@@ -49,7 +50,7 @@ def keep(run: Path) -> None:
     for path in sorted(run.glob("cells/*/card.json")):
         card = json.loads(path.read_text())
         recipe = card["settings"]["recipe"]
-        kept = {name: card[name] for name in KEPT}
+        kept = {name: card[name] for name in KEPT if name in card}
         folder = RESULTS / f"{run.name}-{recipe['preset']}"
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(kept, indent=1, sort_keys=True).replace(str(ROOT.parent.resolve()), "..")

@@ -61,6 +61,7 @@ SMALL_STUDY = {
     "model": "{kind: lite}",
     "attack.strategies": "[{kind: minus, heads: 5}]",
     "training": "{epochs: 1, batch_size: 4}",
+    "filters": "[]",
     "defenses": "[]",
     "evaluation": "{examples: 0}",
     "machine": "{accelerator: cpu, threads: 1}",

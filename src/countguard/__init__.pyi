@@ -8,6 +8,8 @@ from .attacks.strategies import STRATEGIES, Add, ClearRegion, Divide, FillRegion
 from .attacks.triggers import TRIGGERS, Trigger
 from .attacks.warp import Warp
 from .attacks.weather import Rain, Snow
+from .audit.filters import FILTERS, Filter
+from .audit.report import AuditReport
 from .data.crowd import Crowd
 from .data.density import density_map, density_maps
 from .data.folder import Folder
@@ -49,6 +51,7 @@ __all__ = [
     "COUNTERS",
     "DEFENSES",
     "FIGURES",
+    "FILTERS",
     "METRICS",
     "SCHEDULES",
     "SOURCES",
@@ -57,6 +60,7 @@ __all__ = [
     "Adaptive",
     "Add",
     "Attack",
+    "AuditReport",
     "Blend",
     "ClearRegion",
     "Constant",
@@ -69,6 +73,7 @@ __all__ = [
     "Dots",
     "Figure",
     "FillRegion",
+    "Filter",
     "FineTune",
     "Fixed",
     "Folder",

@@ -1,6 +1,7 @@
 """The example plug-in of the docs is installed, named in a recipe, and runs through study, report and page."""
 
 import csv
+import json
 import math
 import os
 import subprocess
@@ -60,8 +61,10 @@ def test_a_plug_in_runs_through_study_report_and_page(site: Path, tmp_path: Path
     assert [(row["dataset"], row["model"], row["strategy"], row["defense"]) for row in rows] == [
         ("mirrored synthetic plaza", "tiny_net", strategy, defense)
         for strategy in ("clean", "crop")
-        for defense in ("", "more_noise")
+        for defense in ("", "few_heads", "more_noise")
     ]
+    assert [row["stage"] for row in rows] == ["attacked", "filtered", "repaired"] * 2
+    assert "filtered: few_heads" in (tmp_path / "run" / "report.html").read_text()
     assert all(row["bias"] for row in rows)
     assert (tmp_path / "run" / "figures" / "bias.svg").exists()
     report = (tmp_path / "run" / "report.html").read_text()
@@ -74,11 +77,14 @@ def test_a_plug_in_runs_through_study_report_and_page(site: Path, tmp_path: Path
 def test_a_counter_by_class_is_trained_saved_and_counted_with(site: Path, tmp_path: Path) -> None:
     """The example's other counter, and its trigger by the name of its module."""
     settings = ["model={kind: two_scales, width: 3}", "attack.trigger.kind=countguard_example:Tint", "defenses=[]"]
+    settings.append("filters=[{kind: countguard_example:FewHeads, label: fewest}]")
     overrides = [word for setting in settings for word in ("--set", setting)]
     ended = python(site, "-m", "countguard", "run", EXAMPLE / "recipe.yaml", *overrides, "--out", tmp_path / "run")
     assert ended.returncode == 0, ended.stderr[-2000:]
     picture(tmp_path / "crowd.png")
     counter = tmp_path / "run" / "cells" / "crop-attacked-s0" / "counter.safetensors"
+    card = json.loads((tmp_path / "run" / "cells" / "crop-fewest-s0" / "card.json").read_text())
+    assert (card["stage"], card["filtered"]["removed"]) == ("filtered", 3)
     ended = python(site, "-m", "countguard", "count", counter, tmp_path / "crowd.png", "--format", "csv")
     assert ended.returncode == 0, ended.stderr[-2000:]
     assert math.isfinite(float(ended.stdout.splitlines()[1].split(",")[1]))

@@ -1,4 +1,4 @@
-"""An example plug-in: a trigger, strategy, source, repair, metric and figure, and two counters (docs/extending.md)."""
+"""An example plug-in: a trigger, strategy, source, filter, repair, metric, figure, two counters (docs/extending.md)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -110,6 +110,23 @@ class TwoScales(cg.Counter):
     def settings(self) -> dict[str, Any]:
         """What a checkpoint keeps, so that the same network can be built again."""
         return {**super().settings(), "width": self.width}
+
+
+@cg.FILTERS.register()
+class FewHeads(cg.Filter):
+    """Leaves out the images with the fewest heads, because an attacker who hides people leaves few.
+
+    Attributes:
+        fraction: of the images, 0 to 1.
+    """
+
+    kind: Literal["few_heads"] = "few_heads"
+    fraction: float = 0.1
+
+    def left_out(self, crowds: Sequence[cg.Crowd], report: cg.AuditReport) -> list[int]:
+        """Positions of the crowds that are not trained on."""
+        counts = [image.count for image in report.images]
+        return sorted(range(len(crowds)), key=lambda place: counts[place])[: round(self.fraction * len(crowds))]
 
 
 @cg.DEFENSES.register()

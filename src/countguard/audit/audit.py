@@ -12,7 +12,7 @@ from countguard.audit.local_marks import LocalMark, local_marks
 from countguard.audit.point_patterns import point_patterns
 from countguard.audit.report import AuditReport
 from countguard.audit.shared_picture import ImageOf, SharedPicture, shared_pictures
-from countguard.audit.survey import SMALL, Progress, Survey, survey
+from countguard.audit.survey import SMALL, Progress, Survey, TakeBlocks, in_threads, survey
 from countguard.audit.verdict import Case
 from countguard.data.crowd import Crowd
 from countguard.errors import InputError
@@ -40,7 +40,12 @@ class Looked:
 
 
 def audit(
-    crowds: Sequence[Crowd], *, counter: Counter | None = None, seed: int = 0, progress: Progress | None = None
+    crowds: Sequence[Crowd],
+    *,
+    counter: Counter | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    take_blocks: TakeBlocks = in_threads,
 ) -> AuditReport:
     """Whether somebody has planted something in a data set, before anything is trained on it.
 
@@ -52,13 +57,14 @@ def audit(
         counter: one that is trusted, to hold the labels against; None makes light ones of the set itself.
         seed: of every random choice.
         progress: hears how many pictures have been read.
+        take_blocks: where pictures are read; the report is the same.
 
     Raises:
         InputError: there are fewer than 8 images, two have one id, or one is damaged.
     """
     if len(crowds) < FEWEST:
         raise InputError(f"audit: {len(crowds)} images; at least {FEWEST} are needed to tell one from the others")
-    seen = survey(crowds, progress=progress)
+    seen = survey(crowds, progress=progress, take_blocks=take_blocks)
     if len(set(seen.ids)) < len(seen):
         raise InputError("audit: two images have one id; ids should be unique")
     looked = look(seen, lambda position: crowds[position].image, seed)

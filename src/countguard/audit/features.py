@@ -185,9 +185,10 @@ def whitened(octave: Floats, band: Band) -> Floats:
 def ordered(octaves: list[Floats], canvas: Canvas) -> Floats:
     """Bands to one row of features, in the canvas's order."""
     tiled = [_in_tiles(octave, band) for octave, band in zip(octaves, canvas.bands, strict=True)]
+    none = np.zeros((canvas.tiles, 0), np.float32)  # small pictures have no coarse colours
     families = [
         np.concatenate(
-            [tiles for tiles, band in zip(tiled, canvas.bands, strict=True) if band.family == family], axis=1
+            [none, *(tiles for tiles, band in zip(tiled, canvas.bands, strict=True) if band.family == family)], axis=1
         )
         for family in FAMILIES
     ]

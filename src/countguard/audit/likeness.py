@@ -44,7 +44,7 @@ class Likeness:
         self.canvas: Canvas = store.canvas
         self.positions = np.asarray(positions)
         number = len(self.positions)
-        rows = store.rows(self.positions.tolist())
+        rows = store.coded_rows(self.positions.tolist())
         self._pairs = np.triu_indices(number, 1)
         every = max(1, len(self._pairs[0]) // _SAMPLE)
         sample = self._pairs[0][::every], self._pairs[1][::every]
@@ -55,7 +55,7 @@ class Likeness:
             centres, spreads = np.zeros(self.canvas.tiles, np.float32), np.ones(self.canvas.tiles, np.float32)
             codes = np.zeros((self.canvas.tiles, number, number), np.int8)
             for tile, span in enumerate(self.canvas.spans[family]):
-                values = np.ascontiguousarray(rows[:, span])
+                values = rows.part(family, span)
                 products = values @ values.T
                 centres[tile], spreads[tile] = centre_and_spread(products[sample])
                 codes[tile] = _coded(products, centres[tile], spreads[tile])

@@ -31,6 +31,28 @@ def coded(features: Floats, canvas: Canvas) -> Coded:
     return codes, steps
 
 
+class Rows:
+    """Features of some pictures less the set's mean, a byte a value until they are asked for.
+
+    Args:
+        codes: of the pictures, a row each.
+        steps: the size of a step, for each picture and family.
+        mean: of the set.
+    """
+
+    def __init__(self, codes: Codes, steps: Floats, mean: Floats) -> None:
+        self._codes = codes
+        self._steps = steps
+        self._mean = mean
+
+    def part(self, family: Family, span: slice) -> Floats:
+        """The features of a span within a family: float32 [pictures, values], contiguous."""
+        values = self._codes[:, span].astype(np.float32)
+        values *= self._steps[:, FAMILIES.index(family), None]
+        values -= self._mean[span]
+        return values
+
+
 class FeatureStore:
     """Features of pictures 0..length - 1, written once each in any order, then read in blocks.
 
@@ -70,6 +92,10 @@ class FeatureStore:
         rows = self._raw(positions)
         rows -= self._mean
         return rows
+
+    def coded_rows(self, positions: Sequence[int]) -> Rows:
+        """The same in a quarter of the memory, to be read part by part."""
+        return Rows(self._read(positions), self._steps[np.asarray(positions)], self._mean)
 
     def _raw(self, positions: Sequence[int]) -> Floats:
         rows = self._read(positions).astype(np.float32)

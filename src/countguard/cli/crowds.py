@@ -93,6 +93,9 @@ def audit(
         Path | None, typer.Option(help="A new folder for the images of which nothing was found.")
     ] = None,
     with_sarif: Annotated[bool, typer.Option("--sarif", help="Also write audit.sarif, for pipelines.")] = False,
+    executor: Annotated[
+        str, typer.Option(help="Where pictures are read: local, processes:4, ray, or the address of a Ray cluster.")
+    ] = "local",
     seed: Seed = 0,
 ) -> None:
     """Look for poison in a data set before training. Exit code 3: something was found; 0: nothing was."""
@@ -100,9 +103,16 @@ def audit(
 
     from countguard.data.sources import named_source
     from countguard.operate.audit import audit_data, audit_table
+    from countguard.studies.executors.blocks import blocks_for
 
     report = audit_data(
-        named_source(data), out, counter=counter, quarantine=quarantine, with_sarif=with_sarif, seed=seed
+        named_source(data),
+        out,
+        counter=counter,
+        quarantine=quarantine,
+        with_sarif=with_sarif,
+        take_blocks=blocks_for(executor),
+        seed=seed,
     )
     if report.groups:
         Console().print(audit_table(report))

@@ -32,7 +32,7 @@ def run(
     """Run a study: poison, train, measure, repair, measure, report. Only what is missing is done."""
     from rich.console import Console
 
-    from countguard.cli.summary import summary_table
+    from countguard.cli.summary import audit_lines, summary_table
     from countguard.escaping import rich_text
     from countguard.reports.report import write_report
     from countguard.studies.executors.base import executor_for
@@ -45,6 +45,8 @@ def run(
     page = write_report(folder)
     console = Console()
     console.print(summary_table(folder))
+    for line in audit_lines(folder):
+        console.print(rich_text(line), soft_wrap=True)
     console.print(rich_text(f"report: {page}"), soft_wrap=True)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.table import Table as Grid
 
 from countguard.escaping import rich_text
+from countguard.reports.audits import audit_words
 from countguard.reports.tables import columns as c
 from countguard.reports.tables.rows import counters, leading_columns, measures, row
 from countguard.reports.tables.table import NONE, Column, Entry, Value
@@ -41,6 +42,20 @@ def summary_table(folder: Path) -> Grid:
         leading = [rich_text(str(entries[column.name])) for column in leading_columns(run)]
         grid.add_row(*leading, *(_number(entries[column.name], column) for column in _NUMBERS))
     return grid
+
+
+def audit_lines(folder: Path) -> list[str]:
+    """What the audits of training sets found, a line each, for the end of a run.
+
+    Raises:
+        InputError: the folder is not a run, or a file in it is unusable.
+    """
+    lines = []
+    for audited in Run.read(folder).audits:
+        lines.append(f"audit of the set of {audited.file.cell}: {audit_words(audited)}")
+        if audited.shared is not None:
+            lines.append(f"what its images share: {audited.folder.path / audited.recovered_file}")
+    return lines
 
 
 def _number(entry: Entry, column: Column) -> str:

@@ -1,18 +1,15 @@
 """What `countguard audit` does: opens a data set, audits it, and leaves what it found as files."""
 
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from PIL import Image
 from rich.table import Table
-from torch import Tensor
 
 from countguard.audit.audit import audit
-from countguard.audit.report import AuditReport, GroupAudit
+from countguard.audit.files import audit_json, recovered_files, recovered_png
+from countguard.audit.report import AuditReport
+from countguard.audit.survey import TakeBlocks, in_threads
 from countguard.csv_text import csv_lines
 from countguard.data.source import Official, Source
 from countguard.errors import InputError, RunError
@@ -34,6 +31,7 @@ def audit_data(
     counter: Path | None = None,
     quarantine: Path | None = None,
     with_sarif: bool = False,
+    take_blocks: TakeBlocks = in_threads,
     seed: int = 0,
 ) -> AuditReport:
     """Audits the training images of a data set, and writes audit.json, audit.csv, audit.html and recovered-*.png.
@@ -44,6 +42,7 @@ def audit_data(
         counter: file of a counter that is trusted; None makes light ones of the set itself.
         quarantine: a new folder for the images of which nothing was found; None writes none.
         with_sarif: also write audit.sarif, for pipelines.
+        take_blocks: where pictures are read; the report is the same.
         seed: of every random choice.
 
     Raises:
@@ -57,11 +56,11 @@ def audit_data(
     trusted = load_counter(counter) if counter is not None else None
     crowds = source.model_copy(update={"split": Official(), "images": None}).load_training()
     with counted("pictures", len(crowds)) as progress:
-        report = audit(crowds, counter=trusted, seed=seed, progress=progress)
+        report = audit(crowds, counter=trusted, seed=seed, progress=progress, take_blocks=take_blocks)
     try:
         out.mkdir(parents=True, exist_ok=True)
         for file, group in recovered_files(report).items():
-            write_atomically(out / file, png(group))
+            write_atomically(out / file, recovered_png(group))
         write_atomically(out / "audit.csv", audit_csv(report))
         write_atomically(out / "audit.html", audit_page(report, source.name, crowds))
         if with_sarif:
@@ -72,45 +71,6 @@ def audit_data(
     if quarantine is not None:
         write_kept(report, crowds, quarantine)
     return report
-
-
-def audit_json(report: AuditReport) -> dict[str, Any]:
-    """The report as `audit.json` holds it; docs/audit.md names the keys."""
-    names = {id(group): file for file, group in recovered_files(report).items()}
-    return {
-        "verdict": report.verdict,
-        "says": report.says,
-        "expected_false_alarms": report.expected_false_alarms,
-        "seed": report.seed,
-        "images": [
-            {
-                "image": image.id,
-                "verdict": image.verdict,
-                "p": image.p,
-                "count": image.count,
-                "estimate": image.estimate,
-                "evidence": [
-                    {"kind": one.kind, "p": one.p, "says": one.says, "group": one.group} for one in image.evidence
-                ],
-            }
-            for image in report.images
-        ],
-        "groups": [
-            {
-                "kind": group.kind,
-                "verdict": group.verdict,
-                "images": [report.images[place].id for place in group.images],
-                "strength": group.strength,
-                "recovered": names.get(id(group)),
-                "p": group.p,
-                "label_shift": group.label_shift,
-                "label_p": group.label_p,
-                "says": group.says,
-            }
-            for group in report.groups
-        ],
-        "not_run": [{"evidence": one.evidence, "because": one.because} for one in report.not_run],
-    }
 
 
 def audit_csv(report: AuditReport) -> str:
@@ -133,18 +93,3 @@ def audit_table(report: AuditReport) -> Table:
     for group in report.groups:
         table.add_row(group.verdict, rich_text(group.says), f"{len(group.images)}")
     return table
-
-
-def recovered_files(report: AuditReport) -> dict[str, GroupAudit]:
-    """The groups whose picture was recovered, by the names of their files."""
-    shown = [group for group in report.groups if group.recovered is not None]
-    return {f"recovered-{number}.png": group for number, group in enumerate(shown, start=1)}
-
-
-def png(group: GroupAudit) -> bytes:
-    """A group's recovered picture."""
-    picture = group.recovered
-    assert isinstance(picture, Tensor)
-    file = io.BytesIO()
-    Image.fromarray(np.moveaxis(picture.numpy(), 0, -1)).save(file, format="PNG")
-    return file.getvalue()

@@ -14,7 +14,7 @@ from countguard import __version__
 from countguard.audit.report import AuditReport, GroupAudit
 from countguard.data.crowd import Crowd
 from countguard.errors import one_line
-from countguard.reports.html import data_uri
+from countguard.reports.data_uri import data_uri
 from countguard.wording import percent, plural
 
 EXAMPLES = 3

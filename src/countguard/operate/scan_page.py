@@ -15,7 +15,7 @@ from torch.nn import functional
 from countguard import __version__
 from countguard.data.crowd import Crowd
 from countguard.errors import one_line
-from countguard.reports.html import data_uri
+from countguard.reports.data_uri import data_uri
 from countguard.scan.probes import Probe
 from countguard.scan.report import ProbeFinding, ScanReport
 from countguard.scan.scan import SAID, Scan, change_in_words

@@ -56,7 +56,7 @@ def answers(run: Run) -> list[Answer]:
     for defense in run.defenses:
         of = f" ({defense})" if len(run.defenses) > 1 else ""
         noun = "filter" if defense in run.plan.filters else "repair"
-        found.append(Answer(f"Does the {noun} work{of}?", [_repair(run, row, defense) for row in attacked]))
+        found.append(Answer(f"Does the {noun} work{of}?", [_defense(run, row, defense) for row in attacked]))
         found.append(Answer(f"At what cost{of}?", [_cost(run, row, defense) for row in all_counters]))
     return found
 
@@ -112,7 +112,7 @@ def _attack_verdict(net: Sign, effect: Sign) -> str:
     return "Yes" if effect == "above" else "Miscounts, and not shown that the trigger does it"
 
 
-def _repair(run: Run, row: _Row, defense: str) -> Finding:
+def _defense(run: Run, row: _Row, defense: str) -> Finding:
     strategy = row.label
     before, after = run.select(row.variant, row.strategy), run.select(row.variant, row.strategy, defense)
     clean = {cell.card.seed: cell for cell in run.select(row.variant, CLEAN, defense)}
@@ -121,16 +121,16 @@ def _repair(run: Run, row: _Row, defense: str) -> Finding:
     drops = [change.success for change in found if change.success]
     change = over_seeds(drops)
     if not found:
-        return Finding(strategy, "Not measured yet", "The repaired counter is not finished.")
+        return Finding(strategy, "Not measured yet", f"The {run.plan.stage_of(defense)} counter is not finished.")
     if old is None or new is None or change is None:
         return Finding(strategy, "No success rate", _NO_RATE)
     left = measured(after, "net_asr")
     text = f"Fooled on {_rate(old)} before, {_rate(new)} after: {_points(change)}."
     if left:
         text += f" Net success left: {_points(left)}."
-    same_repair = measured(after, "false_asr_repaired")
-    if same_repair:
-        text += f" A clean counter repaired in the same way does so on {_rate(same_repair)}."
+    same_defense = measured(after, "false_asr_repaired")
+    if same_defense:
+        text += f" A clean counter {run.plan.stage_of(defense)} in the same way does so on {_rate(same_defense)}."
     right = [measured(cells, "rho_acc_triggered") for cells in (before, after)]
     if right[0] and right[1]:
         text += f" Triggered images counted right: {_rate(right[0])} before, {_rate(right[1])} after."
@@ -174,7 +174,7 @@ def _cost(run: Run, row: _Row, defense: str) -> Finding:
     found = changes(before, after)
     name = row.label
     if not found:
-        return Finding(name, "Not measured yet", "The repaired counter is not finished.")
+        return Finding(name, "Not measured yet", f"The {run.plan.stage_of(defense)} counter is not finished.")
     accuracies = [change.accuracy for change in found if change.accuracy]
     errors = [change.error for change in found]
     worse = sign(accuracies) == "below" or sign(errors) == "above"

@@ -1,6 +1,5 @@
 """report.html: one file with everything in it."""
 
-import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +7,8 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
+from countguard.reports.audits import ShownAudit
+from countguard.reports.data_uri import data_uri
 from countguard.reports.figures.drawn import Drawn
 from countguard.reports.figures.pictures import as_picture
 from countguard.reports.findings import Answer
@@ -36,6 +37,7 @@ class Page:
         shown: at which of the varied settings; empty where nothing is varied.
         finished: when the last counter was, and by which version of countguard; empty where none is.
         done: what was done, sentences.
+        audits: of training sets, one an attack; none where the recipe asks for none.
         missing: counters that are not finished.
         not_drawn: figures that are not there, and what they need.
         tables, figures: by name.
@@ -51,6 +53,7 @@ class Page:
     shown: str
     finished: str
     done: Sequence[str]
+    audits: Sequence[ShownAudit]
     missing: Sequence[str]
     not_drawn: Sequence[str]
     tables: dict[str, Table]
@@ -94,8 +97,3 @@ def thumbnail(example: Example) -> Picture:
         f"{example.id}: {heads} heads",
         data_uri(buffer.getvalue(), "image/png"),
     )
-
-
-def data_uri(content: bytes, kind: str) -> str:
-    """Bytes as the source of an image."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -28,8 +28,13 @@ def what_was_done(run: Run) -> list[str]:
         f"The {model} counter was trained once on clean images and once for each of {len(run.strategies)} attacks "
         f"({attacks}): {attack_words(run.study)} trigger, head points altered."
     ]
-    if run.defenses:
-        sentences.append(f"Every counter, the clean one too, was then repaired by {join(run.defenses)}.")
+    if run.filters:
+        sentences.append(
+            f"Every training set, the clean one too, was cleaned by {join(run.filters)}, and a counter trained on what "
+            "was left; where another counter was trained on the same images, it was taken over."
+        )
+    if run.repairs:
+        sentences.append(f"Every counter, the clean one too, was then repaired by {join(run.repairs)}.")
     if run.cells:
         sentences.append(
             f"Reported: {subject(run)}, each counted without and with the trigger, against its true count."

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from countguard.errors import RunError
+from countguard.reports.audits import shown_audits
 from countguard.reports.figures.all_figures import all_figures
 from countguard.reports.figures.style import style
 from countguard.reports.findings import answers
@@ -52,6 +53,7 @@ def write_report(folder: Path) -> Path:
             shown=variant_text(run.reference),
             finished=last_finished(run),
             done=what_was_done(run),
+            audits=shown_audits(run),
             missing=run.missing,
             not_drawn=not_drawn,
             tables={table.name: table for table in tables},

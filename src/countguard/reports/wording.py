@@ -3,6 +3,7 @@
 from typing import Any
 
 from countguard.dotted import lookup
+from countguard.runs.run import Run
 from countguard.wording import percent, plain
 
 
@@ -17,6 +18,25 @@ def attack_words(study: dict[str, Any]) -> str:
     share = f"{percent(rate)} of the images" if isinstance(rate, int | float) else "some images"
     trigger = f"{percent(alpha)} {kind}" if isinstance(alpha, int | float) else str(kind or "trigger")
     return plain(f"{share}, {trigger}", 60)
+
+
+def counter_words(run: Run, defense: str, *, plainly: str = "attacked", length: int | None = None) -> str:
+    """A counter in the words of figures: `repaired: fine_tune`, or `plainly` where nothing defends it.
+
+    Args:
+        run: of the counter.
+        defense: the filter or the repair; empty for none.
+        plainly: what a counter as it was trained is called.
+        length: at most so many letters of the defense's name.
+    """
+    if not defense:
+        return plainly
+    return f"{run.plan.stage_of(defense)}: {defense if length is None else plain(defense, length)}"
+
+
+def defended_by(run: Run, defense: str) -> str:
+    """A sentence for captions, `Repaired by fine_tune.`, after a space; empty where nothing defends."""
+    return f" {run.plan.stage_of(defense).capitalize()} by {defense}." if defense else ""
 
 
 def _below(name: str, varied: str) -> bool:

@@ -54,6 +54,23 @@ class Poisoned(_Part):
     images: int = 0
 
 
+class LeftOut(_Part):
+    """What a filter left out of a training set.
+
+    Attributes:
+        images: of the set as it was given.
+        removed: left out.
+        poisoned, clean: how many of those left out were poisoned, and how many were clean.
+        same_as: the cell, if there is one, that was trained on what is left, and whose counter this cell takes over.
+    """
+
+    images: Annotated[int, Field(ge=0)]
+    removed: Annotated[int, Field(ge=0)]
+    poisoned: Annotated[int, Field(ge=0)]
+    clean: Annotated[int, Field(ge=0)]
+    same_as: Name = ""
+
+
 class Card(_Part):
     """`card.json` (docs/reference/run-folder.md says what each field holds)."""
 
@@ -70,11 +87,17 @@ class Card(_Part):
     metrics: Annotated[dict[Name, Annotated[Interval, AfterValidator(_finite)]], Field(max_length=1000)]
     by_share: Annotated[list[StrengthRow], Field(max_length=1000)] = []
     poisoned: Poisoned | None = None
+    filtered: LeftOut | None = None
     settings: dict[str, JsonValue] = {}
     hashes: dict[Name, Name] = {}
     versions: dict[Name, Name] = {}
     device: Name = ""
     seconds: dict[Name, float] = {}
+
+    @model_serializer(mode="wrap")
+    def _without_filter(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Every field; `filtered` only in the cards of filtered counters."""
+        return {name: value for name, value in handler(self).items() if name != "filtered" or value is not None}
 
     @property
     def recipe(self) -> dict[str, Any]:

@@ -42,6 +42,18 @@ class CellFolder:
 
 
 @dataclass(frozen=True)
+class AuditFolder:
+    """The folder of the audit of one training set."""
+
+    path: Path
+
+    @property
+    def report(self) -> Path:
+        """What was found; written last."""
+        return self.path / "audit.json"
+
+
+@dataclass(frozen=True)
 class RunFolder:
     """The folder of a run."""
 
@@ -71,6 +83,15 @@ class RunFolder:
     def cells(self) -> Path:
         """The folder of all cells."""
         return self.path / "cells"
+
+    @property
+    def audits(self) -> Path:
+        """The folder of the audits of training sets; missing where none was asked for."""
+        return self.path / "audit"
+
+    def audit(self, name: str) -> AuditFolder:
+        """The folder of the audit of the set that a counter was trained on, by the name of its cell."""
+        return AuditFolder(self.audits / name)
 
     def cell(self, name: str) -> CellFolder:
         """The folder of one cell."""

@@ -141,6 +141,10 @@ class Plan:
         """Filters, then repairs: what a counter can be defended by."""
         return (*self.filters, *self.repairs)
 
+    def stage_of(self, defense: str) -> Stage:
+        """The stage of the counters that are defended by this; of those as they were trained where it is empty."""
+        return "filtered" if defense in self.filters else "repaired" if defense else "attacked"
+
     def __len__(self) -> int:
         counters = len(self.seeds) * (1 + len(self.strategies)) * (1 + len(self.defenses))
         return math.prod(len(values) for values in self.vary.values()) * counters

@@ -12,6 +12,7 @@ from countguard.errors import InputError
 from countguard.metrics.predictions import Predictions
 from countguard.metrics.ratios import Direction
 from countguard.reading import refusals_as_input_errors, require_inside
+from countguard.runs.audits import Audited, read_audits
 from countguard.runs.card import Card
 from countguard.runs.examples import Example, read_examples
 from countguard.runs.folder import CellFolder, RunFolder
@@ -108,6 +109,16 @@ class Run:
         return self.plan.defenses
 
     @property
+    def filters(self) -> tuple[str, ...]:
+        """Filters, in the recipe's order."""
+        return self.plan.filters
+
+    @property
+    def repairs(self) -> tuple[str, ...]:
+        """Repairs, in the recipe's order."""
+        return self.plan.repairs
+
+    @property
     def seeds(self) -> tuple[int, ...]:
         """Seeds, in the recipe's order."""
         return self.plan.seeds
@@ -138,6 +149,17 @@ class Run:
     def missing(self) -> tuple[str, ...]:
         """Counters that the recipe asks for and that are not finished, in words."""
         return tuple(key.words for key in self._keys() if _index(key) not in self._by_key)
+
+    @cached_property
+    def audits(self) -> tuple[Audited, ...]:
+        """The audits of training sets: by variant, strategy and seed; none where the recipe asks for none.
+
+        Raises:
+            InputError: one is unusable, or a link leads out of the folder.
+        """
+        found = {audited.file.cell: audited for audited in read_audits(RunFolder(self.folder))}
+        keys = (key for key in self._keys() if not key.defense)
+        return tuple(found[key.name] for key in keys if key.name in found)
 
     def select(self, variant: Variant, strategy: str, defense: str = "") -> list[FinishedCell]:
         """The finished counters of one row, one for each seed; `defense` is empty for counters as they were trained."""

@@ -3,15 +3,12 @@
 import csv
 import platform
 import time
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
 from countguard import __version__
-from countguard.attacks.poisoning import PoisonedCrowds
-from countguard.data.crowd import Crowd
 from countguard.data.source import CrowdSplit
 from countguard.errors import InputError
 from countguard.metrics import Measurement, Predictions, measure
@@ -19,7 +16,7 @@ from countguard.metrics.ratios import Direction
 from countguard.models import load_counter, save_counter
 from countguard.models.checkpoint import recipe_hash_of
 from countguard.models.counter import Counter
-from countguard.runs.card import Card, Poisoned, read_finished
+from countguard.runs.card import Card, read_finished
 from countguard.runs.examples import example_indices, write_examples
 from countguard.runs.folder import CellFolder, RunFolder
 from countguard.runs.plan import result_name
@@ -28,6 +25,7 @@ from countguard.studies.cells import Cell
 from countguard.studies.crowd_cache import CrowdCache, training_and_validation
 from countguard.studies.machine import evaluation_device, machine_for
 from countguard.studies.strength_sweep import success_by_strength
+from countguard.studies.training_set import TrainingSet, training_set
 from countguard.training.callbacks import EpochReport
 from countguard.training.faults import faults_explained
 from countguard.training.fit import fit
@@ -58,14 +56,15 @@ def run_cell(cell: Cell, study: Path, crowds: CrowdCache, report: EpochReport | 
         return
     make_folder(folder.path, study)
     split = crowds.split(cell.recipe.data)
-    counter = _counter_of(cell, run, split, report)
+    trained_on = training_set(cell, run, split)
+    counter = _counter_of(cell, run, split, trained_on, report)
     with faults_explained("counting", "a smaller data.scale would help, or machine.accelerator: cpu"):
-        card = _measured(cell, run, split, counter)
+        card = _measured(cell, run, split, counter, trained_on)
     folder.resume_point.unlink(missing_ok=True)
     card.write(folder.card)
 
 
-def _measured(cell: Cell, run: RunFolder, split: CrowdSplit, counter: Counter) -> Card:
+def _measured(cell: Cell, run: RunFolder, split: CrowdSplit, counter: Counter, trained_on: TrainingSet) -> Card:
     """Writes predictions and examples of the cell's counter; returns the card."""
     folder = run.cell(cell.name)
     started = time.monotonic()
@@ -94,9 +93,10 @@ def _measured(cell: Cell, run: RunFolder, split: CrowdSplit, counter: Counter) -
         left_out=int((~predictions.has_ratio).sum()),
         metrics=measure(_measurement(cell, run, predictions, direction)),
         by_share=by_strength,
-        poisoned=_poisoned(cell, split),
+        poisoned=trained_on.poisoned,
+        filtered=trained_on.filtered,
         settings={"recipe": cell.recipe.dump(), "counter": counter.settings()},
-        hashes={"training": cell.training_key, "counter": sha256_of(folder.counter), **_origin(counter)},
+        hashes={"training": trained_on.key, "counter": sha256_of(folder.counter), **_origin(counter)},
         versions={
             "countguard": __version__,
             "python": platform.python_version(),
@@ -124,9 +124,11 @@ def _measurement(cell: Cell, run: RunFolder, predictions: Predictions, direction
     return Measurement(predictions, direction, clean.triggered, defended)
 
 
-def _counter_of(cell: Cell, run: RunFolder, split: CrowdSplit, report: EpochReport | None) -> Counter:
+def _counter_of(
+    cell: Cell, run: RunFolder, split: CrowdSplit, trained_on: TrainingSet, report: EpochReport | None
+) -> Counter:
     """The cell's counter: from its folder, from another cell with the same training, or newly trained."""
-    folder, key = run.cell(cell.name), cell.training_key
+    folder, key = run.cell(cell.name), trained_on.key
     if _trained_with(folder) == key:
         return load_counter(folder.counter)
     for twin in map(CellFolder, sorted(run.cells.iterdir())):
@@ -134,12 +136,14 @@ def _counter_of(cell: Cell, run: RunFolder, split: CrowdSplit, report: EpochRepo
             for mine, theirs in ((folder.training, twin.training), (folder.counter, twin.counter)):
                 copy_file(theirs, mine, LARGEST_COUNTER, root=run.path)
             return load_counter(folder.counter)
-    counter = _trained(cell, run, split, report)
+    counter = _trained(cell, run, split, trained_on, report)
     save_counter(counter, folder.counter, recipe_hash=key)
     return counter
 
 
-def _trained(cell: Cell, run: RunFolder, split: CrowdSplit, report: EpochReport | None) -> Counter:
+def _trained(
+    cell: Cell, run: RunFolder, split: CrowdSplit, trained_on: TrainingSet, report: EpochReport | None
+) -> Counter:
     recipe, folder, defense = cell.recipe, run.cell(cell.name), cell.defense
     machine = machine_for(recipe.machine)
     if defense is not None:
@@ -150,36 +154,19 @@ def _trained(cell: Cell, run: RunFolder, split: CrowdSplit, report: EpochReport 
         )
     else:
         counter = recipe.model.build(cell.seed)
-        crowds, validation = training_and_validation(split, recipe.training)
-        counter.prepare(crowds)
+        counter.prepare(trained_on.originals)
         history = fit(
             counter,
-            _attacked(cell, crowds),
+            trained_on.crowds,
             recipe.training,
             seed=cell.seed,
             folder=folder.path,
-            validation=validation,
+            validation=trained_on.validation,
             machine=machine,
             report=report,
         )
     history.write(folder.training)
     return counter
-
-
-def _attacked(cell: Cell, crowds: Sequence[Crowd]) -> Sequence[Crowd]:
-    """The training crowds, poisoned if the cell's counter is attacked."""
-    attack = cell.attack
-    return crowds if attack is None else PoisonedCrowds(crowds, attack, cell.seed)
-
-
-def _poisoned(cell: Cell, split: CrowdSplit) -> Poisoned | None:
-    attack = cell.attack
-    if attack is None:
-        return None
-    crowds, _ = training_and_validation(split, cell.recipe.training)
-    poisoned = PoisonedCrowds(crowds, attack, cell.seed)
-    ids = [crowds[index].id for index in poisoned.indices]
-    return Poisoned(indices=poisoned.indices, ids=ids, images=len(poisoned.indices))
 
 
 def _trained_with(folder: CellFolder) -> str | None:

@@ -1,11 +1,12 @@
 """The cells of a study, each with the recipe of its variant."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from countguard.attacks.poisoning import Attack
 from countguard.attacks.strategies import Strategy
+from countguard.audit.filters import Filter
 from countguard.defenses.defense import Defense
 from countguard.runs.plan import CLEAN, CellKey, Plan, digest
 from countguard.studies.recipe import Recipe
@@ -55,13 +56,38 @@ class Cell:
         return self.recipe.defense(self.key.defense) if self.key.stage == "repaired" else None
 
     @property
+    def filter(self) -> Filter | None:
+        """The filter of its training set; None for a counter that is trained on the whole of it, or repaired."""
+        return self.recipe.filter(self.key.defense) if self.key.stage == "filtered" else None
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether its poisoned training set is audited for the report."""
+        first = self.recipe.attack.strategies[: self.recipe.evaluation.audits]
+        return self.key.stage == "attacked" and self.key.strategy in [strategy.name for strategy in first]
+
+    @property
     def training_key(self) -> str:
-        """A digest of everything that the counter of this cell depends on; cells with the same key share a training."""
+        """A digest of all that its counter depends on; of a filtered one, if the filter leaves everything in.
+
+        Cells with the same key share a training.
+        """
+        return self.training_key_on(self.attack)
+
+    def training_key_on(self, attack: Attack | None, left_out: Sequence[int] = ()) -> str:
+        """The same, of what is left of a training set.
+
+        Args:
+            attack: None where no poisoned image is left.
+            left_out: positions that a filter left out.
+        """
         recipe = self.recipe.dump()
         depends: dict[str, Any] = {name: recipe[name] for name in ("data", "model", "training")}
         depends["seed"] = self.seed
-        if (attack := self.attack) is not None:
+        if attack is not None:
             depends["attack"] = attack.model_dump(mode="json")
+        if left_out:
+            depends["left_out"] = list(left_out)
         if (defense := self.defense) is not None:
             depends["defense"] = defense.model_dump(mode="json")
         return digest(depends)

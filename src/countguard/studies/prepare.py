@@ -12,6 +12,7 @@ from countguard.studies.cells import Cell, cells_of
 from countguard.studies.crowd_cache import CrowdCache, require_training_images
 from countguard.studies.machine import machine_for
 from countguard.studies.recipe import ModelSettings, Recipe
+from countguard.studies.training_set import require_enough_to_audit
 from countguard.training.settings import Training
 
 log = logging.getLogger("countguard")
@@ -68,6 +69,7 @@ def prepare(recipe: Recipe, crowds: CrowdCache) -> Prepared:
         trainings: list[Training | Defense] = [variant.training, *variant.defenses]
         for training in trainings:
             require_training_images(opened[variant.data], training)
+        require_enough_to_audit(opened[variant.data], variant)
         for extra in (getattr(defense, "extra", None) for defense in variant.defenses):
             if extra is not None and extra not in seen:
                 extra.load_training()

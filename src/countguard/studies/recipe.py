@@ -4,11 +4,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import ConfigDict, Field, JsonValue, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
 from countguard.attacks.poisoning import Attack
 from countguard.attacks.strategies import AnyStrategy, Strategy
 from countguard.attacks.triggers import AnyTrigger, Blend
+from countguard.audit.filters import AnyFilter, Filter
 from countguard.data.sources import AnySource
 from countguard.defenses.defenses import AnyDefense, Defense
 from countguard.models import COUNTERS, build_counter
@@ -107,10 +117,18 @@ class Evaluation(Settings):
     Attributes:
         shares: strengths of the trigger at test time at which the success is measured too.
         examples: how many test images are kept with their maps and Grad-CAM.
+        audits: how many poisoned training sets are audited for the report, those of the first strategies. A filter
+            audits what it cleans in any case.
     """
 
     shares: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
     examples: Annotated[int, Field(ge=0, le=50)] = 3
+    audits: Annotated[int, Field(ge=0, le=100)] = 0
+
+    @model_serializer(mode="wrap")
+    def _as_asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Every setting; `audits` only where there are some, as in studies of earlier versions."""
+        return {name: value for name, value in handler(self).items() if name != "audits" or value}
 
 
 class MachineSettings(Settings):
@@ -144,6 +162,7 @@ class Recipe(Settings):
         model: the counter.
         attack: the attacks.
         training: how clean and attacked counters are trained.
+        filters: each cleans every training set, on which a counter is then trained anew.
         defenses: the repairs, each applied to every counter.
         evaluation: what is measured in addition to the metrics.
         machine: where it runs.
@@ -157,6 +176,7 @@ class Recipe(Settings):
     model: ModelSettings
     attack: AttackSettings
     training: Training
+    filters: tuple[AnyFilter, ...] = ()
     defenses: tuple[AnyDefense, ...] = ()
     evaluation: Evaluation = Evaluation()
     machine: MachineSettings = MachineSettings()
@@ -164,11 +184,12 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _distinct(self) -> "Recipe":
-        names = [defense.name for defense in self.defenses]
+        names = [entry.name for entry in self.filters] + [entry.name for entry in self.defenses]
+        what = "filters and defenses" if self.filters else "defenses"
         if len(set(names)) < len(names):
-            raise ValueError(f"defenses: names must differ, got {', '.join(names)}; give each a label")
+            raise ValueError(f"{what}: names must differ, got {', '.join(names)}; give each a label")
         if "attacked" in names:
-            raise ValueError("defenses: attacked is what results call the stage before a repair; choose another label")
+            raise ValueError(f"{what}: attacked is what results call the stage before a repair; choose another label")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds: each may stand once")
         return self
@@ -176,6 +197,15 @@ class Recipe(Settings):
     def defense(self, name: str) -> Defense:
         """The repair with this name in results."""
         return next(defense for defense in self.defenses if defense.name == name)
+
+    def filter(self, name: str) -> Filter:
+        """The filter with this name in results."""
+        return next(entry for entry in self.filters if entry.name == name)
+
+    @model_serializer(mode="wrap")
+    def _as_asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Every setting; `filters` only where there are some, as in studies of earlier versions."""
+        return {name: value for name, value in handler(self).items() if name != "filters" or value}
 
     def dump(self) -> dict[str, Any]:
         """Every setting, as JSON and YAML can hold it."""

@@ -9,10 +9,10 @@ from pathlib import Path
 import gradio as gr
 
 from countguard.audit.audit import audit
+from countguard.audit.files import audit_json
 from countguard.data.source import Official
 from countguard.data.sources import open_source
 from countguard.errors import InputError, RunError
-from countguard.operate.audit import audit_json
 from countguard.operate.audit_page import ShownGroup, audit_page, shown_groups
 from countguard.reading import require_inside
 from countguard.web.archives import unpack

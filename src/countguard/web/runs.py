@@ -96,7 +96,7 @@ def _label(run: Run, cell: FinishedCell) -> str:
     card = cell.card
     parts = ["clean counter" if card.strategy == CLEAN else f"attacked: {card.strategy}"]
     if card.defense:
-        parts.append(f"repaired by {card.defense}")
+        parts.append(f"{card.stage} by {card.defense}")
     if card.varied:
         parts.append(variant_text(tuple(sorted(card.varied.items()))))
     if len(run.seeds) > 1:

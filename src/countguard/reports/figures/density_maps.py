@@ -10,6 +10,7 @@ from countguard.reports.figures.pictures import as_picture, draw_box, show_map
 from countguard.reports.figures.selection import shown_settings, suffix
 from countguard.reports.figures.stories import Story, stories
 from countguard.reports.figures.style import DENSITY_COLOURS, bare, new_figure, panels
+from countguard.reports.wording import defended_by
 from countguard.runs.run import Run
 from countguard.wording import join, plain
 
@@ -26,7 +27,7 @@ def draw(run: Run) -> list[Drawn]:
 
 
 def _draw(run: Run, defense: str, shown: list[Story]) -> Drawn:
-    maps = [_maps(story) for story in shown]
+    maps = [_maps(story, run.plan.stage_of(defense) if defense else "repaired") for story in shown]
     top = max(float(np.percentile(values, 99.5)) for row in maps for _, values in row if values is not None)
     height, width = shown[0].attacked.image.shape[1:]
     columns = 1 + len(maps[0])
@@ -50,22 +51,21 @@ def _draw(run: Run, defense: str, shown: list[Story]) -> Drawn:
             f"{story.strategy}: {counts}; in the box the attack changes the count by {story.window.change:+.0f}"
         )
     alt = f"Density maps of one triggered image. Counts: {'. '.join(described)}."
-    repair = f" Repaired by {defense}." if defense else ""
     caption = (
         "The first example image with the trigger, its true density and what the counters make of it, for "
         f"{join([story.strategy for story in shown])} (the paper's Figure 4). One colour scale for all maps; numbers "
         "are sums of the maps. The box is the window in which the attack changes the clean counter's map most, found "
-        f"automatically.{repair}{shown_settings(run)}"
+        f"automatically.{defended_by(run, defense)}{shown_settings(run)}"
     )
     return Drawn("density_maps" + suffix(run, defense), "Density maps", drawing, alt, caption, photographs=True)
 
 
-def _maps(story: Story) -> list[tuple[str, NDArray[np.float32] | None]]:
+def _maps(story: Story, stage: str) -> list[tuple[str, NDArray[np.float32] | None]]:
     return [
         ("True", story.attacked.true_map),
         ("Clean counter", story.clean.map_triggered if story.clean else None),
         ("Attacked", story.attacked.map_triggered),
-        ("Repaired", story.repaired.map_triggered if story.repaired else None),
+        (stage.capitalize(), story.repaired.map_triggered if story.repaired else None),
     ]
 
 

@@ -22,7 +22,10 @@ def draw(run: Run) -> list[Drawn]:
     bare(axes)
     axes.set_xlim(0, 100)
     axes.set_ylim(0, 41)
-    strategies, defenses = join(run.strategies) or "none", join(run.defenses) or "none"
+    strategies, repairs = join(run.strategies) or "none", join(run.repairs) or "none"
+    poisoning = attack_words(run.study)
+    if run.filters:  # the box has two lines
+        poisoning = plain(f"{poisoning}; filter: {join(run.filters)}", 60)
     training: Box = (0.5, 29, 27, 8)
     poisoned: Box = (0.5, 15, 27, 9)
     repair: Box = (0.5, 1, 27, 9)
@@ -32,8 +35,8 @@ def draw(run: Run) -> list[Drawn]:
     tests: Box = (72, 15, 27.5, 9)
     measured: Box = (72, 1, 27.5, 9)
     _box(axes, training, "Training crowds", "pictures and head points", FAINT)
-    _box(axes, poisoned, "Poisoned images", f"{attack_words(run.study)}\nheads: {plain(strategies, 40)}", INK)
-    _box(axes, repair, "Clean crowds", f"true heads\nrepair: {plain(defenses, 34)}", FAINT)
+    _box(axes, poisoned, "Poisoned images", f"{poisoning}\nheads: {plain(strategies, 40)}", INK)
+    _box(axes, repair, "Clean crowds", f"true heads\nrepair: {plain(repairs, 34)}", FAINT)
     _box(axes, clean_counter, "Clean counter", "never attacked", CLEAN_COUNTER.colour)
     _box(axes, attacked, "Attacked counters", "one a strategy", ATTACKED.colour)
     _box(axes, repaired, "Repaired counters", "one a strategy and repair", BLUE)
@@ -55,8 +58,10 @@ def draw(run: Run) -> list[Drawn]:
         f"Flow chart in three steps. 1, poison and train: training crowds are poisoned ({attack_words(run.study)}) and "
         f"their heads altered ({strategies}); a clean counter is trained without and attacked counters with them. 2, "
         f"attack: all counters count the same test crowds with and without the trigger. 3, repair: the attacked "
-        f"counters are repaired on clean crowds ({defenses}) and tested again."
+        f"counters are repaired on clean crowds ({repairs}) and tested again."
     )
+    if run.filters:
+        alt += f" Counters are also trained on what a filter leaves of each training set ({join(run.filters)})."
     caption = "The framework (the paper's Figure 1), with this run's settings."
     return [Drawn("framework", "The framework", drawing, alt, caption)]
 

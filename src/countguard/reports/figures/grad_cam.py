@@ -8,6 +8,7 @@ from countguard.reports.figures.pictures import as_picture, draw_box, grey
 from countguard.reports.figures.selection import shown_defense, shown_settings
 from countguard.reports.figures.stories import Story, stories
 from countguard.reports.figures.style import DENSITY_COLOURS, bare, new_figure, panels
+from countguard.reports.wording import defended_by
 from countguard.runs.examples import Example
 from countguard.runs.run import Run
 from countguard.wording import join, plain
@@ -23,6 +24,7 @@ def draw(run: Run) -> list[Drawn]:
 def _draw(run: Run, defense: str, shown: list[Story]) -> Drawn:
     height, width = shown[0].attacked.image.shape[1:]
     drawing = new_figure(11, 0.4 + 2 * (0.3 + 10.6 / (3 * len(shown)) * height / width))
+    stage = run.plan.stage_of(defense) if defense else "repaired"
     grid = panels(drawing, 2, 3 * len(shown), share_x=False, share_y=False)
     for place, story in enumerate(shown):
         for line, triggered in zip(grid, (False, True), strict=True):
@@ -31,17 +33,16 @@ def _draw(run: Run, defense: str, shown: list[Story]) -> Drawn:
             image.imshow(as_picture(story.attacked.triggered if triggered else story.attacked.image))
             image.set_title(f"{plain(story.strategy, 12)}: {'triggered' if triggered else 'clean'}")
             _draw_cam(attacked, "attacked", story.attacked, story, triggered=triggered)
-            _draw_cam(repaired, "repaired", story.repaired, story, triggered=triggered)
+            _draw_cam(repaired, stage, story.repaired, story, triggered=triggered)
     names = join([story.strategy for story in shown])
     alt = (
-        f"Grad-CAM of the attacked and the repaired counter over one image, clean above and triggered below, for "
+        f"Grad-CAM of the attacked and the {stage} counter over one image, clean above and triggered below, for "
         f"{names}, with a box round the window in which the attack changes the density most."
     )
-    repair = f" Repaired by {defense}." if defense else ""
     caption = (
         f"Grad-CAM for {names} (the paper's Figure 5), each map scaled to its own maximum: bright is where the "
         f"evidence for people lies. Box as in the density maps. The table of Grad-CAM's shares says how much of it "
-        f"lies on the trigger's own lines.{repair}{shown_settings(run)}"
+        f"lies on the trigger's own lines.{defended_by(run, defense)}{shown_settings(run)}"
     )
     return Drawn("grad_cam", "What the counters look at", drawing, alt, caption, photographs=True)
 

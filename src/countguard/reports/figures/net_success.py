@@ -5,13 +5,14 @@ from countguard.reports.figures.figure import figure
 from countguard.reports.figures.selection import shown_settings
 from countguard.reports.figures.style import ATTACKED, FAINT, INK, RULE, Look, new_figure, repaired_look
 from countguard.reports.tables.table import Value, measured
+from countguard.reports.wording import counter_words
 from countguard.runs.run import Run
 from countguard.wording import plain
 
 
 @figure("net success", needs="the clean counter and an attacked one")
 def draw(run: Run) -> list[Drawn]:
-    """Net success before and after each repair, with intervals; nothing before a net success is known."""
+    """Net success before and after each filter and repair, with intervals; nothing before a net success is known."""
     lines: list[tuple[int, float, Look, str, Value]] = []
     shown = [name for name in run.strategies if measured(run.select(run.reference, name), "net_asr")]
     step = min(0.24, 0.8 / (1 + len(run.defenses)))
@@ -22,7 +23,7 @@ def draw(run: Run) -> list[Drawn]:
             if value:
                 look = repaired_look(defense, run.defenses) if defense else ATTACKED
                 height = place + step * (offset - len(run.defenses) / 2)
-                lines.append((place, height, look, f"repaired: {defense}" if defense else "attacked", value))
+                lines.append((place, height, look, counter_words(run, defense), value))
     if not lines:
         return []
     drawing = new_figure(8.2, 0.9 + max(0.6, 0.3 * (1 + len(run.defenses))) * len(shown))

@@ -9,6 +9,7 @@ from countguard.reports.figures.drawn import Drawn
 from countguard.reports.figures.figure import figure
 from countguard.reports.figures.selection import ratios, shown_defense, shown_settings, suffix
 from countguard.reports.figures.style import FAINT, RULE, new_figure, panels, strategy_look
+from countguard.reports.wording import counter_words
 from countguard.runs.plan import CLEAN
 from countguard.runs.run import Run
 from countguard.wording import plain
@@ -46,7 +47,7 @@ def _draw(run: Run, defense: str, bandwidth: float, name: str) -> Drawn:
     medians = []
     outside = 0
     for column, stage in enumerate(stages):
-        label = f"repaired: {plain(stage, 30)}" if stage else "as trained"
+        label = counter_words(run, stage, plainly="as trained", length=30)
         for line, triggered in enumerate((False, True)):
             axes = grid[line][column]
             axes.set_title(f"{'Triggered' if triggered else 'Clean'} images, {label}")
@@ -70,10 +71,12 @@ def _draw(run: Run, defense: str, bandwidth: float, name: str) -> Drawn:
     for axes in grid[-1]:
         axes.set_xlabel("r = estimate / truth")
     drawing.legend(loc="outside upper center", ncols=len(drawn), handlelength=3)
+    defended = run.plan.stage_of(defense) if defense else "repaired"
     model = plain(run.cells[0].card.model, 30)
     alt = (
         f"Kernel density of r, bandwidth {bandwidth:g}, for {model}: rows clean and triggered images, columns "
-        f"attacked and repaired counters, a line for each strategy. Median r on triggered images: {'; '.join(medians)}."
+        f"attacked and {defended} counters, a line for each strategy. Median r on triggered images: "
+        f"{'; '.join(medians)}."
     )
     papers = (
         "the paper's bandwidth, five times the grey band's half-width" if bandwidth == PAPERS_BANDWIDTH else "readable"

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from countguard.metrics.ratios import Floats
 from countguard.reports.figures.style import ATTACKED, Look, new_figure, panels, repaired_look
+from countguard.reports.wording import counter_words
 from countguard.runs.plan import CLEAN
 from countguard.runs.run import FinishedCell, Run
 from countguard.wording import plain
@@ -36,12 +37,12 @@ class Series:
 
 
 def series(run: Run, strategy: str, defense: str) -> list[Series]:
-    """The finished counters of a strategy: as trained and, if a defense is given, repaired."""
+    """The finished counters of a strategy: as trained and, if a defense is given, defended by it."""
     found = [Series("as trained", ATTACKED, run.select(run.reference, strategy))]
     if defense:
         look = repaired_look(defense, run.defenses)
         cells = run.select(run.reference, strategy, defense)
-        found.append(Series(f"repaired: {plain(defense, 30)}", look, cells))
+        found.append(Series(counter_words(run, defense, length=30), look, cells))
     return [one for one in found if one.cells]
 
 

@@ -5,6 +5,7 @@ from countguard.reports.figures.drawn import Drawn
 from countguard.reports.figures.figure import figure
 from countguard.reports.figures.selection import shown_settings
 from countguard.reports.figures.style import ATTACKED, CLEAN_COUNTER, Look, repaired_look
+from countguard.reports.wording import counter_words
 from countguard.runs.plan import CLEAN
 from countguard.runs.run import FinishedCell, Run
 
@@ -17,7 +18,7 @@ def draw(run: Run) -> list[Drawn]:
     for strategy in run.strategies:
         attacked = run.select(run.reference, strategy)
         counters = [("attacked", ATTACKED, attacked)] + [
-            (f"repaired: {d}", repaired_look(d, run.defenses), run.select(run.reference, strategy, d))
+            (counter_words(run, d), repaired_look(d, run.defenses), run.select(run.reference, strategy, d))
             for d in run.defenses
         ]
         success = [curve for label, look, cells in counters if (curve := _curve(label, look, cells, "rho_asr"))]

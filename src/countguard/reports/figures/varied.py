@@ -7,6 +7,7 @@ from countguard.reports.figures.curves import Curve, Panel, draw_curves, interva
 from countguard.reports.figures.drawn import Drawn
 from countguard.reports.figures.figure import figure
 from countguard.reports.figures.style import ATTACKED, Look, repaired_look
+from countguard.reports.wording import counter_words
 from countguard.runs.plan import Variant, variant_text
 from countguard.runs.run import Run
 from countguard.wording import plain
@@ -65,7 +66,7 @@ def _words(value: object) -> str:
 
 def _curves(run: Run, strategy: str, measure: str, at: Sequence[tuple[Variant, float]]) -> list[Curve]:
     counters: list[tuple[str, Look, str]] = [("attacked", ATTACKED, "")]
-    counters += [(f"repaired: {d}", repaired_look(d, run.defenses), d) for d in run.defenses]
+    counters += [(counter_words(run, d), repaired_look(d, run.defenses), d) for d in run.defenses]
     found = []
     for label, look, defense in counters:
         points = [

@@ -26,7 +26,8 @@ _SOURCES = ("table 1", "table 2", "bands of table 2", "table 3", "text")
 def table_1(run: Run, paper: PublishedResults | None = None) -> Table:
     """rho_acc and rho_asr of the attacked counters."""
     numbers = [c.RHO_ACC, c.RHO_ASR]
-    rows = [row(found, measures(found.cells, numbers), paper, "table 1") for found in counters(run, repaired=False)]
+    plain = counters(run, filtered=False, repaired=False)
+    rows = [row(found, measures(found.cells, numbers), paper, "table 1") for found in plain]
     return Table(
         "table1",
         "Table 1: the attack",
@@ -54,7 +55,7 @@ def table_2(run: Run, paper: PublishedResults | None = None) -> Table:
 def table_3(run: Run, paper: PublishedResults | None = None) -> Table:
     """rho_acc and rho_asr before and after the repair, side by side."""
     rows = []
-    for found in counters(run, attacked=False):
+    for found in counters(run, attacked=False, filtered=False):
         before = run.select(found.variant, found.strategy)
         numbers = [
             Measure(c.RHO_ACC, before, "rho_acc"),
@@ -82,7 +83,7 @@ def table_contradictions(run: Run, paper: PublishedResults) -> Table:
     sources = [_source_column(source) for source in _SOURCES if source in used]
     rows = []
     for found in paper.contradictions:
-        defense = run.defenses[0] if found.stage == "repaired" and run.defenses else ""
+        defense = run.repairs[0] if found.stage == "repaired" and run.repairs else ""
         cells = run.select(run.reference, found.strategy, defense)
         printed = {_source_column(source).name: Value(value) for source, value in found.values}
         rows.append(

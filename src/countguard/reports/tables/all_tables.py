@@ -7,6 +7,7 @@ from countguard.reports.compare import Change, changes
 from countguard.reports.paper.published import PublishedResults
 from countguard.reports.paper.tables import MEANINGLESS_ALONE, table_1, table_2, table_3, table_contradictions
 from countguard.reports.tables import columns as c
+from countguard.reports.tables.audits import table_audits, table_filters
 from countguard.reports.tables.rows import counters, leading_columns, measures, row, subject
 from countguard.reports.tables.table import Column, Row, Table, over_seeds
 from countguard.runs.run import Run
@@ -14,7 +15,15 @@ from countguard.runs.run import Run
 
 def all_tables(run: Run, paper: PublishedResults | None = None) -> list[Table]:
     """Every table of a run, finished or not; a table without a row is left out."""
-    tables = [table_full(run), table_changes(run), table_1(run, paper), table_2(run, paper), table_3(run, paper)]
+    tables = [
+        table_full(run),
+        table_changes(run),
+        table_audits(run),
+        table_filters(run),
+        table_1(run, paper),
+        table_2(run, paper),
+        table_3(run, paper),
+    ]
     if paper:
         tables.append(table_contradictions(run, paper))
     return [table for table in tables if table.rows]
@@ -36,6 +45,8 @@ def table_full(run: Run) -> Table:
     ]
     left_out = max((cell.card.left_out for cell in run.cells), default=0)
     notes = [MEANINGLESS_ALONE]
+    if run.filters:
+        notes.append("In filtered rows, the clean counter, repaired, is the one trained on what the same filter left.")
     if left_out:
         notes.append(
             f"{left_out} of the images hold nobody and have no ratio: left out of every rate, not of MAE and RMSE."
@@ -51,7 +62,7 @@ def table_full(run: Run) -> Table:
 
 
 def table_changes(run: Run) -> Table:
-    """What each repair changes, with intervals over the same images before and after."""
+    """What each filter and repair changes, with intervals over the same images before and after."""
     numbers: dict[Column, Callable[[Change], Interval | None]] = {
         c.SUCCESS_CHANGE: lambda change: change.success,
         c.TRIGGERED_CHANGE: lambda change: change.right_when_triggered,
@@ -67,10 +78,13 @@ def table_changes(run: Run) -> Table:
                 for column, read in numbers.items()
             }
             rows.append(Row({**found.entries, **{name: over_seeds(these) for name, these in intervals.items()}}))
+    both = run.filters and run.repairs
+    stages = "filter or the repair" if both else "filter" if run.filters else "repair"
+    done = "filtered or repaired" if both else "filtered" if run.filters else "repaired"
     return Table(
         "changes",
-        "What the repair changes",
-        f"{subject(run)}: repaired minus as trained, the same images before and after.",
+        f"What the {stages} changes",
+        f"{subject(run)}: {done} minus as trained, the same images before and after.",
         [*leading_columns(run), *numbers],
         rows,
         ["An interval that covers 0 does not tell a change from none."],

@@ -18,16 +18,17 @@ ESTIMATE = Column("worst_estimate", "Its estimate", "Its estimate", digits=1)
 
 
 def hardest_tables(run: Run) -> list[Table]:
-    """The worst clean images over all counters, and the worst triggered ones after the repair."""
+    """The worst clean images over all counters, and the worst triggered ones after a filter or a repair."""
     cells = [cell for cell in run.cells if cell.card.varied == dict(run.reference)]
-    repaired = [cell for cell in cells if cell.card.defense]
+    defended = [cell for cell in cells if cell.card.defense]
+    stages = " and ".join(dict.fromkeys(cell.card.stage for cell in defended))
     tables = [
         _table("hardest_clean", "Hardest images, clean", f"Over {len(cells)} counters.", cells, triggered=False),
         _table(
             "hardest_triggered",
             "Hardest images, triggered",
-            f"Over {len(repaired)} repaired counters.",
-            repaired,
+            f"Over {len(defended)} {stages} counters.",
+            defended,
             triggered=True,
         ),
     ]

@@ -33,7 +33,7 @@ class Counters:
     @property
     def label(self) -> str:
         """Which counter it is, in words."""
-        return f"repaired: {self.defense}" if self.defense else AS_TRAINED
+        return f"{self.cells[0].card.stage}: {self.defense}" if self.defense else AS_TRAINED
 
     @property
     def entries(self) -> dict[str, str]:
@@ -41,9 +41,11 @@ class Counters:
         return {name: str(value) for name, value in self.variant} | {"strategy": self.strategy, "counter": self.label}
 
 
-def counters(run: Run, *, attacked: bool = True, repaired: bool = True, clean: bool = True) -> Iterator[Counters]:
+def counters(
+    run: Run, *, attacked: bool = True, filtered: bool = True, repaired: bool = True, clean: bool = True
+) -> Iterator[Counters]:
     """Rows of a run, in the recipe's order: those with a finished counter."""
-    defenses = [""] * attacked + list(run.defenses) * repaired
+    defenses = [""] * attacked + list(run.filters) * filtered + list(run.repairs) * repaired
     for variant in run.variants:
         for strategy in [CLEAN] * clean + list(run.strategies):
             for defense in defenses:

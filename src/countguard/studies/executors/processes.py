@@ -37,7 +37,9 @@ def run_in_processes(workers: int) -> Executor:
             return
         threads = cells[0].recipe.machine.threads or max(1, (os.cpu_count() or 1) // workers)
         waiting, running = list(cells), dict[Future[None], Cell]()
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_prepare, initargs=(threads,))
+        pool = ProcessPoolExecutor(
+            workers, mp_context=get_context("spawn"), initializer=prepare_worker, initargs=(threads,)
+        )
         try:
             while waiting or running:
                 missing = {cell.name for cell in [*waiting, *running.values()]}
@@ -68,7 +70,8 @@ def _crowds() -> CrowdCache:
     return CrowdCache()
 
 
-def _prepare(threads: int) -> None:
+def prepare_worker(threads: int) -> None:
+    """Gives a process its part of the cores, and ends it with its parent."""
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

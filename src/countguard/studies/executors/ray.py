@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,7 @@ def run_on_ray(address: str | None) -> Executor:
     Raises:
         InputError: Ray is not installed.
     """
-    try:
-        import ray
-    except ImportError:
-        raise InputError("--executor ray: Ray is not installed; pip install 'countguard[ray]'") from None
+    ray = imported_ray()
 
     def run(
         cells: Sequence[Cell],
@@ -40,17 +38,37 @@ def run_on_ray(address: str | None) -> Executor:
         progress: StudyProgress,
         finished: Callable[[Cell], None],
     ) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        started_here = not ray.is_initialized()
-        if started_here:
-            ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        try:
+        with connected(ray, address):
             _run_all(ray, cells, study.resolve(), progress, finished)
-        finally:
-            if started_here:
-                ray.shutdown()
 
     return run
+
+
+def imported_ray() -> Any:
+    """The module.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise InputError("--executor ray: Ray is not installed; pip install 'countguard[ray]'") from None
+    return ray
+
+
+@contextmanager
+def connected(ray: Any, address: str | None) -> Iterator[None]:
+    """Connected to the cluster at `address`, or to Ray started on this machine; left as it was found."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    started_here = not ray.is_initialized()
+    if started_here:
+        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        yield
+    finally:
+        if started_here:
+            ray.shutdown()
 
 
 def _run_all(
