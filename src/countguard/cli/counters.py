@@ -141,8 +141,9 @@ def explain(
     from countguard.explain.panels import draw_panels, make_panels
     from countguard.explain.view import MAX_PIXELS
     from countguard.models import load_counter
-    from countguard.writing import write_atomically
+    from countguard.writing import require_results, write_atomically
 
+    require_results(out, {}, "--out")
     explained = {counter.stem: load_counter(counter)}
     mark = named_trigger(trigger) if trigger else None
     files = drawn_files(find_pictures(images).pictures, out, "panel")
