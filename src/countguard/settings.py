@@ -26,7 +26,7 @@ class Settings(BaseModel):
     @classmethod
     def _known(cls, given: Any) -> Any:
         """Refuses a setting that there is not, and names the one that may be meant: pydantic names none."""
-        if isinstance(given, Mapping):
+        if isinstance(given, Mapping) and cls.model_config.get("extra") == "forbid":
             for name in given:
                 if name not in cls.model_fields:
                     close = difflib.get_close_matches(str(name)[:80], cls.model_fields, n=1, cutoff=0.7)
