@@ -376,7 +376,7 @@ def test_a_recipe_in_a_folder_that_holds_another_study(countguard: Run, tiny_stu
 
 
 def test_ctrl_c_says_what_was_kept(countguard: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def press(*arguments: object) -> None:
+    def press(*arguments: object, **named: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("countguard.attacks.from_text.named_attack", press)
