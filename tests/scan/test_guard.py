@@ -1,6 +1,7 @@
 """The alarm at run time, and the rate of false ones."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -79,12 +80,14 @@ def test_without_a_threshold_there_is_no_verdict(brightness: Counter, crowds: Se
 def test_a_counter_that_gives_no_number_has_no_threshold_and_no_verdict(
     number: float, brightness: Counter, crowds: Sequence[Crowd]
 ) -> None:
-    good, damaged = brightness, type(brightness)(number)
-    for counters, named in (((damaged, good), "the counter"), ((good, damaged), "the repaired counter")):
+    good, damaged = brightness, deepcopy(brightness)
+    with torch.no_grad():
+        next(damaged.parameters()).fill_(number)
+    for counter, twin, named in ((damaged, good, "the counter"), (good, damaged, "the repaired counter")):
         with pytest.raises(InputError, match=f"guard: {named} gives no finite number"):
-            Guard(*counters).calibrate(crowds)
+            Guard(counter, twin).calibrate(crowds)
         with pytest.raises(InputError, match=f"guard: {named} gives no finite number"):
-            Guard(*counters, Calibration(threshold=1, false_alarm_rate=1, images=1)).look(crowds[0].image[None])
+            Guard(counter, twin, Calibration(threshold=1, false_alarm_rate=1, images=1)).look(crowds[0].image[None])
 
 
 @pytest.fixture
