@@ -134,8 +134,8 @@ def linked_cells(folder: Path) -> str:
 
 
 HOSTILE: list[Callable[[Path], str]] = [
-    billions, aliases, tag, deep, huge_card, nan_card, typed_card, many_rows, huge_counts, negative_truth, bomb, huge_array, objects, link_out,
-    linked_cells,
+    billions, aliases, tag, deep, huge_card, nan_card, typed_card, many_rows, huge_counts, negative_truth, bomb,
+    huge_array, objects, link_out, linked_cells,
 ]  # fmt: skip
 
 
