@@ -326,6 +326,25 @@ def test_a_result_without_a_place_is_refused_before_the_work(countguard: Run, co
         ("count none.safetensors nowhere", "nowhere: there is no such file or folder"),
         ("explain none.safetensors nowhere", "none.safetensors: there is no such file"),
         ("web nowhere", "nowhere: "),
+        ("poison synthetic --out out --trigger blend:alpha=0.1,alpha=0.2", "alpha stands twice"),
+        ("poison synthetic --out out --trigger blend:kind=patch", "kind stands twice"),
+        (
+            "poison synthetic --out out --trigger rain:strenth=0.1",
+            "strenth: Extra inputs are not permitted; got 0.1; did",
+        ),
+        (
+            "poison synthetic --out out --set data.hieght=64",
+            "hieght: Extra inputs are not permitted; got 64; did you mean height?",
+        ),
+        ("poison synthetic --out out --set data.test=4", "data.test has no effect here"),
+        ("poison synthetic --out out --set data.test_images=4", "data.test_images has no effect here"),
+        ("poison synthetic --out out --set data.train=4 --set data.train=8", "data.train is set twice"),
+        ("run tiny --set attack.rate=0.1 --set attack.rate=0.2", "attack.rate is set twice"),
+        ("train synthetic --model lite --out o.safetensors --set data.test=4", "data.test=4: has no effect on train"),
+        (
+            "train synthetic --model lite --out o.safetensors --set seeds=[1,2]",
+            "seeds: holds 2; one counter is trained",
+        ),
     ],
 )
 def test_other_bad_input(typed: str, says: str, countguard: Run, tmp_path: Path) -> None:
@@ -357,11 +376,13 @@ def test_a_recipe_in_a_folder_that_holds_another_study(countguard: Run, tiny_stu
 
 
 def test_ctrl_c_says_what_was_kept(countguard: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def press(*arguments: object) -> None:
+    def press(*arguments: object, **named: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("countguard.attacks.from_text.named_attack", press)
     one_line(countguard("poison", "synthetic", "--out", "out"), "interrupted; nothing was written", code=130)
+    monkeypatch.setattr("countguard.operate.audit.audit_data", press)
+    one_line(countguard("audit", "synthetic"), "interrupted; files that were finished are kept", code=130)
     monkeypatch.setattr("countguard.studies.resolve.read_recipe", press)
     one_line(countguard("run", "tiny", "--out", "out"), "interrupted; what was finished is kept", code=130)
 
@@ -465,6 +486,18 @@ def test_train_is_the_same_again(countguard: Run, crowds: Path, tmp_path: Path) 
         arguments = ["--set", "training.epochs=1", "--set", "machine.accelerator=cpu", "--out", f"{name}.safetensors"]
         assert countguard("train", crowds, "--model", "lite", *arguments).code == 0
     assert (tmp_path / "one.safetensors").read_bytes() == (tmp_path / "two.safetensors").read_bytes()
+
+
+def test_an_option_without_effect_is_refused(countguard: Run, counter: Path, crowds: Path) -> None:
+    evaluate = ["evaluate", counter, crowds]
+    one_line(countguard(*evaluate, "--clean", counter), "--clean: has an effect with --strategy alone")
+    for name in ("images=2", "kernel={kind: fixed, sigma: 3}"):
+        one_line(countguard(*evaluate, "--set", f"data.{name}"), "has no effect here")
+    one_line(countguard(*evaluate, "--set", "data.scale=1", "--scale", "0.5"), "data.scale is set twice")
+    one_line(countguard("evaluate", counter, "synthetic", "--set", "data.train=3"), "data.train has no effect here")
+    one_line(countguard("check", crowds, "--set", "data.scale=2"), "data.scale has no effect here")
+    one_line(countguard("convert-data", crowds, "--to", "coco", "--out", "o", "--set", "data.images=1"), "no effect")
+    one_line(countguard("count", counter, crowds, "--every", "2s"), "--every: belongs to films")
 
 
 def test_count_prints_what_programs_read(countguard: Run, counter: Path, crowds: Path) -> None:

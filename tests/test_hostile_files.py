@@ -16,6 +16,7 @@ from corpus.case import folder, picture
 from countguard import cli
 from countguard.data.synthetic import Synthetic
 from countguard.models import build_counter, save_counter
+from models import onnx_makers
 
 Run = Callable[..., tuple[int, str, str]]
 MINE = "what nobody may touch\n"
@@ -109,6 +110,67 @@ def test_a_repair_replaces_counters_and_pages_alone(countguard: Run, counter: Pa
     refused(countguard("train", clean, "--model", "lite", "--out", "clean/points.csv"), "holds no counter")
     refused(countguard("convert", counter, "--model", "lite", "--out", counter), "is what is read")
     refused(countguard("convert", counter, "--model", "lite", "--out", "README.md"), "holds no counter")
+
+
+RESULTS = {
+    "scan c.safetensors --clean clean --out out": ("scan.json", "scan.html"),
+    "audit clean --out out --sarif": ("audit.json", "audit.csv", "audit.html", "audit.sarif", "recovered-3.png"),
+    "defend c.safetensors --clean clean --out out/r.safetensors": ("r.guard.json", "r-repair.md"),
+    "count c.safetensors clean/images/a.jpg --guard out/r.safetensors --clean clean/images": ("r.guard.json",),
+    "export c.safetensors --out out/r.onnx": ("r.onnx",),
+}
+"""What each command writes, apart from counters."""
+
+
+@pytest.mark.parametrize(("typed", "file"), [(typed, file) for typed, files in RESULTS.items() for file in files])
+def test_a_result_replaces_no_file_of_the_users(
+    typed: str, file: str, countguard: Run, counter: Path, tmp_path: Path
+) -> None:
+    folder(tmp_path / "clean")
+    (tmp_path / "out").mkdir()
+    if "--guard" in typed:
+        (tmp_path / "out/r.safetensors").write_bytes(counter.read_bytes())
+    path = tmp_path / "out" / file
+    path.write_text(MINE)
+    before = set(tmp_path.rglob("*"))
+    code, out, err = countguard(*typed.split())
+    assert (code, out, err.count("\n")) == (2, "", 1), err
+    assert file in err
+    assert path.read_text() == MINE
+    (tmp_path / "mine").write_text(MINE)
+    path.unlink()
+    path.symlink_to(tmp_path / "mine")
+    refused(countguard(*typed.split()), f"{file}: is a link")
+    path.unlink()
+    os.mkfifo(path)
+    refused(countguard(*typed.split()), f"{file}: is no plain file")
+    path.unlink()
+    assert set(tmp_path.rglob("*")) == before - {path} | {tmp_path / "mine"}
+
+
+def test_settings_beside_an_onnx_file_replace_settings_alone(countguard: Run, tmp_path: Path) -> None:
+    onnx_makers.cells(tmp_path / "c.onnx")
+    assert countguard("convert", "c.onnx", "--from", "unit", "--out", "c.onnx")[0] == 0
+    refused(countguard("export", "c.onnx", "--out", "c.onnx"), "is what is read")
+    for name, says in {"new.onnx.json": "would overwrite it", "new.onnx": "is there and is no counter"}.items():
+        (tmp_path / name).write_text(MINE)
+        refused(countguard("convert", "c.onnx", "--from", "unit", "--out", "new.onnx"), says)
+        assert (tmp_path / name).read_text() == MINE
+        (tmp_path / name).unlink()
+
+
+@pytest.mark.parametrize("typed", ["explain c.safetensors a.png --out", "count c.safetensors a.png --overlays"])
+@pytest.mark.parametrize("place", ["file", "pipe", "file/below", "dangling"])
+def test_a_folder_of_drawings_that_cannot_be_is_bad_input(
+    typed: str, place: str, countguard: Run, counter: Path, tmp_path: Path
+) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "file").write_text(MINE)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    refused(countguard(*typed.split(), place), "should name a folder")
+    assert (tmp_path / "file").read_text() == MINE
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_a_device_is_not_replaced(countguard: Run, counter: Path, tmp_path: Path) -> None:
@@ -209,6 +271,12 @@ def test_a_counter_that_gives_no_number_ends_with_a_line(countguard: Run, broken
     refused(countguard("explain", broken, "crowd.png", "--out", "panels"), "damaged")
     refused(countguard("evaluate", broken, clean), "COUNTER: counts more people than numbers can hold")
     refused(countguard("defend", broken, "--clean", clean, "--out", "out.safetensors", *short), "c.safetensors: counts")
+    refused(countguard("audit", clean, "--counter", broken, "--out", "audited"), "--counter: gives no finite number")
+    refused(countguard("export", broken, "--out", "c.onnx"), "damaged")
+    save_counter(build_counter("lite"), tmp_path / "good.safetensors")
+    before.add(tmp_path / "good.safetensors")
+    for counter, twin in ((broken, "good.safetensors"), ("good.safetensors", broken)):
+        refused(countguard("count", counter, "crowd.png", "--guard", twin, "--clean", clean / "images"), "damaged")
     assert {path for path in tmp_path.rglob("*") if path.suffix != ""} == before
 
 

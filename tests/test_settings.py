@@ -53,6 +53,19 @@ def test_what_is_wrong_is_named_with_what_was_given(raw: Any, says: str) -> None
     assert says in error_of(raw)
 
 
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ({"shape": []}, "shape: Extra inputs are not permitted; got []; did you mean shapes?"),
+        ({"shapes": [{"kind": "circle", "raduis": 2}]}, "raduis: Extra inputs are not permitted; got 2; did you mean"),
+        ({"shapes": [{"kind": "circle", "raduis": 2}]}, "shapes.0.circle.radius?"),
+        ({"shapes": [{"kind": "circle", 7: 2}]}, "shapes.0.circle.7: Extra inputs are not permitted; got 2"),
+    ],
+)
+def test_a_misspelt_setting_is_told_which_may_be_meant(raw: Any, says: str) -> None:
+    assert says in error_of(raw)
+
+
 @given(given=st.text(min_size=1, max_size=2000) | st.lists(st.text(), min_size=50, max_size=100))
 def test_the_line_stays_short_whatever_was_given(given: Any) -> None:
     line = error_of({"shapes": given})

@@ -18,6 +18,7 @@ from countguard.writing import (
     make_folder,
     open_in_place,
     require_place,
+    require_results,
     sha256_of,
     whole_folder,
     write_atomically,
@@ -215,6 +216,24 @@ def test_a_place_that_holds_what_is_read_or_is_no_plain_file_is_refused(tmp_path
     for device in (Path("/dev/null"), Path("/dev/stdout")):
         with pytest.raises(InputError, match=r"is no plain file|is a link"):
             require_place(device, "--out")
+
+
+def test_a_result_replaces_earlier_results_alone(tmp_path: Path) -> None:
+    marks = {"a.json": b'"verdict"', "b.html": b"countguard"}
+    require_results(tmp_path / "new/below", marks, "--out")
+    (tmp_path / "a.json").write_text('{"verdict": "nothing found"}')
+    (tmp_path / "b.html").write_text("<html>" + "x" * 10_000 + "countguard")
+    require_results(tmp_path, marks, "--out")
+    for content in ("somebody else's", "x" * 5000 + "countguard" + "x" * 5000):
+        (tmp_path / "b.html").write_text(content)
+        with pytest.raises(InputError, match=r"b\.html: is there, is no earlier result.*another --out"):
+            require_results(tmp_path, marks, "--out")
+    for folder in (tmp_path / "a.json", tmp_path / "a.json/below"):
+        with pytest.raises(InputError, match=r"a\.json: is a file; --out should name a folder"):
+            require_results(folder, marks, "--out")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(InputError, match="link: is a link to nothing"):
+        require_results(tmp_path / "link", marks, "--out")
 
 
 def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

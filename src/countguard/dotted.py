@@ -25,13 +25,17 @@ def overridden(raw: dict[str, Any], overrides: Sequence[str], where: str) -> dic
     """A raw recipe with overrides applied; `where` names the recipe in errors.
 
     Raises:
-        InputError: an override is no `dotted.name=value`, or there is no such place.
+        InputError: an override is no `dotted.name=value`, there is no such place, or one is set twice.
     """
     raw = deepcopy(raw)
+    given: set[str] = set()
     for override in overrides:
         name, equals, value = override.partition("=")
         if not equals:
             raise InputError(f"--set {override}: write it as dotted.name=value")
+        if name.strip() in given:
+            raise InputError(f"--set {override}: {name.strip()} is set twice")
+        given.add(name.strip())
         try:
             set_dotted(raw, name.strip(), load_yaml(value))
         except yaml.YAMLError as error:

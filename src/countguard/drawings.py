@@ -10,7 +10,8 @@ from countguard.reading import open_file
 
 SOFTWARE = {"Software": "countguard"}
 """Metadata of every PNG that a command draws, by which it is known again: only such a picture is drawn over."""
-_MARK = b"tEXt" + "".join(f"{name}\0{text}" for name, text in SOFTWARE.items()).encode()
+PNG_MARK = b"tEXt" + "".join(f"{name}\0{text}" for name, text in SOFTWARE.items()).encode()
+"""Where it stands in the file."""
 _START, _LARGEST = 4096, 1 << 30
 
 
@@ -59,4 +60,4 @@ def _is_free(file: Path) -> bool:
     if not file.exists():
         return True
     with open_file(file, _LARGEST) as there:
-        return _MARK in there.read(_START)
+        return PNG_MARK in there.read(_START)

@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +22,8 @@ from countguard.signals import tidy_when_terminated
 PARTIAL = ".part"
 """What the names of unfinished files and folders end with."""
 
+_LOOKED_AT = 4096
+"""Bytes at both ends of a file in which its mark is looked for."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _IN_PLACE = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -134,16 +136,18 @@ def whole_folder(target: Path) -> Iterator[Path]:
         raise RunError(f"{target}: cannot be written ({error.strerror or error}); nothing was left there") from error
 
 
-def require_place(path: Path, option: str, *, inputs: Iterable[Path] = ()) -> None:
+def require_place(path: Path, option: str, *, inputs: Iterable[Path] = (), mark: bytes = b"") -> None:
     """Makes sure that a file can be written under a name, before the work whose result it is to hold.
 
     Args:
         path: of the file.
         option: by which it was named.
         inputs: files that the work reads, and that it may therefore not replace.
+        mark: what such a file of ours holds near its beginning or its end; one without it is somebody else's.
 
     Raises:
-        InputError: what is there is no plain file or one of the inputs, or its folder is missing or read-only.
+        InputError: what is there is no plain file, one of the inputs, or no file of ours, or its folder is missing or
+            read-only.
     """
     require_utf8(path, option)
     if path.is_dir():
@@ -157,6 +161,33 @@ def require_place(path: Path, option: str, *, inputs: Iterable[Path] = ()) -> No
     for given in inputs:
         if path.exists() and given.exists() and path.samefile(given):
             raise InputError(f"{path}: is what is read; {option} should name another file")
+    if mark and path.exists() and not _holds(path, mark):
+        raise InputError(f"{path}: is there, is no earlier result, and would be overwritten; give another {option}")
+
+
+def require_results(folder: Path, marks: Mapping[str, bytes], option: str) -> None:
+    """Makes sure that files can be written into a folder, before the work whose results they are to hold.
+
+    Args:
+        folder: of the files; it need not be there yet.
+        marks: the files' names, each with its mark; see `require_place`.
+        option: by which the folder was named.
+
+    Raises:
+        InputError: what is there is no folder, or one of the files cannot be replaced.
+    """
+    require_utf8(folder, option)
+    if folder.is_symlink() and not folder.exists():
+        raise InputError(f"{folder}: is a link to nothing; {option} should name a folder")
+    around = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not around.is_dir():
+        raise InputError(f"{around}: is a file; {option} should name a folder")
+    if not os.access(around, os.W_OK):
+        raise InputError(f"{folder}: {around} may not be written to; name another {option}")
+    if not folder.exists():
+        return
+    for name, mark in marks.items():
+        require_place(folder / name, option, mark=mark)
 
 
 def require_utf8(path: Path, option: str) -> None:
@@ -175,6 +206,14 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, as hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _holds(path: Path, mark: bytes) -> bool:
+    """Whether a file has the mark near its beginning or its end; an empty one holds nothing that could be lost."""
+    with path.open("rb") as file:
+        start = file.read(_LOOKED_AT)
+        file.seek(max(0, path.stat().st_size - _LOOKED_AT))
+        return not start or mark in start or mark in file.read()
 
 
 def _replaceable(path: Path, folder: int) -> int | None:

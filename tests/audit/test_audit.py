@@ -118,8 +118,28 @@ def test_the_page_escapes_what_strangers_wrote(make_crowds: MakeCrowds, tmp_path
     assert "http" not in page.replace("http-equiv", "")
 
 
+def test_what_is_kept_is_a_set_though_pictures_are_links_within_it(make_crowds: MakeCrowds, tmp_path: Path) -> None:
+    source = tmp_path / "set"
+    write_folder(make_crowds(9, []), source)
+    (source / "stored").mkdir()
+    for path in list((source / "images").iterdir()):
+        path.rename(source / "stored" / path.name)
+        path.symlink_to(f"../stored/{path.name}")
+    code, printed = _run("audit", source, "--out", tmp_path / "out", "--quarantine", tmp_path / "kept")
+    assert code in (0, 3), printed
+    assert not any(path.is_symlink() for path in (tmp_path / "kept/images").iterdir())
+    crowds = named_source(str(tmp_path / "kept")).load_training()
+    assert len(crowds) + len((tmp_path / "kept/left-out.csv").read_text().splitlines()) - 1 == 9
+
+
 def test_bad_input_is_one_line(tmp_path: Path, folder: Path) -> None:
     assert _run("audit", tmp_path / "nowhere")[0] == 2
+    code, printed = _run("audit", folder, "--out", tmp_path / "both", "--quarantine", tmp_path / "both")
+    assert (code, "holds the results of --out" in printed) == (2, True)
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    code, printed = _run("audit", folder, "--out", tmp_path / "out", "--quarantine", tmp_path / "link")
+    assert (code, "link: is a link" in printed) == (2, True)
+    assert not (tmp_path / "out").exists()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     code, printed = _run("audit", folder, "--quarantine", tmp_path / "full")

@@ -27,6 +27,14 @@ def test_a_canvas_fits_any_set(sizes: list[tuple[int, int]]) -> None:
     assert sorted([*black.tolist(), *white.tolist()]) == list(range(canvas.tiles))
 
 
+@pytest.mark.parametrize("size", [(8, 8), (24, 40), (80, 96), (110, 110), (8, 900), (900, 8)])
+def test_small_pictures_have_values_in_every_family(size: tuple[int, int]) -> None:
+    canvas = canvas_for([size] * 3)
+    features = features_of(torch.randint(0, 256, (3, *size), dtype=torch.uint8), canvas)
+    assert features.shape == (canvas.size,)
+    assert all(canvas.spans[family][0].stop > canvas.spans[family][0].start for family in FAMILIES)
+
+
 def test_a_canvas_is_not_larger_than_the_pictures_by_much() -> None:
     assert (canvas_for([(768, 1024)]).height, canvas_for([(768, 1024)]).width) == (384, 512)
     assert (canvas_for([(96, 128)]).height, canvas_for([(96, 128)]).width) == (96, 128)

@@ -84,6 +84,14 @@ def test_a_gray_tiff_is_scaled_too(compression: str | None) -> None:
     assert (used, bool((image[0].numpy() == GRAY).all())) == (10, True)
 
 
+@pytest.mark.parametrize("bits", DEPTHS)
+@pytest.mark.parametrize(("colour", "channels"), [(4, 2), (6, 4)])
+def test_what_is_opaque_in_the_pictures_own_bits_is_not_seen_through(bits: int, colour: int, channels: int) -> None:
+    values = np.repeat(GRAY[..., None] << (bits - 8), channels, axis=2)
+    values[..., -1] = (1 << bits) - 1
+    assert all((band.numpy() == GRAY).all() for band in read_image(deep_png(values, colour), name="deep.png"))
+
+
 def test_what_is_transparent_lies_over_white() -> None:
     values = GRAY[..., None] << 4
     clear = int(values[3, 4, 0])

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from countguard.data.picture_folders import find_pictures
 from countguard.data.synthetic import Synthetic
-from countguard.errors import InputError, RunError
+from countguard.errors import InputError
 from countguard.models import build_counter
 from countguard.models.counter import Counter
 from countguard.models.counting import as_input
@@ -170,10 +170,13 @@ def test_an_overlay_never_overwrites_a_picture(lite: Counter, save: Save, tmp_pa
     assert pictures[1].read_bytes() == before
 
 
-def test_a_folder_that_cannot_be_is_a_run_error(lite: Counter, save: Save, tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["file", "file/below"])
+def test_a_folder_that_cannot_be_is_refused_before_anything_is_counted(
+    folder: str, lite: Counter, save: Save, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(RunError, match="overlay"):
-        list(count_pictures(lite, [save("a.png")], overlays=tmp_path / "file"))
+    with pytest.raises(InputError, match="file: is a file; --overlays should name a folder"):
+        list(count_pictures(lite, [save("a.png")], overlays=tmp_path / folder))
 
 
 @pytest.mark.parametrize("size", [(96, 128), (17, 33), (8, 300), (2600, 200)])
@@ -211,4 +214,4 @@ def test_an_overlay_has_a_dot_on_each_head_that_is_found() -> None:
     pixels = torch.from_numpy(np.asarray(drawn).copy())
     for x, y in ((24, 40), (80, 20)):
         assert pixels[y * scale, x * scale].tolist() == [255, 80, 40]
-    assert pixels[50 * scale, 60 * scale].tolist() == [128, 128, 128]
+    assert all(abs(value - 128) <= 1 for value in pixels[50 * scale, 60 * scale].tolist())  # gray by some weights

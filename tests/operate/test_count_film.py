@@ -127,6 +127,19 @@ def test_the_command_line_counts_films(lite: Counter, film: Path, tmp_path: Path
         CliRunner().invoke(app, [*arguments, str(tmp_path)], catch_exceptions=False)
 
 
+@pytest.mark.parametrize("name", ["walk-counts.csv", "walk-counts.png", "walk-counts.svg", "walk-density.mp4"])
+def test_a_result_replaces_results_alone(name: str, lite: Counter, film: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for _ in range(2):
+        list(count_films(lite, [film], Pace(frames=10), out=out, overlays=out))
+    content = b"somebody else's" if name.endswith(".csv") else film.read_bytes()
+    (out / name).write_bytes(content)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(InputError, match=f"{name}: is there, is no earlier result"):
+        list(count_films(lite, [film], Pace(frames=10), out=out, overlays=out))
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
 def test_no_result_overwrites_a_film(lite: Counter, film: Path, tmp_path: Path) -> None:
     for name in ("a.mp4", "a-density.mp4"):
         (tmp_path / name).write_bytes(film.read_bytes())

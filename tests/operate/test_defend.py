@@ -143,11 +143,20 @@ def test_a_repair_that_makes_clean_counts_worse_is_not_written_unless_forced(sus
         ("training.epochs=7", "has no effect on defend"),
         ("attack.rate=0.3", "has no effect on defend"),
         ("model.width=3", "has no effect on defend"),
+        ("data.test=3", "data.test=3: has no effect on defend$"),
+        ("data.test_images=1", "has no effect on defend$"),
     ],
 )
 def test_a_setting_without_effect_is_refused(override: str, says: str, suspect: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=says):
         defend_counter(suspect, DATA, tmp_path / "out.safetensors", [*SHORT, override], seed=0)
+
+
+def test_one_override_may_make_another_one_possible() -> None:
+    small = ["data.height=48", "data.width=64", "data.heads=[2,9]"]
+    assert operator_recipe(Synthetic(train=4, test=1), "lite", small).dump()["data"]["height"] == 48
+    with pytest.raises(InputError, match="at most 128 fit"):
+        operator_recipe(Synthetic(train=4, test=1), "lite", small[:2])
 
 
 def test_settings_of_the_data_are_used(suspect: Path, tmp_path: Path) -> None:

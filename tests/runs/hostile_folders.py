@@ -76,6 +76,18 @@ def many_rows(folder: Path) -> str:
     return r"predictions\.csv: .*more than 50,000 images"
 
 
+def huge_counts(folder: Path) -> str:
+    path = folder / "cells/minus-attacked-s0/predictions.csv"
+    path.write_text(path.read_text().splitlines()[0] + "\na,1,1,1,1\nb,1,1,1e308,1e308\n")
+    return r"predictions\.csv: .*larger than a counter can give"
+
+
+def negative_truth(folder: Path) -> str:
+    path = folder / "cells/minus-attacked-s0/predictions.csv"
+    path.write_text(path.read_text().splitlines()[0] + "\na,-5,1,1,1\n")
+    return r"predictions\.csv: .*a true count is below 0"
+
+
 def bomb(folder: Path) -> str:
     path = folder / "cells/minus-attacked-s0/examples.npz"
     with (
@@ -122,8 +134,8 @@ def linked_cells(folder: Path) -> str:
 
 
 HOSTILE: list[Callable[[Path], str]] = [
-    billions, aliases, tag, deep, huge_card, nan_card, typed_card, many_rows, bomb, huge_array, objects, link_out,
-    linked_cells,
+    billions, aliases, tag, deep, huge_card, nan_card, typed_card, many_rows, huge_counts, negative_truth, bomb,
+    huge_array, objects, link_out, linked_cells,
 ]  # fmt: skip
 
 

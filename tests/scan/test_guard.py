@@ -1,6 +1,7 @@
 """The alarm at run time, and the rate of false ones."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,14 @@ from countguard.errors import InputError
 from countguard.models import build_counter, save_counter
 from countguard.models.counter import Counter
 from countguard.scan.conformal import conformal_threshold
-from countguard.scan.guard import Guard, disagreement, guard_file, read_calibration, write_calibration
+from countguard.scan.guard import (
+    Calibration,
+    Guard,
+    disagreement,
+    guard_file,
+    read_calibration,
+    write_calibration,
+)
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=60), st.floats(0.01, 0.5))
@@ -66,6 +74,20 @@ def test_without_a_threshold_there_is_no_verdict(brightness: Counter, crowds: Se
         Guard(brightness, brightness).look(crowds[0].image[None])
     with pytest.raises(InputError, match="no clean picture"):
         Guard(brightness, brightness).calibrate([])
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_a_counter_that_gives_no_number_has_no_threshold_and_no_verdict(
+    number: float, brightness: Counter, crowds: Sequence[Crowd]
+) -> None:
+    good, damaged = brightness, deepcopy(brightness)
+    with torch.no_grad():
+        next(damaged.parameters()).fill_(number)
+    for counter, twin, named in ((damaged, good, "the counter"), (good, damaged, "the repaired counter")):
+        with pytest.raises(InputError, match=f"guard: {named} gives no finite number"):
+            Guard(counter, twin).calibrate(crowds)
+        with pytest.raises(InputError, match=f"guard: {named} gives no finite number"):
+            Guard(counter, twin, Calibration(threshold=1, false_alarm_rate=1, images=1)).look(crowds[0].image[None])
 
 
 @pytest.fixture

@@ -349,6 +349,10 @@ def test_what_cannot_vary_is_named(vary: dict[str, Any], says: str) -> None:
         ({"training": {"epoch": 3}}, "training.epochs"),
         ({"training": {"learning_rate": 3}}, None),
         ({"epochs": 3}, "training.epochs"),
+        ({"attack": {"strategies": ["minus"], "trigger": {"kind": "blend", "alpah": 0.1}}}, "attack.trigger.alpha"),
+        ({"data": {"kind": "synthetic", "hieght": 64}}, "data.height"),
+        ({"defenses": [{"kind": "fine_tune", "epocs": 3}]}, "defenses.0.epochs"),
+        ({"training": {"augmentation": {"bogus": 3}}}, None),
     ],
 )
 def test_a_misspelt_setting_gets_a_suggestion(changes: dict[str, Any], suggested: str | None) -> None:

@@ -60,7 +60,7 @@ def settings_from(text: str) -> dict[str, Any]:
     """`KIND[:key=value,...]` as a mapping of a recipe; KIND may be `module:Class`, values are YAML.
 
     Raises:
-        InputError: a part is not key=value.
+        InputError: a part is not key=value, or a key stands twice.
     """
     kind, *rest = text.split(":")
     if rest and ("." in kind or rest[0][:1].isupper()) and "=" not in rest[0]:  # module:Class
@@ -70,6 +70,8 @@ def settings_from(text: str) -> dict[str, Any]:
         name, equals, value = part.partition("=")
         if not equals or not name.strip():
             raise InputError(f"{text}: {part!r} should be key=value; write KIND:key=value,key=value")
+        if name.strip() == "kind" or name.strip() in settings:
+            raise InputError(f"{text}: {name.strip()} stands twice")
         try:
             settings[name.strip()] = load_yaml(value)
         except yaml.YAMLError:

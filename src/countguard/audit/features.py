@@ -21,6 +21,8 @@ _TILES = 48
 """About as many tiles on a canvas: enough to tell what is everywhere from what is in one place."""
 _SMALLEST = 2
 """Side of a tile in the coarsest band, values."""
+_LEAST = 16
+"""Side of a tile at least, pixels of the canvas: a smaller one has no coarse colour. Small pictures have fewer."""
 FLOOR = {"y": 1.0, "u": 0.7, "v": 0.7}
 """Grey levels of a finest band that count as flat. Rounding and a camera's noise leave about as much."""
 _CLIP = 3.0
@@ -127,11 +129,12 @@ def canvas_for(sizes: list[tuple[int, int]]) -> Canvas:
     """
     heights, widths = np.array(sizes, dtype=float).T
     aspect = float(np.exp(np.median(np.log(widths / heights))))
-    rows = max(2, round((_TILES / aspect) ** 0.5))
+    area = float(np.median(heights * widths))
+    rows = max(2, round((min(_TILES, area / _LEAST**2) / aspect) ** 0.5))
     columns = max(2, round(rows * aspect))
-    room = float(np.sqrt(np.median(heights * widths) / (rows * columns)))
+    room = float(np.sqrt(area / (rows * columns)))
     side = _TILE
-    while side > 8 and side > room:
+    while side > _LEAST and side > room:
         side //= 2
     return Canvas(rows, columns, side)
 

@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from countguard.audit.report import AuditReport, GroupAudit
+from countguard.drawings import png_info
 
 
 def audit_json(report: AuditReport) -> dict[str, Any]:
@@ -64,5 +65,5 @@ def recovered_png(group: GroupAudit) -> bytes:
 def png(picture: Tensor) -> bytes:
     """A picture uint8 [3, H, W] as a PNG file."""
     file = io.BytesIO()
-    Image.fromarray(np.moveaxis(picture.numpy(), 0, -1)).save(file, format="PNG")
+    Image.fromarray(np.moveaxis(picture.numpy(), 0, -1)).save(file, format="PNG", pnginfo=png_info())
     return file.getvalue()

@@ -13,6 +13,7 @@ from countguard.audit.likeness import centre_and_spread
 from countguard.audit.survey import Survey
 from countguard.audit.textures import blocks_of
 from countguard.data.crowd import Crowd
+from countguard.errors import InputError
 from countguard.models.counter import Counter
 from countguard.seeds import generator_for
 
@@ -74,6 +75,9 @@ def label_errors(survey: Survey, crowds: Sequence[Crowd], counter: Counter | Non
         crowds: of the set; read again where a counter is given.
         counter: trusted; None makes light ones of the set itself.
         seed: of those.
+
+    Raises:
+        InputError: the counter gives no finite number.
     """
     if counter is None:
         heads = np.stack(
@@ -89,6 +93,8 @@ def label_errors(survey: Survey, crowds: Sequence[Crowd], counter: Counter | Non
 
         blocks = None
         estimates, by = count_crowds(counter, crowds).numpy().astype(float), f"the {counter.kind} counter given"
+        if not np.isfinite(estimates).all():
+            raise InputError("--counter: gives no finite number of people; its weights or settings are damaged")
     ratios = np.log((survey.counts + _HEADS) / (np.maximum(estimates, 0) + _HEADS))
     centre, spread = centre_and_spread(ratios)
     return LabelErrors(estimates, blocks, (ratios - centre) / spread, by)

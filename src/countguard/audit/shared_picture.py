@@ -220,7 +220,8 @@ def _chance_of_peaks(heights: Floats) -> NDArray[np.float64]:
     low, middle, high = np.quantile(heights, [0.25, 0.5, 0.75])
     scale = max(float(high - low) / 1.5725, 1e-9)
     place = float(middle) - 0.3665 * scale
-    return -np.expm1(-np.exp(-(heights.astype(float) - place) / scale))
+    with np.errstate(over="ignore"):  # far below the place the chance is 1
+        return -np.expm1(-np.exp(-(heights.astype(float) - place) / scale))
 
 
 def _some(positions: Members, seed: int) -> list[int]:

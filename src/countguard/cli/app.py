@@ -22,6 +22,8 @@ app = typer.Typer(
 for verbs in (studies, crowds, counters, counter_files):
     app.add_typer(verbs.app)
 
+_FILE_BY_FILE = ("audit", "count", "defend", "explain", "report", "scan")
+"""Verbs that write several files, each when it is there."""
 INTERRUPTED = 130
 """What shells call the end by Ctrl-C."""
 
@@ -69,9 +71,12 @@ def main() -> None:
 
 
 def _interrupted(arguments: list[str]) -> str:
-    """What an interrupted command has left: a study keeps its finished cells, every other verb nothing."""
-    if next((word for word in arguments if not word.startswith("-")), "") in ("run", "demo"):
+    """What an interrupted command has left: a study its finished cells, a verb of many files those it has written."""
+    verb = next((word for word in arguments if not word.startswith("-")), "")
+    if verb in ("run", "demo"):
         return "interrupted; what was finished is kept, and the same command goes on from there"
+    if verb in _FILE_BY_FILE:
+        return "interrupted; files that were finished are kept, and none is half-written"
     return "interrupted; nothing was written"
 
 

@@ -78,7 +78,7 @@ def export(
     from countguard.models import load_counter
     from countguard.models.onnx_export import export_onnx
 
-    written = export_onnx(load_counter(counter), out, uint8=uint8)
+    written = export_onnx(load_counter(counter), out, uint8=uint8, inputs=[counter])
     say(f"counter: {out} ({written.size:,} bytes; counts differ by {written.difference:.1e} at most)")
 
 

@@ -89,10 +89,12 @@ def evaluate(
     from countguard.models import load_counter
     from countguard.operate.evaluate import evaluate_counter, evaluation_sentences
 
+    if clean is not None and strategy is None:
+        raise InputError("--clean: has an effect with --strategy alone, whose success it is held against")
     mark, rule = named_trigger(trigger), named_strategy(strategy) if strategy else None
     suspect, reference = load_counter(counter), load_counter(clean) if clean else None
     given = [*(settings or []), *([] if scale is None else [f"data.scale={scale}"])]
-    chosen = chosen_source(data, format, given, skip_bad=skip_bad).chosen_test()
+    chosen = chosen_source(data, format, given, skip_bad=skip_bad, use="test").chosen_test()
     metrics = evaluate_counter(suspect, chosen.crowds, mark, rule, reference)
     say_chosen(chosen, "measured")
     show_metrics(metrics, chosen, sentences=evaluation_sentences(metrics, trigger, rule), as_json=as_json)
@@ -141,8 +143,9 @@ def explain(
     from countguard.explain.panels import draw_panels, make_panels
     from countguard.explain.view import MAX_PIXELS
     from countguard.models import load_counter
-    from countguard.writing import write_atomically
+    from countguard.writing import require_results, write_atomically
 
+    require_results(out, {}, "--out")
     explained = {counter.stem: load_counter(counter)}
     mark = named_trigger(trigger) if trigger else None
     files = drawn_files(find_pictures(images).pictures, out, "panel")
@@ -199,8 +202,9 @@ def count(
     skip_bad: SkipBad = False,
     recursive: Annotated[bool, typer.Option("--recursive", help="Go through folders in folders, too.")] = False,
     every: Annotated[
-        str, typer.Option(help="Of films: time between counted frames, 1s or 500ms, or frames, 25f.")
-    ] = "1s",
+        str | None,
+        typer.Option(help="Of films: time between counted frames, 1s (if left out), 500ms, or frames, 25f."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Of films: folder for counts over time, as CSV and as a curve.")
     ] = None,
@@ -218,12 +222,14 @@ def count(
     films = [path for path in images if is_film(path) and not path.is_dir()]
     if films and len(films) < len(images):
         raise InputError("IMAGES: name pictures or films, not both at once")
+    if films and recursive:
+        raise InputError("--recursive: belongs to folders of pictures; name each film")
     if films:
         count_films(
             counter,
             films,
             format.value,
-            every,
+            every or "1s",
             out=out,
             overlays=overlays,
             skip_bad=skip_bad,
@@ -232,6 +238,8 @@ def count(
         )
     elif out is not None:
         raise InputError("--out: belongs to films; --format csv or json prints the counts of pictures")
+    elif every is not None:
+        raise InputError("--every: belongs to films; each picture is counted")
     else:
         count_pictures(
             counter,

@@ -20,9 +20,10 @@ def check(
 ) -> None:
     """Look at every file of a data set: its format, what is there, and all that is wrong or doubtful."""
     from countguard.cli.data_check import show_data_report
-    from countguard.cli.data_option import data_settings
+    from countguard.cli.data_option import data_settings, require_effect
     from countguard.data.check import check_data
 
+    require_effect(settings or [], {"split", "images", "test_images", "kernel", "scale", "skip_bad"})
     data_report = check_data(data, kind=format, settings=data_settings(settings or []))
     show_data_report(data_report)
     if data_report.problems:
@@ -46,7 +47,7 @@ def convert_data(
     from countguard.cli.data_option import chosen_source
     from countguard.data.converting import convert_data as convert
 
-    for part in convert(chosen_source(data, format, settings, skip_bad=skip_bad), to, out):
+    for part in convert(chosen_source(data, format, settings, skip_bad=skip_bad, use="parts"), to, out):
         typer.echo(f"{part.part}: {part.images} images, {part.heads} heads; {len(part.skipped)} bad ones left out")
         for line in part.skipped:
             typer.echo(f"skipped: {one_line(line)}", err=True)

@@ -46,11 +46,16 @@ def deep_rgb(picture: ImageFile, content: bytes) -> tuple[NDArray[np.uint8], int
     bits = used_bits(colours)
     bright = np.minimum(colours >> (bits - 8), _WHITE).astype(np.uint8)
     if has_alpha:
-        opacity = values[..., -1:].astype(np.float32) / 65535
+        opacity = values[..., -1:].astype(np.float32) / _opaque(values[..., -1], bits)
         bright = (bright * opacity + _WHITE * (1 - opacity)).round().astype(np.uint8)
     elif (clear := picture.info.get("transparency")) is not None:
         bright[(values == np.array(clear, dtype=np.int64).reshape(1, 1, -1)).all(axis=2)] = _WHITE
     return np.ascontiguousarray(np.broadcast_to(bright, (*values.shape[:2], 3))), bits
+
+
+def _opaque(alpha: NDArray[np.uint16], bits: int) -> int:
+    """What is opaque in a picture of so many bits: its own white, unless some of it is more than that."""
+    return (1 << bits) - 1 if used_bits(alpha) <= bits else 65535
 
 
 def _png_values(content: bytes) -> NDArray[np.uint16]:

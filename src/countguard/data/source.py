@@ -34,6 +34,8 @@ Split: TypeAlias = Annotated[Official | HeldBack, Field(discriminator="kind")]
 
 Part: TypeAlias = Literal["train", "val", "test"]
 """An official part of a data set."""
+Use: TypeAlias = Literal["training", "test", "parts"]
+"""What is read of a data set: `chosen_training`, `chosen_test`, or every official part as it is."""
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 
@@ -172,6 +174,12 @@ class Source(Settings):
             self._drawn(test, self.test_images, "test_images"),
             self._which_drawn(which, self.test_images, "test_images"),
         )
+
+    def unused(self, use: Use) -> frozenset[str]:
+        """The settings that change nothing of what this use reads."""
+        if use == "parts":
+            return frozenset({"split", "images", "test_images"})
+        return frozenset({"test_images"} if use == "training" else {"images"})
 
     def validation(self) -> Sequence[Crowd] | None:
         """The official validation crowds, where results are reported on others; raises as `load`."""

@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from countguard.data.crowd import Crowd
 from countguard.data.scaling import rescale
-from countguard.data.source import SOURCES, Part, Source, Subset
+from countguard.data.source import SOURCES, HeldBack, Part, Source, Subset, Use
 from countguard.data.synthetic_people import paint_people, place_heads
 from countguard.data.synthetic_scene import LOOKS, finish, paint_scene
 from countguard.errors import InputError
@@ -58,6 +58,12 @@ class Synthetic(Source):
     def name(self) -> str:
         """`synthetic` and the look."""
         return f"synthetic {self.look}"
+
+    def unused(self, use: Use) -> frozenset[str]:
+        """See `Source`."""
+        held_back = isinstance(self.split, HeldBack)
+        other: dict[Use, set[str]] = {"training": {"test"}, "test": {"test" if held_back else "train"}, "parts": set()}
+        return super().unused(use) | other[use]
 
     def crowds(self, part: Part) -> "SyntheticCrowds":
         """The crowds of one part, drawn anew each time that one is asked for; raises InputError for `val`."""

@@ -22,7 +22,7 @@ from countguard.models.onnx_package import onnx_runtime
 from countguard.models.tiles import heads_in_tiles, tiles_of
 from countguard.reading import read_file
 from countguard.settings import Settings, first_error
-from countguard.writing import write_atomically
+from countguard.writing import require_place, write_atomically
 
 BESIDE = ".json"
 """Behind an ONNX file's name: where `OnnxSettings` are kept."""
@@ -347,6 +347,20 @@ def read_settings(path: Path) -> OnnxSettings | None:
         return OnnxSettings.model_validate_json(read_file(beside, 1 << 16))
     except ValidationError as error:
         raise InputError(f"{beside}: {first_error(error)}") from None
+
+
+def require_settings_place(path: Path, option: str) -> None:
+    """Makes sure that what is kept beside an ONNX file replaces nothing but earlier settings of one.
+
+    Raises:
+        InputError: see `require_place`; or what is there are no settings.
+    """
+    beside = path.with_name(path.name + BESIDE)
+    require_place(beside, option)
+    try:
+        read_settings(path)
+    except InputError:
+        raise InputError(f"{beside}: is there, and what is kept of {path.name} would overwrite it") from None
 
 
 def write_settings(path: Path, settings: OnnxSettings) -> Path:

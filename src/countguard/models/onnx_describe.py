@@ -9,10 +9,17 @@ from pydantic import ValidationError
 from countguard.errors import InputError, RunError
 from countguard.models.building import Decide
 from countguard.models.conventions import ONNX, Convention, fitting, named
-from countguard.models.onnx_counter import OnnxCounter, OnnxSettings, needs_scaling, unsaid, write_settings
-from countguard.models.onnx_file import OnnxFile, open_onnx
+from countguard.models.onnx_counter import (
+    OnnxCounter,
+    OnnxSettings,
+    needs_scaling,
+    require_settings_place,
+    unsaid,
+    write_settings,
+)
+from countguard.models.onnx_file import OnnxFile, open_onnx, require_onnx_place
 from countguard.settings import first_error
-from countguard.writing import require_place, write_atomically
+from countguard.writing import write_atomically
 
 
 def describe_onnx(
@@ -40,7 +47,8 @@ def describe_onnx(
     """
     if out.suffix != ".onnx":
         raise InputError(f"{out}: --out should name an .onnx file: an ONNX file stays one; {path} itself is allowed")
-    require_place(out, "--out")
+    require_onnx_place(out, "--out")
+    require_settings_place(out, "--out")
     file = open_onnx(path)
 
     def counter_for(chosen: Convention | None) -> OnnxCounter:

@@ -4,6 +4,7 @@ import copy
 import json
 import logging
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -15,9 +16,10 @@ from torch import Tensor, nn
 from countguard.errors import InputError, RunError
 from countguard.models.checkpoint import KEY
 from countguard.models.counter import Counter
+from countguard.models.onnx_file import require_onnx_place
 from countguard.models.onnx_package import onnx_package, onnx_runtime
 from countguard.models.registry import kind_of
-from countguard.writing import require_place, write_atomically
+from countguard.writing import write_atomically
 
 INPUT, DENSITY, COUNT = "images", "density", "count"
 """Names in the graph."""
@@ -44,7 +46,9 @@ class Export:
     difference: float
 
 
-def export_onnx(counter: Counter, path: str | PathLike[str], *, uint8: bool = False) -> Export:
+def export_onnx(
+    counter: Counter, path: str | PathLike[str], *, uint8: bool = False, inputs: Iterable[Path] = ()
+) -> Export:
     """Write a counter to an ONNX file, after the file has counted as the counter does.
 
     Its input is `images` [batch, 3, height, width], RGB, any batch and size; normalisation lies inside. Its outputs are
@@ -55,17 +59,19 @@ def export_onnx(counter: Counter, path: str | PathLike[str], *, uint8: bool = Fa
         counter: on any device; left as it was.
         path: the file.
         uint8: the input holds bytes, 0 to 255; otherwise float32 in 0..1.
+        inputs: files that the counter came from, none of which is replaced.
 
     Raises:
-        InputError: a package is missing, or the path cannot be written.
+        InputError: a package is missing, the path cannot be written, or the counter gives no finite number.
         RunError: the network cannot be exported, counts otherwise once exported, or is too large for one file.
     """
     path = Path(path)
     if path.suffix != ".onnx":
         raise InputError(f"{path}: an ONNX file's name ends in .onnx")
-    require_place(path, "--out")
     onnx_package(), onnx_runtime()
+    require_onnx_place(path, "--out", inputs)
     network = _Network(copy.deepcopy(counter).cpu()).eval().requires_grad_(False)
+    _require_numbers(network, uint8)
     model = _traced(network, uint8)
     _forget_sources(model)
     _describe(model, counter)
@@ -99,6 +105,13 @@ def _probe(height: int, width: int, uint8: bool, batch: int = 2) -> Tensor:
     wave = torch.arange(batch * 3 * height * width, dtype=torch.float64).mul(0.37).sin().mul(0.5).add(0.5)
     images = wave.float().view(batch, 3, height, width)
     return images.mul(255).byte() if uint8 else images
+
+
+def _require_numbers(network: _Network, uint8: bool) -> None:
+    with torch.inference_mode():
+        outputs = network(_probe(*_PROBES[0], uint8, 1))
+    if not all(output.isfinite().all() for output in outputs):
+        raise InputError("the counter gives no finite number of people; its weights or settings are damaged")
 
 
 def _traced(network: _Network, uint8: bool) -> Any:
@@ -171,5 +184,5 @@ def _difference(content: bytes, network: _Network, uint8: bool) -> float:
             return float("inf")
         people = density.abs().sum(dim=(1, 2, 3)).clamp_min(1e-6)
         apart = torch.maximum((exported - density).abs().amax(dim=(1, 2, 3)), (exported_count - count).abs())
-        greatest = max(greatest, float((apart / people).max()))
+        greatest = float(torch.maximum((apart / people).max(), torch.tensor(greatest)))  # NaN stays NaN
     return greatest

@@ -1,7 +1,7 @@
 """ONNX files from strangers: what is checked of a graph before anything runs it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from countguard.errors import InputError
 from countguard.models.checkpoint import KEY
 from countguard.models.onnx_package import onnx_package
 from countguard.reading import read_file
+from countguard.writing import require_place
 
 LARGEST = 1 << 30
 """Bytes of an ONNX file."""
@@ -56,6 +57,21 @@ class OnnxFile:
     def exported(self) -> bool:
         """Whether countguard wrote it: then its input is RGB in 0..1, or bytes, and normalisation lies inside."""
         return self.facts.get("version") == 1 and "kind" in self.facts
+
+
+def require_onnx_place(path: Path, option: str, inputs: Iterable[Path] = ()) -> None:
+    """Makes sure, before the work whose result it is to hold, that an ONNX file can be written under a name.
+
+    Raises:
+        InputError: see `require_place`; or what is there is no ONNX file.
+    """
+    require_place(path, option, inputs=inputs)
+    if not path.exists():
+        return
+    try:
+        open_onnx(path)
+    except InputError:
+        raise InputError(f"{path}: is there and is no counter; {option} should name another file") from None
 
 
 def open_onnx(path: Path) -> OnnxFile:

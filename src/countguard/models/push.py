@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from countguard.errors import InputError, RunError
+from countguard.errors import InputError, RunError, one_line
 from countguard.escaping import markdown_code, markdown_text
 from countguard.models.checkpoint import load_counter
 from countguard.models.counter import Counter
@@ -81,7 +81,7 @@ def model_card(counter: Counter, file: str, digest: str, notes: str, facts: dict
         "",
         *([markdown_text(notes), ""] if notes else []),
         "```",
-        f"countguard count hf://OWNER/REPO/{file} pictures/",
+        f"countguard count hf://OWNER/REPO/{one_line(file)} pictures/",
         "```",
         "",
         "## Settings",

@@ -12,15 +12,23 @@ from countguard.audit.report import AuditReport
 from countguard.audit.survey import TakeBlocks, in_threads
 from countguard.csv_text import csv_lines
 from countguard.data.source import Official, Source
-from countguard.errors import InputError, RunError
+from countguard.drawings import PNG_MARK
+from countguard.errors import RunError
 from countguard.escaping import rich_text
 from countguard.models import load_counter
 from countguard.operate.audit_page import audit_page
 from countguard.operate.quarantine import require_free, write_kept
 from countguard.operate.sarif import sarif
 from countguard.studies.progress import counted
-from countguard.writing import write_atomically
+from countguard.writing import require_results, write_atomically
 
+MARKS = {
+    "audit.json": b'"verdict"',
+    "audit.csv": b"image,verdict,p",
+    "audit.html": b": countguard audit</title>",
+    "audit.sarif": b'"countguard audit"',
+}
+"""What is written beside recovered pictures, and by what an earlier one is known."""
 COLUMNS = ("image", "verdict", "p", "count", "estimate", "evidence", "says")
 
 
@@ -49,10 +57,10 @@ def audit_data(
         InputError: the counter's file, the crowds or a folder are not usable, or there are too few images.
         RunError: a folder cannot be written to.
     """
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file; --out should name a folder")
+    marks = dict(MARKS) if with_sarif else {name: mark for name, mark in MARKS.items() if name != "audit.sarif"}
+    require_results(out, marks | {path.name: PNG_MARK for path in out.glob("recovered-*.png")}, "--out")
     if quarantine is not None:
-        require_free(quarantine)
+        require_free(quarantine, out)
     trusted = load_counter(counter) if counter is not None else None
     crowds = source.model_copy(update={"split": Official(), "images": None}).load_training()
     with counted("pictures", len(crowds)) as progress:

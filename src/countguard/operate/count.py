@@ -18,7 +18,7 @@ from countguard.explain.density import heads_of, people_per_cell
 from countguard.models.counter import Counter
 from countguard.operate.overlay import draw_overlay
 from countguard.scan.guard import Guard, Look
-from countguard.writing import write_atomically
+from countguard.writing import require_results, write_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,8 @@ def count_pictures(
             an overlay would overwrite a picture.
         RunError: an overlay cannot be written.
     """
+    if overlays:
+        require_results(overlays, {}, "--overlays")
     targets = drawn_files(pictures, overlays, "overlay", "-density") if overlays else {}
     for picture in pictures:
         try:

@@ -16,13 +16,18 @@ from rich.text import Text
 
 from countguard.csv_text import Field, Number, csv_lines
 from countguard.data.film import FilmFrame, Pace, film_frames
+from countguard.drawings import PNG_MARK, SOFTWARE
 from countguard.errors import InputError, RunError, one_line
 from countguard.explain.density import heads_of, people_per_cell
 from countguard.glyphs import spell_out
 from countguard.models.counter import Counter
 from countguard.operate.overlay import overlay
 from countguard.scan.guard import Guard, Look
-from countguard.writing import require_place, whole_file, write_atomically
+from countguard.writing import require_results, whole_file, write_atomically
+
+_DRAWN = "drawn by countguard"
+_MARKS = {".csv": b"seconds,frame,count", ".png": PNG_MARK, ".svg": b">countguard<", ".mp4": _DRAWN.encode()}
+"""By what an earlier result is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,10 @@ def count_films(
         for file in results:
             if file.resolve() in given:
                 raise InputError(f"{file}: is one of the films and would be overwritten; give another folder")
+        for folder, option in ((out, "--out"), (overlays, "--overlays")):
+            if folder is not None:
+                marks = {file.name: _MARKS[file.suffix] for file in results if file.parent == folder}
+                require_results(folder, marks, option)
     if overlays is not None:
         overlays.mkdir(parents=True, exist_ok=True)
     for film in films:
@@ -244,7 +253,8 @@ def draw_curve(film: Path, counts: Sequence[FrameCount]) -> dict[str, bytes]:
     drawn: dict[str, bytes] = {}
     for suffix in (".png", ".svg"):
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=suffix[1:], dpi=150, metadata={"Date": None} if suffix == ".svg" else None)
+        about = {"Date": None, "Creator": "countguard"} if suffix == ".svg" else SOFTWARE
+        figure.savefig(buffer, format=suffix[1:], dpi=150, metadata=about)
         drawn[suffix] = buffer.getvalue()
     return drawn
 
@@ -284,6 +294,7 @@ class _OverlayFilm:
         import av
 
         self._container: Any = av.open(file, "w", format="mp4")
+        self._container.metadata["comment"] = _DRAWN
         codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
         stream: Any = self._container.add_stream(codec, rate=rate)
         stream.pix_fmt = "yuv420p"
@@ -317,7 +328,6 @@ def _overlay_film(target: Path | None, pace: Pace) -> Iterator[_OverlayFilm | No
     if target is None:
         yield None
         return
-    require_place(target, "--overlays")
     rate = Fraction(1 / pace.seconds).limit_denominator(1000) if pace.seconds else Fraction(25)
     try:
         with whole_file(target) as file:

@@ -12,7 +12,7 @@ from countguard.models.checkpoint import require_counter_place
 from countguard.operate.recipe import operator_recipe
 from countguard.operate.repair import Repair, look_at_clean, split_for_repair
 from countguard.operate.repair_page import require_page
-from countguard.scan.guard import Guard, write_calibration
+from countguard.scan.guard import Guard, require_guard_place, write_calibration
 from countguard.studies.machine import evaluation_device, machine_for
 from countguard.studies.progress import epochs_shown
 
@@ -33,6 +33,7 @@ def defend_counter(
     """
     require_counter_place(out, "--out", [path])
     require_page(out)
+    require_guard_place(out, "--out")
     counter = load_counter(path)
     recipe = operator_recipe(clean, counter.kind, overrides, verb="defend")
     crowds, held_back = split_for_repair(Resident(recipe.data.load_training()), seed)
@@ -56,7 +57,7 @@ def defend_counter(
     )
     if repair.worse and not force:
         return replace(repair, written=False)
-    save_counter(counter, out)
     guard = Guard(load_counter(path, device), counter).calibrate(held_back)
+    save_counter(counter, out)
     write_calibration(guard, path, out)
     return replace(repair, guard=guard)

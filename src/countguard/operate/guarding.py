@@ -12,7 +12,7 @@ from countguard.data.source import LazyCrowds
 from countguard.errors import InputError
 from countguard.models import load_counter
 from countguard.models.counter import Counter
-from countguard.scan.guard import Guard, read_calibration, write_calibration
+from countguard.scan.guard import Guard, read_calibration, require_guard_place, write_calibration
 
 
 def guard_of(counter: Counter, path: Path, repaired: Path | None, clean: Sequence[Path]) -> Guard | None:
@@ -32,6 +32,8 @@ def guard_of(counter: Counter, path: Path, repaired: Path | None, clean: Sequenc
         if clean:
             raise InputError("--clean: finds the threshold of a guard; name the repaired counter with --guard")
         return None
+    if clean:
+        require_guard_place(repaired, "--guard")
     twin = load_counter(repaired, counter.mean.device)
     if not clean:
         return Guard(counter, twin, read_calibration(path, repaired))

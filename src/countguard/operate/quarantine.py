@@ -18,14 +18,22 @@ from countguard.writing import whole_folder, write_atomically
 LEFT_OUT = "left-out.csv"
 
 
-def require_free(folder: Path) -> None:
+def require_free(folder: Path, out: Path) -> None:
     """Makes sure, before any work, that the kept set can be written.
 
+    Args:
+        folder: of the kept set.
+        out: of the audit's own results.
+
     Raises:
-        InputError: something is there.
+        InputError: something is there, or will be by then.
     """
+    if folder.is_symlink():
+        raise InputError(f"{folder}: is a link; --quarantine should name a new folder")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: is there and not empty; --quarantine should name a new folder")
+    if folder.resolve() in (out.resolve(), *out.resolve().parents):
+        raise InputError(f"{folder}: holds the results of --out; --quarantine should name another folder")
 
 
 def write_kept(report: AuditReport, crowds: Sequence[Crowd], folder: Path) -> None:
@@ -43,16 +51,16 @@ def write_kept(report: AuditReport, crowds: Sequence[Crowd], folder: Path) -> No
         InputError: the folder holds something.
         RunError: the folder cannot be written to.
     """
-    if isinstance(crowds, AnnotatedCrowds) and crowds[0].height == crowds.images[0].height:
-        with whole_folder(folder) as kept:
-            _link(crowds, report.kept, kept)
-    else:
-        write_folder(Subset(crowds, report.kept), folder)
     rows: list[Sequence[Field]] = [("image", "verdict", "p", "says")]
     for place in report.left_out:
         image = report.images[place]
         rows.append((image.id, image.verdict, image.p, "; ".join(one.says for one in image.evidence)))
-    write_atomically(folder / LEFT_OUT, csv_lines(rows))
+    with whole_folder(folder) as kept:
+        if isinstance(crowds, AnnotatedCrowds) and crowds[0].height == crowds.images[0].height:
+            _link(crowds, report.kept, kept)
+        else:
+            write_folder(Subset(crowds, report.kept), kept)
+        write_atomically(kept / LEFT_OUT, csv_lines(rows))
 
 
 def _link(crowds: AnnotatedCrowds, places: Sequence[int], folder: Path) -> None:
@@ -61,15 +69,16 @@ def _link(crowds: AnnotatedCrowds, places: Sequence[int], folder: Path) -> None:
     used: set[str] = set()
     for place in places:
         image = crowds.images[place]
-        name = image.path.name
-        if name in used:  # of another folder of the set
-            name = re.sub(r"[^\w.-]", "_", image.id) + image.path.suffix
+        name, number = image.path.name, 1
+        while name in used:  # of another folder of the set
+            again = f"-{number}" if number > 1 else ""
+            name, number = re.sub(r"[^\w.-]", "_", image.id) + again + image.path.suffix, number + 1
         used.add(name)
-        target = folder / "images" / name
+        target, file = folder / "images" / name, image.path.resolve()  # a link within the set leads nowhere from here
         try:
-            os.link(image.path, target)
+            os.link(file, target)
         except OSError:  # another disk, or one that knows no links
-            shutil.copy2(image.path, target)
+            shutil.copy2(file, target)
         rows.extend((name, Number(f"{x:.9g}"), Number(f"{y:.9g}")) for x, y in image.points.tolist())
         if not len(image.points):
             rows.append((name, None, None))

@@ -54,12 +54,19 @@ def operator_recipe(
     recipe = recipe_from(overridden(raw, overrides, "--set"), "--set")
     for override in overrides:
         others = [other for other in overrides if other is not override]
-        without = recipe_from(overridden(raw, others, "--set"), "--set")
+        try:
+            without = recipe_from(overridden(raw, others, "--set"), "--set")
+        except InputError:  # it makes the others possible
+            continue
         if without.dump() != recipe.dump() and _used(without, verb) == _used(recipe, verb):
-            raise InputError(f"--set {override}: has no effect on {verb}, which uses {', '.join(_USED[verb])} alone")
+            used = "" if override.partition(".")[0] in _USED[verb] else f", which uses {', '.join(_USED[verb])} alone"
+            raise InputError(f"--set {override}: has no effect on {verb}{used}")
     return recipe
 
 
 def _used(recipe: Recipe, verb: str) -> dict[str, Any]:
     settings = recipe.dump()
+    tested = verb == "train" and recipe.training.select == "best_test_as_published"
+    unused = () if tested else recipe.data.unused("training")
+    settings["data"] = {name: value for name, value in settings["data"].items() if name not in unused}
     return {name: settings[name] for name in _USED[verb]}

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from countguard.data.crowd import Crowd
 from countguard.data.source import Official, Source, Subset
-from countguard.errors import InputError, RunError
+from countguard.errors import RunError
 from countguard.models import load_counter
 from countguard.operate.scan_page import scan_page
 from countguard.scan.effects import MOST
@@ -16,10 +16,12 @@ from countguard.scan.report import ScanReport
 from countguard.scan.scan import SAID, require_crowds, run_scan, work_of
 from countguard.seeds import generator_for
 from countguard.studies.progress import counted
-from countguard.writing import write_atomically
+from countguard.writing import require_results, write_atomically
 
 IMAGES = 40
 """Clean images that a scan uses, where there are more."""
+MARKS = {"scan.json": b'"verdict"', "scan.html": b": countguard scan</title>"}
+"""What is written, and by what an earlier one is known."""
 
 
 def scan_counter(
@@ -39,12 +41,11 @@ def scan_counter(
         InputError: a file is no counter, or the crowds are not usable or too few.
         RunError: the folder cannot be written to.
     """
+    require_results(out, MARKS, "--out")
     suspect = load_counter(counter)
     known = load_counter(reference) if reference is not None else None
     crowds = chosen_crowds(clean, images, seed)
     require_crowds(crowds)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file; --out should name a folder")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     for moved in (suspect, known):
         if moved is not None:

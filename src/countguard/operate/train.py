@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from countguard.data.source import Chosen, CrowdSplit
+from countguard.errors import InputError
 from countguard.models import save_counter
 from countguard.models.checkpoint import require_counter_place
 from countguard.models.counter import Counter
@@ -31,7 +32,9 @@ def train_counter(
     """
     weights = [] if recipe.model.weights is None else [Path(recipe.model.weights)]
     require_counter_place(out, "--out", weights)
-    seed = recipe.seeds[0]
+    if len(recipe.seeds) != 1:
+        raise InputError(f"--set seeds: holds {len(recipe.seeds)}; one counter is trained, from one seed")
+    (seed,) = recipe.seeds
     counter = recipe.model.build(seed)
     chosen = recipe.data.chosen_training()
     if say is not None:

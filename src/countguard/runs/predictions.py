@@ -24,6 +24,8 @@ from countguard.seeds import generator_for
 from countguard.writing import write_atomically
 
 MAX_BYTES = 32 << 20
+LARGEST_COUNT = float(np.finfo(np.float32).max)
+"""Of counters, which count in float32; the metrics of larger numbers overflow."""
 MAX_IMAGES = 50_000
 """Images of one cell; the largest test sets of the field have some thousands."""
 COLUMNS = ("image_id", "count", "target_count", "predicted_clean", "predicted_triggered")
@@ -113,8 +115,10 @@ def read_predictions(path: Path) -> Predictions:
         if len(rows) > MAX_IMAGES:
             raise ValueError(f"it holds more than {MAX_IMAGES:,} images")
         columns = [np.array([float(row[name]) for row in rows]) for name in COLUMNS[1:]]
-        if not all(np.isfinite(column).all() for column in columns):
-            raise ValueError("a number is not finite")
+        if not all((np.abs(column) <= LARGEST_COUNT).all() for column in columns):
+            raise ValueError("a number is not finite, or larger than a counter can give")
+        if any((column < 0).any() for column in columns[:2]):
+            raise ValueError("a true count is below 0")
         ids = tuple(armed(row["image_id"]) for row in rows)
         if len(set(ids)) < len(ids):
             raise ValueError("an image stands twice")

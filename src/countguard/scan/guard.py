@@ -18,7 +18,7 @@ from countguard.models.counting import count_crowds
 from countguard.reading import read_file
 from countguard.scan.conformal import conformal_threshold
 from countguard.settings import Settings, first_error
-from countguard.writing import sha256_of, write_atomically
+from countguard.writing import require_place, sha256_of, write_atomically
 
 RATE = 0.01
 """Share of clean pictures that may raise an alarm."""
@@ -85,7 +85,7 @@ class Guard:
         """Finds the threshold on clean pictures of which neither counter was trained on any; heads are not looked at.
 
         Raises:
-            InputError: there is no picture.
+            InputError: there is no picture, or a counter gives no finite number.
         """
         if not len(crowds):
             raise InputError("guard: there is no clean picture to find the threshold on")
@@ -122,7 +122,14 @@ class Guard:
 
 
 def disagreement(counts: Floats, repaired: Floats) -> Floats:
-    """|log((count + FEW) / (repaired + FEW))|, with counts below 0 taken for 0."""
+    """|log((count + FEW) / (repaired + FEW))|, with counts below 0 taken for 0.
+
+    Raises:
+        InputError: a count is no finite number.
+    """
+    for name, given in (("counter", counts), ("repaired counter", repaired)):
+        if not np.isfinite(given).all():
+            raise InputError(f"guard: the {name} gives no finite number of people; its weights or settings are damaged")
     one, other = np.maximum(counts, 0.0) + FEW, np.maximum(repaired, 0.0) + FEW
     apart: Floats = np.abs(np.log(one / other))
     return apart
@@ -131,6 +138,11 @@ def disagreement(counts: Floats, repaired: Floats) -> Floats:
 def guard_file(repaired: Path) -> Path:
     """Where the threshold of a repaired counter lies: beside it, as `NAME.guard.json`."""
     return repaired.with_suffix(".guard.json")
+
+
+def require_guard_place(repaired: Path, option: str) -> None:
+    """Makes sure, before the work, that the threshold replaces nothing but an earlier one; see `require_place`."""
+    require_place(guard_file(repaired), option, mark=b'"false_alarm_rate"')
 
 
 def write_calibration(calibration: Calibration, counter: Path, repaired: Path) -> Path:

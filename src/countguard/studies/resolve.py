@@ -60,21 +60,17 @@ def recipe_from(raw: Raw, where: str, folder: Path | None = None) -> Recipe:
     try:
         return Recipe.model_validate(_with_preset(raw, folder), context={"folder": folder})
     except ValidationError as error:
-        raise InputError(f"{where}: {first_error(error)}{_suggestion(error)}") from None
+        raise InputError(f"{where}: {first_error(error, _meant)}") from None
 
 
-def _suggestion(error: ValidationError) -> str:
-    """`; did you mean attack.trigger?` for an unknown setting that resembles a known one."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    if first["type"] != "extra_forbidden":
-        return ""
-    name = ".".join(str(part) for part in first["loc"])
+def _meant(name: str) -> str | None:
+    """The known setting that an unknown one resembles, such as `attack.trigger` for `trigger`; None without one."""
     last = name.rpartition(".")[2]
     known = list(_settings_of(Recipe))
     named_alike = [other for other in known if other.rpartition(".")[2] == last]
     close = named_alike or difflib.get_close_matches(name, known, n=1, cutoff=0.7)
     close = close or [k for k in known if difflib.SequenceMatcher(None, last, k.rpartition(".")[2]).ratio() >= 0.8]
-    return f"; did you mean {close[0]}?" if close else ""
+    return close[0] if close else None
 
 
 def _settings_of(settings: type[BaseModel], above: str = "") -> Iterator[str]:
