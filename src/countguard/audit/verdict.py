@@ -75,13 +75,21 @@ class Case:
             self._accuse(shared.members.tolist(), shared.kind, verdict, shared.p, says, shift, label_p, shared=shared)
 
     def add_marks(self, marks: Sequence[LocalMark]) -> None:
-        """Marks in one place; a logo is no fault, unless the labels of its images err."""
+        """Marks in one place; a logo is no fault, unless the labels of its images err.
+
+        A window of a faint picture is alike in the images that share it. Those are accused already, so a mark is judged
+        by its other images, which would otherwise be accused for the errors of the first.
+        """
+        known = self._of_faint_pictures()
         for mark in marks:
-            shift, label_p = self._labels_of(mark.members)
+            members = np.array([place for place in mark.members.tolist() if place not in known], dtype=np.intp)
+            if not len(members):
+                continue
+            shift, label_p = self._labels_of(members)
             accused = label_p < _OF_NAMED and abs(shift) > _LARGE
-            says = f"{len(mark.members)} images have the same thing at the {mark.place}; {_labels_say(shift, label_p)}"
+            says = f"{len(members)} images have the same thing at the {mark.place}; {_labels_say(shift, label_p)}"
             verdict: Verdict = "suspicious" if accused else "nothing found"
-            self._accuse(mark.members.tolist(), "local mark", verdict, label_p, says, shift, label_p)
+            self._accuse(members.tolist(), "local mark", verdict, label_p, says, shift, label_p)
 
     def add_copies(self, copies: Sequence[tuple[int, int]]) -> None:
         """Near-copies. Where labels differ, the side is accused whose labels the pictures contradict more."""
@@ -92,7 +100,7 @@ class Case:
         ]
         if not sides:
             return
-        faint = {place for group in self._groups if group.kind == "faint picture" for place in group.images}
+        faint = self._of_faint_pictures()
         higher_is_wrong = sum(errors[high] - errors[low] for low, high in sides) > 0
         altered = []
         for low, high in sides:
@@ -186,6 +194,9 @@ class Case:
         return f"{accused} of {len(images)} images should not be trained on. " + (
             f"The first reason: {reasons[0]}." if reasons else "See each image's evidence."
         )
+
+    def _of_faint_pictures(self) -> set[int]:
+        return {place for group in self._groups if group.kind == "faint picture" for place in group.images}
 
     def _labels_of(self, members: NDArray[np.intp]) -> tuple[float, float]:
         return self._errors.of_group(members.tolist(), self._seed)
