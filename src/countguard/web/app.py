@@ -43,7 +43,16 @@ _NAME_UPLOADS = """
 """Gradio gives all upload buttons the same name; a reader who cannot see the label needs it in the name."""
 
 
-def build_app(folder: Path | None = None, data_root: Path | None = None) -> gr.Blocks:
+class Page(gr.Blocks):
+    """The page, with the folder of its uploads, which gradio's components take for theirs when they are made."""
+
+    def __init__(self) -> None:
+        self.uploads = Uploads(Path(tempfile.mkdtemp(prefix="countguard-web-")))
+        weakref.finalize(self, self.uploads.close)
+        super().__init__(title="countguard", analytics_enabled=False, delete_cache=(_HOUR, _HOUR))
+
+
+def build_app(folder: Path | None = None, data_root: Path | None = None) -> Page:
     """The page for a run, ready to be launched.
 
     Args:
@@ -60,8 +69,8 @@ def build_app(folder: Path | None = None, data_root: Path | None = None) -> gr.B
     run = Run.read(folder) if folder else None
     counters = (counters_of(run) if run else {}) or packaged_counters()
     tab = TryAttack(scenes_of(run), counters)
-    app: gr.Blocks
-    with gr.Blocks(title="countguard", analytics_enabled=False, delete_cache=(_HOUR, _HOUR)) as app:
+    app: Page
+    with Page() as app:
         gr.Markdown("# countguard\nCan you trust these pictures, this counter, this count?")
         gr.HTML(note_html(_first_line(run)), padding=False)
         with gr.Tabs(selected="try"):
@@ -94,7 +103,7 @@ def serve(folder: Path | None = None, host: str = LOOPBACK, port: int = 7860, da
     app.close(verbose=False)
 
 
-def launch(app: gr.Blocks, host: str = LOOPBACK, port: int | None = None) -> str:
+def launch(app: Page, host: str = LOOPBACK, port: int | None = None) -> str:
     """Starts the server, which contacts no other machine, and gives the page's address.
 
     Args:
@@ -106,8 +115,6 @@ def launch(app: gr.Blocks, host: str = LOOPBACK, port: int | None = None) -> str
         RunError: the port is taken.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    uploads = Uploads(Path(tempfile.mkdtemp(prefix="countguard-web-")))
-    weakref.finalize(app, uploads.close)
     app.queue(max_size=32, api_open=False)
     try:
         _, address, _ = app.launch(
@@ -127,10 +134,10 @@ def launch(app: gr.Blocks, host: str = LOOPBACK, port: int | None = None) -> str
             mcp_server=False,
             pwa=False,
             state_session_capacity=SESSIONS,
-            app_kwargs={"middleware": protections(host, uploads.folder, MAX_UPLOADS)},
+            app_kwargs={"middleware": protections(host, app.uploads.folder, MAX_UPLOADS)},
         )
     except OSError as error:
-        uploads.close()
+        app.uploads.close()
         raise RunError(f"the page cannot be opened on {host}:{port} ({error}); --port takes another one") from error
     return str(address)
 
