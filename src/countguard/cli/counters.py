@@ -34,6 +34,7 @@ class CountFormat(StrEnum):
 
     table = "table"
     csv = "csv"
+    jsonl = "jsonl"
     json = "json"
 
 
@@ -195,18 +196,33 @@ def defend(
 def count(
     counter: CounterFile,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Pictures, folders of them, or films.")],
-    format: Annotated[CountFormat, typer.Option(help="How the counts are printed.")] = CountFormat.table,
+    format: Annotated[
+        CountFormat, typer.Option(help="How the counts are printed; csv and jsonl row by row.")
+    ] = CountFormat.table,
     overlays: Annotated[
         Path | None, typer.Option(help="Folder for pictures or films with their density maps over them.")
     ] = None,
-    skip_bad: SkipBad = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="A .csv, .jsonl or .json file for the counts of pictures, which an interrupted command goes on with; "
+            "of films, a folder for counts over time, as CSV and as a curve.",
+        ),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="End at the first bad picture; otherwise it is named, and counting goes on."),
+    ] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Bad pictures do not make the exit code 1.")] = False,
     recursive: Annotated[bool, typer.Option("--recursive", help="Go through folders in folders, too.")] = False,
+    scale: Scale = None,
+    max_side: Annotated[
+        int | None, typer.Option(help="Pictures with a longer side, in pixels, are shrunk to it.", min=32)
+    ] = None,
     every: Annotated[
         str | None,
         typer.Option(help="Of films: time between counted frames, 1s (if left out), 500ms, or frames, 25f."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Of films: folder for counts over time, as CSV and as a curve.")
     ] = None,
     guard: Annotated[
         Path | None, typer.Option(help="The counter after `defend`: an alarm where the two disagree.")
@@ -215,39 +231,48 @@ def count(
         list[Path] | None, typer.Option(help="Clean pictures to find the guard's threshold on; they need no labels.")
     ] = None,
 ) -> None:
-    """Count the people in pictures, folders of pictures, and films."""
+    """Count the people in pictures, folders of pictures, and films. Exit code 1: some could not be counted."""
     from countguard.cli.counting import count_films, count_pictures
     from countguard.data.picture_folders import is_film
+    from countguard.operate.count import Size
 
+    if strict and skip_bad:
+        raise InputError("--strict and --skip-bad: ask for one of the two")
     films = [path for path in images if is_film(path) and not path.is_dir()]
     if films and len(films) < len(images):
         raise InputError("IMAGES: name pictures or films, not both at once")
     if films and recursive:
         raise InputError("--recursive: belongs to folders of pictures; name each film")
     if films:
-        count_films(
+        if scale is not None or max_side is not None:
+            raise InputError("--scale and --max-side: are for pictures; films are counted at their own size")
+        bad = count_films(
             counter,
             films,
             format.value,
             every or "1s",
             out=out,
             overlays=overlays,
-            skip_bad=skip_bad,
+            strict=strict,
             guard=guard,
             clean=clean or [],
         )
-    elif out is not None:
-        raise InputError("--out: belongs to films; --format csv or json prints the counts of pictures")
-    elif every is not None:
-        raise InputError("--every: belongs to films; each picture is counted")
     else:
-        count_pictures(
+        if every is not None:
+            raise InputError("--every: belongs to films; each picture is counted")
+        if scale is not None and not 0 < scale <= 4:
+            raise InputError(f"--scale {scale:g}: should be above 0, and 4 at most")
+        bad = count_pictures(
             counter,
             images,
             format.value,
+            size=Size(1.0 if scale is None else scale, max_side),
             overlays=overlays,
-            skip_bad=skip_bad,
+            out=out,
+            strict=strict,
             recursive=recursive,
             guard=guard,
             clean=clean or [],
         )
+    if bad and not skip_bad:
+        raise typer.Exit(1)

@@ -71,7 +71,7 @@ def poison(
     from countguard.attacks.from_text import named_attack
     from countguard.attacks.poisoning import PoisonedCrowds
     from countguard.cli.data_option import chosen_source, say_chosen
-    from countguard.studies.progress import counted
+    from countguard.progress import counted
 
     attack = named_attack(strategy, trigger, rate)
     chosen = chosen_source(data, format, settings, skip_bad=skip_bad).chosen_training()

@@ -32,7 +32,7 @@ def count_views(
     """
     device = counter.mean.device
     if device.type == "cpu":
-        _keep_freed_memory()
+        keep_freed_memory()
     # small results kept between large ones would break the heap into pieces that never go back to the system
     counts = torch.zeros(len(views), len(crowds), device=device)
     done = 0
@@ -44,7 +44,7 @@ def count_views(
     return counts.cpu()
 
 
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """Makes glibc, if it is used, keep up to 64 MiB of freed memory.
 
     Otherwise the memory of each batch is returned to the system and has to be cleared again page by page, which takes a

@@ -15,7 +15,7 @@ from countguard.scan.effects import MOST
 from countguard.scan.report import ScanReport
 from countguard.scan.scan import SAID, require_crowds, run_scan, work_of
 from countguard.seeds import generator_for
-from countguard.studies.progress import counted
+from countguard.progress import counted
 from countguard.writing import require_results, write_atomically
 
 IMAGES = 40
