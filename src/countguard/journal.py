@@ -72,7 +72,13 @@ def journal_beside(result: Path, command: Mapping[str, JsonValue]) -> Iterator[J
         InputError: the journal there is another command's, or no journal.
         RunError: it is in use, or cannot be written.
     """
-    path = result.with_name(result.name + PARTIAL)
+    with journal_at(result.with_name(result.name + PARTIAL), command) as journal:
+        yield journal
+
+
+@contextmanager
+def journal_at(path: Path, command: Mapping[str, JsonValue]) -> Iterator[Journal]:
+    """The journal of a command in a file of any name; see `journal_beside`."""
     new = not path.exists()
     try:
         file = open_in_place(path)
@@ -104,7 +110,7 @@ def _read(path: Path, file: BinaryIO, command: dict[str, JsonValue]) -> dict[str
         raise InputError(f"{path}: is no beginning of this command's; delete it, or name another place")
     try:
         head, *rows = (json.loads(line) for line in lines) if lines else (None,)
-        found = {name: value for name, value in rows}
+        found = dict(rows)
         kept = None if head is None else dict(head["countguard"])
     except (ValueError, TypeError, KeyError):
         raise InputError(f"{path}: is no beginning of this command's; delete it, or name another place") from None

@@ -5,7 +5,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,28 +24,40 @@ EVERY = 10.0
 """Seconds between two lines of progress where there is no terminal."""
 
 
+class Shown:
+    """How far work is; called with the number of things that are done. This one shows nothing."""
+
+    def __call__(self, done: int) -> None:
+        """So many are done."""
+
+    def start_at(self, done: int) -> None:
+        """So many were done before, and say nothing of the time that one takes."""
+
+
 @contextmanager
-def counted(what: str, total: int | None, *, start: int = 0) -> Iterator[Callable[[int], None]]:
-    """Shows how far work on `total` things is; yields a function to call with the number that are done.
+def counted(what: str, total: int | None, *, start: int = 0) -> Iterator[Shown]:
+    """Shows how far work on `total` things is; yields what to call with the number that are done.
 
     Shows nothing where the logger `countguard.progress` is not to tell of it.
 
     Args:
         what: the things.
         total: how many there are; None where nobody knows.
-        start: how many were done before, and say nothing of the time that one takes.
+        start: how many were done before.
     """
     if not told.isEnabledFor(logging.INFO):
-        yield lambda done: None
+        yield Shown()
     elif sys.stderr.isatty():
         from rich.console import Console
 
         with bar(Console(stderr=True), what) as shown:
-            task = shown.add_task(what, total=total, completed=start)
-            yield lambda done: shown.update(task, completed=done)
+            on_bar = _Bar(shown, what, total)
+            on_bar.start_at(start)
+            yield on_bar
     else:
-        with _Lines(what, total, start) as lines:
-            yield lines.reach
+        with _Lines(what, total) as lines:
+            lines.start_at(start)
+            yield lines
 
 
 @contextmanager
@@ -96,12 +108,24 @@ def duration(seconds: float) -> str:
     return f"{hours} h {rest} min" if rest and hours < 10 else f"{hours} h"
 
 
-class _Lines:
+class _Bar(Shown):
+    def __init__(self, shown: "Progress", what: str, total: int | None) -> None:
+        self._shown, self._total = shown, total
+        self._task = shown.add_task(what, total=total)
+
+    def __call__(self, done: int) -> None:
+        self._shown.update(self._task, completed=done)
+
+    def start_at(self, done: int) -> None:
+        self._shown.reset(self._task, completed=done, total=self._total)
+
+
+class _Lines(Shown):
     """A line every so often, by a thread of its own: one thing may take longer than that."""
 
-    def __init__(self, what: str, total: int | None, start: int) -> None:
-        self.what, self.total, self.start = what, total, start
-        self.done = start
+    def __init__(self, what: str, total: int | None) -> None:
+        self.what, self.total = what, total
+        self.start = self.done = 0
         self._began = time.monotonic()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tell, daemon=True)
@@ -114,9 +138,11 @@ class _Lines:
         self._ended.set()
         self._thread.join()
 
-    def reach(self, done: int) -> None:
-        """So many are done."""
+    def __call__(self, done: int) -> None:
         self.done = done
+
+    def start_at(self, done: int) -> None:
+        self.start = self.done = done
 
     def _tell(self) -> None:
         while not self._ended.wait(EVERY):

@@ -18,7 +18,7 @@ from countguard.errors import InputError
 from countguard.models import build_counter
 from countguard.models.counter import Counter
 from countguard.models.counting import as_input
-from countguard.operate.count import PictureCount, Size, count_pictures
+from countguard.operate.count import PictureCount, count_pictures
 from countguard.operate.count_formats import counts_csv, counts_json, counts_table
 from countguard.operate.overlay import draw_overlay, overlay
 

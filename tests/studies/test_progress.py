@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from countguard.studies.cells import cells_of
 from countguard.progress import counted, log, logged_to
+from countguard.studies.cells import cells_of
 from countguard.studies.progress import StudyProgress
 from countguard.studies.resolve import recipe_from
 from raw_recipe import raw_recipe

@@ -22,6 +22,7 @@ from countguard.cli.options import (
     TriggerText,
     on_devices,
     say,
+    tell,
 )
 from countguard.errors import InputError, RunError
 
@@ -167,17 +168,35 @@ def defend(
     out: CounterOut,
     overrides: Overrides = None,
     seed: Seed = 0,
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            help="Repair on pictures whose sides are multiplied by this; they are measured at their own size."
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="How long all of it may take, as 30min: picks scale and steps.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write the repaired counter even if it counts worse.")] = False,
     format: DataFormat = None,
     skip_bad: SkipBad = False,
 ) -> None:
-    """Repair a counter with a few clean images, and write a page that says what it did for it."""
+    """Repair a counter with a few clean images, and write a page that says what it did for it.
+
+    It says first how long that takes here. Interrupted, the same command goes on.
+    """
     from countguard.cli.data_option import chosen_source
     from countguard.operate.defend import defend_counter
+    from countguard.operate.pace import time_from
     from countguard.operate.repair_page import write_repair_page
 
+    if scale is not None and not 0 < scale <= 1:
+        raise InputError(f"--scale {scale:g}: should be above 0, and 1 at most")
+    seconds = None if budget is None else time_from(budget, "--budget")
     source = chosen_source(clean, format, None, skip_bad=skip_bad)
-    repair = defend_counter(counter, source, out, overrides or [], seed, force=force)
+    repair = defend_counter(
+        counter, source, out, overrides or [], seed, force=force, scale=scale, budget=seconds, say=tell
+    )
     page = write_repair_page(repair)
     typer.echo(f"{repair.trained_on} clean images for the repair, {repair.measured_on} others to measure it.")
     typer.echo(repair.verdict)

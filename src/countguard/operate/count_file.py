@@ -1,4 +1,4 @@
-"""The file of `countguard count --out`: whole at the end, and what was counted before an interruption kept beside it."""
+"""The file of `countguard count --out`: whole at the end; until then, what was counted is kept beside it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

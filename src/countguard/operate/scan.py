@@ -11,11 +11,11 @@ from countguard.data.source import Official, Source, Subset
 from countguard.errors import RunError
 from countguard.models import load_counter
 from countguard.operate.scan_page import scan_page
+from countguard.progress import counted
 from countguard.scan.effects import MOST
 from countguard.scan.report import ScanReport
 from countguard.scan.scan import SAID, require_crowds, run_scan, work_of
 from countguard.seeds import generator_for
-from countguard.progress import counted
 from countguard.writing import require_results, write_atomically
 
 IMAGES = 40

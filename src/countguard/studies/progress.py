@@ -48,10 +48,20 @@ class StudyProgress:
 
 
 @contextmanager
-def epochs_shown(training: Training | Defense) -> Iterator[EpochReport]:
-    """A bar for the epochs of one training."""
-    with counted("epochs", _epochs_of(training)) as progress:
-        yield lambda epoch, loss: progress(epoch)
+def epochs_shown(training: Training | Defense, epochs: int | None = None) -> Iterator[EpochReport]:
+    """A bar, or lines, for the epochs of one training; `epochs` where its settings do not tell how many it has."""
+    with counted("epochs", epochs or _epochs_of(training)) as progress:
+        begun = False
+
+        def report(epoch: int, loss: float) -> None:
+            nonlocal begun
+            if not begun and epoch > 1:  # a training that goes on
+                progress.start_at(epoch - 1)
+            begun = True
+            log.info("epoch %d, loss %.6g", epoch, loss)
+            progress(epoch)
+
+        yield report
 
 
 def _epochs(cell: Cell) -> int:
