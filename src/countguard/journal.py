@@ -54,10 +54,26 @@ class Journal:
                 f"{self.path}: cannot be written ({error.strerror}); what was kept before is there"
             ) from None
 
+    def part(self, prefix: str) -> "Journal":
+        """The results whose names begin with a word, without it; what is added there is added here."""
+        return _Part(self, f"{prefix}: ")
+
     def finish(self) -> None:
         """Everything is in its own file now: the journal goes."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+class _Part(Journal):
+    def __init__(self, whole: Journal, prefix: str) -> None:
+        super().__init__(whole.path)
+        self._whole, self._prefix = whole, prefix
+
+    def get(self, name: str) -> JsonValue:
+        return self._whole.get(self._prefix + name)
+
+    def add(self, name: str, value: JsonValue) -> None:
+        self._whole.add(self._prefix + name, value)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def train(
     format: DataFormat = None,
     skip_bad: SkipBad = False,
 ) -> None:
-    """Train one counter on a data set as it is."""
+    """Train one counter on a data set as it is. Interrupted, the same command goes on."""
     from countguard.cli.data_option import chosen_source, say_chosen
     from countguard.operate.recipe import operator_recipe
     from countguard.operate.train import train_counter
@@ -62,7 +62,7 @@ def train(
     source = chosen_source(data, format, None, skip_bad=skip_bad)
     recipe = operator_recipe(source, model, [*(overrides or []), *on_devices(devices)], weights=weights)
     with epochs_shown(recipe.training) as report:
-        train_counter(recipe, out, report, lambda chosen: say_chosen(chosen, "trained on"))
+        train_counter(recipe, out, report, lambda chosen: say_chosen(chosen, "trained on"), tell)
     say(f"counter: {out}")
 
 
@@ -123,6 +123,60 @@ def scan(
         typer.echo(line)
     if report.verdict == "backdoor likely":
         raise typer.Exit(3)
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: countguard inspect weights.pth pictures/ --from leeyeehoo")
+def inspect(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A stranger's counter: .safetensors, .pth, .h5, .onnx or hf://...")
+    ],
+    pictures: Annotated[
+        list[Path], typer.Argument(metavar="PICTURES...", help="Pictures of the kind that it is for, or folders.")
+    ],
+    points: Annotated[
+        str | None, typer.Option("--points", metavar="DATA", help="Pictures with known heads, to compare counts with.")
+    ] = None,
+    clean: Annotated[
+        str | None, typer.Option("--clean", metavar="DATA", help="Ten or more clean crowds, for a scan.")
+    ] = None,
+    reference: Annotated[Path | None, typer.Option(help="A counter that is known to be clean, for the scan.")] = None,
+    model: Annotated[str | None, typer.Option(help="Kind of counter, where the file does not tell.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="CODE", help="Whose code trained it, where the file does not tell.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for inspect.html and inspect.json.")] = Path("inspect"),
+    seed: Seed = 0,
+) -> None:
+    """Find out whether a file can be trusted: what it is, how it counts, what triggers do to it.
+
+    Exit code 3: a backdoor is likely; 1: a picture could not be read; 0: nothing was found, or it cannot tell.
+    """
+    from countguard.data.picture_folders import find_pictures
+    from countguard.data.sources import named_source
+    from countguard.operate.inspect import inspect_counter
+
+    found = inspect_counter(
+        file,
+        find_pictures(pictures).pictures,
+        out,
+        kind=model,
+        convention=source,
+        points=None if points is None else named_source(points),
+        clean=None if clean is None else named_source(clean),
+        reference=reference,
+        seed=seed,
+    )
+    say(f"verdict: {found.verdict}")
+    for number, sentence in enumerate(found.sentences, start=1):
+        say(f"{number}. {sentence}")
+    bad = [picture for picture in found.pictures if picture.count is None]
+    for picture in bad:
+        tell(f"skipped: {picture.problem}")
+    say(f"report: {out / 'inspect.html'}")
+    if found.verdict == "backdoor likely":
+        raise typer.Exit(3)
+    if bad:
+        raise typer.Exit(1)
 
 
 @app.command(
