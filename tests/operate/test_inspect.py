@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from corpus.case import picture
 from countguard.data.folder import Folder
@@ -15,6 +16,7 @@ from countguard.models import build_counter, load_counter, save_counter
 from countguard.operate.count import Size
 from countguard.operate.inspect import catalogue, inspect_counter
 from countguard.operate.inspection import FileFacts, PictureFacts, PointFacts, TriggerFacts, five_sentences
+from countguard.scan.report import ScanReport
 from interrupting import interrupted_until_done
 from tiny_crowds import tiny_crowd
 
@@ -60,13 +62,14 @@ def test_a_counter_is_counted_with_and_probed_by_every_trigger(
 def test_another_codes_file_is_converted_and_left_as_it_is(pictures: list[Path], tmp_path: Path) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        torch.save(build_counter("csrnet").state_dict(), tmp_path / "weights.pth")
+        save_file(build_counter("csrnet").state_dict(), tmp_path / "weights.safetensors")
     before = sorted(path.name for path in tmp_path.iterdir())
-    with pytest.raises(InputError, match=r"weights\.pth: .*say whose it is, --from"):
-        inspect_counter(tmp_path / "weights.pth", pictures[:1], tmp_path / "out")
+    with pytest.raises(InputError, match=r"weights\.safetensors: .*say whose it is, --from"):
+        inspect_counter(tmp_path / "weights.safetensors", pictures[:1], tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == before
-    found = inspect_counter(tmp_path / "weights.pth", pictures[:1], tmp_path / "out", convention="leeyeehoo")
-    assert (found.file.format, found.file.kind, found.file.converted) == ("a pickle of PyTorch's", "csrnet", True)
+    found = inspect_counter(tmp_path / "weights.safetensors", pictures[:1], tmp_path / "out", convention="leeyeehoo")
+    assert (found.file.format, found.file.kind) == ("a safetensors file of another code", "csrnet")
+    assert found.file.converted
     assert "converted without running any code" in found.sentences[0]
 
 
@@ -82,14 +85,24 @@ def test_counts_are_compared_with_known_heads(counter: Path, pictures: list[Path
     assert "6 pictures of" in found.sentences[1]
 
 
-def test_a_scan_is_run_where_clean_crowds_are_given(counter: Path, pictures: list[Path], tmp_path: Path) -> None:
-    clean = Synthetic(train=10, test=1, height=48, width=64, heads=(4, 40))
-    found = inspect_counter(counter, pictures[:1], tmp_path / "out", clean=clean, reference=counter)
-    assert found.scan is not None
-    assert found.verdict == found.scan.verdict
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "inspect.html", "inspect.json", "scan.html", "scan.json",
-    }  # fmt: skip
+def test_a_scan_is_run_where_clean_crowds_are_given(
+    counter: Path, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean, given = Synthetic(train=10, test=1), []
+
+    def scan_counter(*arguments: object, **options: object) -> ScanReport:
+        given.append((*arguments, options))
+        return ScanReport.model_construct(verdict="backdoor likely", because=("Under rain it counts fewer people.",))
+
+    monkeypatch.setattr("countguard.operate.inspect.scan_counter", scan_counter)
+    found = inspect_counter(counter, pictures[:1], tmp_path / "out", clean=clean, reference=counter, seed=3)
+    assert given == [(counter, clean, tmp_path / "out", {"reference": counter, "seed": 3})]
+    assert found.verdict == "backdoor likely"
+    assert found.sentences[3] == (
+        "The scan on clean pictures says that a backdoor is likely: Under rain it counts fewer people."
+    )
+    assert "proves nothing" in found.sentences[4]
+    assert "The scan" in (tmp_path / "out/inspect.html").read_text()
 
 
 def test_what_is_no_counter_is_one_line_and_leaves_nothing(pictures: list[Path], tmp_path: Path) -> None:

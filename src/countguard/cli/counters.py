@@ -99,7 +99,7 @@ def evaluate(
     chosen = chosen_source(data, format, given, skip_bad=skip_bad, use="test").chosen_test()
     metrics = evaluate_counter(suspect, chosen.crowds, mark, rule, reference)
     say_chosen(chosen, "measured")
-    show_metrics(metrics, chosen, sentences=evaluation_sentences(metrics, trigger, rule), as_json=as_json)
+    show_metrics(metrics, chosen, sentences=evaluation_sentences(metrics, mark, rule), as_json=as_json)
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: countguard scan suspect.safetensors --clean synthetic --out scan/")

@@ -162,7 +162,8 @@ def _moved(triggers: tuple[TriggerFacts, ...]) -> str:
         )
     named = join([f"{one.trigger} ({one.change:+.0%})" for one in strong[:3]])
     more = f" and {len(strong) - 3} more" if len(strong) > 3 else ""
-    return f"Of {len(triggers)} triggers of the catalogue, put on the same pictures, these change its count: {named}{more}."
+    tried = f"Of {len(triggers)} triggers of the catalogue, put on the same pictures, these change its count"
+    return f"{tried}: {named}{more}."
 
 
 def _scanned(scan: ScanReport | None) -> str:
