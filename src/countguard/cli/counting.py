@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 from pydantic import JsonValue
 
-from countguard.errors import Interrupted, one_line
+from countguard.errors import InputError, Interrupted, one_line
 from countguard.progress import counted
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def count_pictures(
     beside pictures is named at the end.
 
     Raises:
+        InputError: see `countguard.operate.count`; or no picture can be read.
         Interrupted: by Ctrl-C; what was counted is printed, or kept for the same command.
     """
     from countguard.data.picture_folders import find_pictures
@@ -51,6 +52,7 @@ def count_pictures(
     guarding = guard_of(loaded, counter, guard, clean)
     rows: list[PictureCount] = []
     beside = [counts.PictureCount(path, None, why) for path, why in named.left_out.items()]
+    waiting: list[PictureCount] = []
     bad = 0
     shown = _Rows(format if out is None else "none", guarded=guarding is not None)
     with ExitStack() as stack:
@@ -74,12 +76,15 @@ def count_pictures(
                     known=known,
                 ):
                     rows.append(row)
+                    bad += row.count is None
                     if file:
                         file.add(row)
-                    shown.add(row)
-                    if row.problem:
-                        bad += 1
-                        _say("skipped", [row.problem])
+                    waiting.append(row)
+                    if bad < len(rows):  # bad ones wait for the first good one: without any, the input is wrong
+                        for one in waiting:
+                            shown.add(one)
+                            _say("skipped", [one.problem] if one.problem else [])
+                        waiting.clear()
                     progress(len(rows))
         except KeyboardInterrupt:
             shown.end(rows)
@@ -87,6 +92,8 @@ def count_pictures(
         except Exception:
             shown.end(rows)
             raise
+        if bad == len(rows):
+            raise InputError(rows[0].problem if bad == 1 else f"none of {bad} pictures can be read; {rows[0].problem}")
         if file:
             file.write([*rows, *beside])
     for row in beside:

@@ -83,7 +83,7 @@ def poison(
     say(f"manifest: {manifest}")
 
 
-@app.command(rich_help_panel=PANEL, epilog="Example: countguard audit data/part_B --out audit/ --quarantine kept/")
+@app.command(rich_help_panel=PANEL, epilog="Example: countguard audit PATH/TO/crowds --out audit/ --quarantine kept/")
 def audit(
     data: Data,
     counter: Annotated[Path | None, typer.Option("--counter", help="A counter to trust, held against labels.")] = None,

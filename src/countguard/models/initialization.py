@@ -1,7 +1,7 @@
 """Random weights of layers without public ones, drawn from torch's generator: fork and seed it around a build.
 
-Layers on the device "meta" have shapes alone. Nothing is drawn for them: torch would import its whole compiler for that,
-which takes longer than to count a picture.
+Layers on the device "meta" have shapes alone. Nothing is drawn for them: torch would import its whole compiler for
+that, which takes longer than to count a picture.
 """
 
 from collections.abc import Iterator
