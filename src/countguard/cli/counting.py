@@ -43,10 +43,12 @@ def count_pictures(
     """
     from countguard.data.picture_folders import find_pictures
     from countguard.models import load_counter
+    from countguard.models.counting import keep_large_blocks
     from countguard.operate import count as counts
     from countguard.operate.count_file import count_file
     from countguard.operate.guarding import guard_of
 
+    keep_large_blocks()
     named = find_pictures(images, recursive=recursive)
     loaded = load_counter(counter)
     guarding = guard_of(loaded, counter, guard, clean)
@@ -189,9 +191,11 @@ def count_films(
     """
     from countguard.data.film import pace_from
     from countguard.models import load_counter
+    from countguard.models.counting import keep_large_blocks
     from countguard.operate import count_film as counts
     from countguard.operate.guarding import guard_of
 
+    keep_large_blocks()
     pace = pace_from(every)
     loaded = load_counter(counter)
     guarding = guard_of(loaded, counter, guard, clean)

@@ -126,7 +126,7 @@ def measure_effects(
     clean, truths, ids = np.zeros(len(crowds)), np.zeros(len(crowds)), []
     probed = np.full((len(plan.probes), len(crowds)), np.nan)
     done = counted = 0
-    kept = kept or Journal()
+    kept = Journal() if kept is None else kept
     for members in batches_of_one_size(crowds, PIXELS_A_BATCH.get(device.type, 1 << 20)):
         places = range(done, done + len(members))
         truths[places] = [crowd.count for crowd in members]
@@ -163,7 +163,7 @@ def _for_json(values: Floats) -> list[JsonValue]:
 def _known(row: JsonValue, probes: int, images: int, counted: int) -> tuple[Floats, Floats, int]:
     """What a batch gave before: its counts, those under probes, and how many pictures were then counted in all."""
     try:
-        clean, probed = (np.array(part, dtype=np.float64) for part in row)  # type: ignore[union-attr, arg-type]
+        clean, probed = (np.array(part, dtype=np.float64) for part in row)  # type: ignore[union-attr]
     except (TypeError, ValueError):
         clean = probed = np.zeros(0)
     if clean.shape != (images,) or probed.shape != (probes, images):

@@ -113,7 +113,7 @@ def run_scan(
     require_crowds(clean)
     not_run: list[NotRun] = []
     searched = _searchable(counter, clean, not_run) and (reference is None or _searchable(reference, clean, not_run))
-    kept = kept or Journal()
+    kept = Journal() if kept is None else kept
     examined = examine(counter, clean, seed, searched, progress, kept.part("counter"))
     known, baseline = None, None
     if reference is not None:
@@ -182,7 +182,7 @@ def examine(
     Raises:
         InputError: the counter gives no finite number.
     """
-    kept = kept or Journal()
+    kept = Journal() if kept is None else kept
     plan = plan_for(counter, clean)
     effects = measure_effects(counter, clean, plan, seed, progress, kept)
     if not searched:
