@@ -62,12 +62,20 @@ def keep_large_blocks() -> None:
     A network's maps are larger than what `keep_freed_memory` reaches: at 768 x 1024 a MCNN spends nearly half of its
     time on memory that the system takes back and clears. For processes that count and then end; no count changes.
     """
+    for option, size in ((_MMAP_THRESHOLD, 1 << 30), (_TRIM_THRESHOLD, (1 << 31) - 1)):
+        _glibc("mallopt", option, size)
+
+
+def give_back_memory() -> None:
+    """Makes glibc, if it is used, return all freed memory to the system, as after a very large picture."""
+    _glibc("malloc_trim", 0)
+
+
+def _glibc(function: str, *arguments: int) -> None:
     try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        getattr(ctypes.CDLL("libc.so.6"), function)(*arguments)
     except (OSError, AttributeError):  # another system, or another C library
         return
-    for option, size in ((_MMAP_THRESHOLD, 1 << 30), (_TRIM_THRESHOLD, (1 << 31) - 1)):
-        mallopt(option, size)
 
 
 def as_input(images: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from countguard.drawings import drawn_files
 from countguard.errors import InputError, RunError
 from countguard.explain.density import heads_of, people_per_cell
 from countguard.models.counter import Counter
-from countguard.models.counting import WHOLE, keep_freed_memory
+from countguard.models.counting import WHOLE, give_back_memory, keep_freed_memory
 from countguard.scan.guard import Guard, Look
 from countguard.writing import require_results, write_atomically
 
@@ -147,6 +147,8 @@ def _read_ahead(pictures: Sequence[Path], size: Size) -> Iterator[Tensor | Input
         for place, picture in enumerate(pictures):
             image = (ahead or reader.submit(read, picture)).result()
             large = isinstance(image, Tensor) and image[0].numel() > WHOLE
+            if large:
+                give_back_memory()  # what decoding took
             rest = pictures[place + 1 : place + 2]
             ahead = reader.submit(read, rest[0]) if rest and not large else None
             yield image
