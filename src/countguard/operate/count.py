@@ -47,10 +47,12 @@ class Size:
     Attributes:
         scale: both sides are multiplied by this.
         max_side: pictures whose longer side is then above this, in pixels, are shrunk to it; None for any side.
+        max_pixels: larger pictures are refused.
     """
 
     scale: float = 1.0
     max_side: int | None = None
+    max_pixels: int = MAX_PIXELS
 
     def read(self, picture: Path) -> Tensor:
         """A picture at this size, uint8 [3, H, W].
@@ -58,17 +60,17 @@ class Size:
         Raises:
             InputError: it cannot be read, or is too large or too small.
         """
-        image = read_image(picture, max_pixels=MAX_PIXELS)
+        image = read_image(picture, max_pixels=self.max_pixels)
         height, width = image.shape[-2:]
         longer = max(height, width) * self.scale
         ratio = self.scale if self.max_side is None else self.scale * min(1.0, self.max_side / longer)
         if ratio == 1:
             return image
         size = [round(height * ratio), round(width * ratio)]
-        if size[0] * size[1] > MAX_PIXELS or min(size) < MIN_SIDE:
+        if size[0] * size[1] > self.max_pixels or min(size) < MIN_SIDE:
             raise InputError(
                 f"{picture}: would be counted with {size[1]} x {size[0]} pixels; both sides need at least {MIN_SIDE}, "
-                f"and at most {MAX_PIXELS:,} pixels are counted"
+                f"and at most {self.max_pixels:,} pixels are counted"
             )
         from torchvision.transforms.v2 import functional as transforms
 
