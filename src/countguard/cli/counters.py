@@ -89,10 +89,12 @@ def evaluate(
     from countguard.cli.data_option import chosen_source, say_chosen
     from countguard.cli.metrics import show_metrics
     from countguard.models import load_counter
+    from countguard.models.counting import keep_large_blocks
     from countguard.operate.evaluate import evaluate_counter, evaluation_sentences
 
     if clean is not None and strategy is None:
         raise InputError("--clean: has an effect with --strategy alone, whose success it is held against")
+    keep_large_blocks()
     mark, rule = named_trigger(trigger), named_strategy(strategy) if strategy else None
     suspect, reference = load_counter(counter), load_counter(clean) if clean else None
     given = [*(settings or []), *([] if scale is None else [f"data.scale={scale}"])]
@@ -153,8 +155,10 @@ def inspect(
     """
     from countguard.data.picture_folders import find_pictures
     from countguard.data.sources import named_source
+    from countguard.models.counting import keep_large_blocks
     from countguard.operate.inspect import inspect_counter
 
+    keep_large_blocks()
     found = inspect_counter(
         file,
         find_pictures(pictures).pictures,
