@@ -12,11 +12,11 @@ from countguard.operate.train import train_counter
 from interrupting import interrupted_until_done
 
 DATA = Synthetic(train=6, test=1, height=48, width=64, heads=(2, 9))
-SHORT = ["training.epochs=30", "training.batch_size=3", "machine.accelerator=cpu", "machine.threads=1"]
+SHORT = ["training.batch_size=3", "machine.accelerator=cpu", "machine.threads=1"]
 
 
 def test_an_interrupted_training_goes_on_from_its_last_epoch(tmp_path: Path) -> None:
-    recipe = operator_recipe(DATA, "lite", [*SHORT, "machine.resume_seconds=0"])
+    recipe = operator_recipe(DATA, "lite", [*SHORT, "training.epochs=30", "machine.resume_seconds=0"])
     heard: list[int] = []
 
     def press(epoch: int, loss: float) -> None:
@@ -33,7 +33,7 @@ def test_an_interrupted_training_goes_on_from_its_last_epoch(tmp_path: Path) -> 
 
 
 def test_interrupted_at_any_instant_it_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
-    recipe = operator_recipe(DATA, "lite", [*SHORT, "machine.resume_seconds=0"])
+    recipe = operator_recipe(DATA, "lite", [*SHORT, "training.epochs=30", "machine.resume_seconds=0"])
 
     def train(name: str) -> None:
         train_counter(recipe, tmp_path / f"{name}.safetensors")

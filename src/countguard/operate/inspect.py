@@ -45,10 +45,12 @@ from countguard.operate.scan import scan_counter
 from countguard.progress import counted
 from countguard.settings import Settings
 from countguard.signals import kept_when_interrupted
-from countguard.writing import new_folder, sha256_of, write_atomically
+from countguard.writing import new_folder, require_results, sha256_of, write_atomically
 
 Facts = TypeVar("Facts", bound=Settings)
 
+MARKS = {"inspect.json": b'"verdict"', "inspect.html": b": countguard inspect</title>"}
+"""What is written, and by what an earlier one is known."""
 PROBED = 8
 """Pictures that each trigger is put on, spread over those that were given."""
 MEASURED = 40
@@ -108,8 +110,7 @@ def inspect_counter(
         RunError: the folder cannot be written to.
         Interrupted: by Ctrl-C.
     """
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file; --out should name a folder")
+    require_results(out, MARKS, "--out")
     crowds: Sequence[Crowd] | None = None
     if points is not None:
         crowds = points.chosen_test().crowds
