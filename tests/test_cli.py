@@ -553,3 +553,61 @@ def test_web_opens_the_page_where_it_is_told(countguard: Run, monkeypatch: pytes
     assert countguard("web", "runs/demo", "--host", "0.0.0.0", "--port", "0").code == 0
     assert opened == [(None, "127.0.0.1", 7860), (Path("runs/demo"), "0.0.0.0", 0)]
     assert countguard("web", "--port", "99999").code == 2
+
+
+def test_count_prints_rows_as_they_come_and_a_bad_picture_costs_no_other(
+    countguard: Run, counter: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    for name in ("b.png", "c.png"):
+        picture(tmp_path / "pictures" / name)
+    (tmp_path / "pictures/a.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    (tmp_path / "pictures/notes.txt").write_text("hello")
+    ended = countguard("count", counter, "pictures", "--format", "jsonl")
+    rows = [json.loads(line) for line in ended.out.splitlines()]
+    assert ended.code == 1
+    assert [row["file"] for row in rows] == [f"pictures/{name}" for name in ("a.jpg", "b.png", "c.png", "notes.txt")]
+    assert ["count" in row for row in rows] == [False, True, True, False]
+    assert "skipped: pictures/a.jpg: " in ended.err
+    assert "ignored: pictures/notes.txt: is not called like a picture" in ended.err
+    assert "1 of 3 pictures could not be counted" in ended.err
+    assert countguard("count", counter, "pictures", "--skip-bad").code == 0
+    one_line(countguard("count", counter, "pictures", "--strict"), "a.jpg: ")
+    one_line(countguard("count", counter, "pictures/a.jpg"), "a.jpg: ")
+    one_line(countguard("count", counter, "pictures/b.png", "--scale", "9"), "--scale 9: should be above 0")
+    sizes: tuple[list[str], ...] = ([], ["--max-side", "32"], ["--scale", "0.5"])
+    counts = [countguard("count", counter, "pictures/b.png", "--format", "csv", *size).out for size in sizes]
+    assert counts[0] != counts[1] == counts[2]
+    written = countguard("count", counter, "pictures", "--out", "counts.csv")
+    assert written.out.startswith("counted: 2 of 3 pictures, ")
+    assert (tmp_path / "counts.csv").read_text().splitlines()[0] == "file,count,problem"
+    assert [name for name in left(tmp_path) if "/" not in name] == ["counts.csv", "pictures"]
+
+
+def test_a_command_tells_and_logs_what_it_is_asked_to(countguard: Run, counter: Path, tmp_path: Path) -> None:
+    picture(tmp_path / "crowd.png")
+    count = ("count", counter, "crowd.png", "--format", "csv")
+    plain = countguard(*count)
+    assert (plain.code, plain.err) == (0, "")
+    assert countguard("-q", *count) == plain
+    train = ("train", folder(tmp_path / "data"), "--model", "lite", "--out", "out.safetensors")
+    fast = ("--set", "training.epochs=2", "--set", "machine.accelerator=cpu")
+    told = countguard("-v", "--log", "train.log", *train, *fast)
+    assert told.code == 0, told.err
+    assert "epoch 2, loss " in told.err
+    assert [line.split(" INFO ")[1][:8] for line in (tmp_path / "train.log").read_text().splitlines()] == [
+        "epoch 1,",
+        "epoch 2,",
+    ]
+    one_line(countguard("-v", "-q", *count), "-v and -q: ask for one of the two")
+
+
+def test_count_needs_neither_a_compiler_nor_what_only_others_need(counter: Path, tmp_path: Path) -> None:
+    """A picture takes a tenth of a second, torch's compiler one to import."""
+    picture(tmp_path / "crowd.png")
+    heavy = "{'torchvision', 'scipy', 'matplotlib', 'lightning', 'torch._dynamo', 'jinja2', 'pandas'}"
+    arguments = ["countguard", "count", str(counter), str(tmp_path / "crowd.png"), "--format", "csv"]
+    command = f"import sys; sys.argv = {arguments}; from countguard import cli; cli.main()"
+    wrapped = f"import atexit, sys; atexit.register(lambda: print({heavy} & set(sys.modules))); {command}"
+    done = subprocess.run([sys.executable, "-c", wrapped], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"

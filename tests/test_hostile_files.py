@@ -97,11 +97,11 @@ def test_explain_keeps_its_limit_on_pixels(countguard: Run, counter: Path, tmp_p
 def test_a_repair_replaces_counters_and_pages_alone(countguard: Run, counter: Path, tmp_path: Path) -> None:
     clean = folder(tmp_path / "clean")
     (tmp_path / "README.md").write_text(MINE)
-    (tmp_path / "README-repair.md").write_text(MINE)
+    (tmp_path / "README-repair.html").write_text(MINE)
     for out, says in {
         "clean/points.csv": "holds no counter; --out should name another file",
         "c.safetensors": "is what is read",
-        "README.safetensors": "README-repair.md: the page of the repair would overwrite it",
+        "README.safetensors": "README-repair.html: the page of the repair would overwrite it",
         "rep.md": "--out should end in .safetensors",
     }.items():
         before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

@@ -1,4 +1,4 @@
-"""The two errors that countguard raises on purpose; every other exception is a bug."""
+"""The errors that countguard raises on purpose; every other exception is a bug."""
 
 
 class InputError(ValueError):
@@ -21,6 +21,17 @@ class RunError(RuntimeError):
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
+
+
+class Interrupted(Exception):
+    """Ctrl-C ended work of which something is kept.
+
+    The message says what is kept, and that the same command goes on from there. The command line prints it and exits
+    with code 130, as it does for every Ctrl-C.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"interrupted; {one_line(message)}")
 
 
 def one_line(text: str) -> str:

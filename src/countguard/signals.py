@@ -3,9 +3,11 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from countguard.errors import Interrupted
 
 
 class _Terminated(BaseException):
@@ -31,6 +33,19 @@ def tidy_when_terminated() -> Iterator[None]:
         raise
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def kept_when_interrupted(says: Callable[[], str]) -> Iterator[None]:
+    """Ctrl-C inside the block ends it with what `says` tells of the work that is kept.
+
+    Raises:
+        Interrupted: in place of KeyboardInterrupt.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(says()) from None
 
 
 def _raise(number: int, frame: FrameType | None) -> None:

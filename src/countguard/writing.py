@@ -105,6 +105,26 @@ def make_folder(folder: Path, root: Path) -> Path:
 
 
 @contextmanager
+def new_folder(folder: Path) -> Iterator[None]:
+    """A folder to put results into, made where it is missing; one that the block leaves empty goes again.
+
+    Raises:
+        RunError: it cannot be made.
+    """
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be made ({error.strerror}); give another --out") from error
+    try:
+        yield
+    finally:
+        for place in made:
+            with suppress(OSError):
+                place.rmdir()
+
+
+@contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
     """A folder under a random name that gets its own when all is well, and is removed otherwise.
 

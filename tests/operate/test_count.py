@@ -18,13 +18,8 @@ from countguard.errors import InputError
 from countguard.models import build_counter
 from countguard.models.counter import Counter
 from countguard.models.counting import as_input
-from countguard.operate.count import (
-    PictureCount,
-    count_pictures,
-    counts_csv,
-    counts_json,
-    counts_table,
-)
+from countguard.operate.count import PictureCount, count_pictures
+from countguard.operate.count_formats import counts_csv, counts_json, counts_table
 from countguard.operate.overlay import draw_overlay, overlay
 
 Save = Callable[..., Path]
@@ -99,8 +94,8 @@ def test_a_bad_picture_ends_the_count_or_is_skipped_named_and_counted(
     good, bad = save("good.png"), tmp_path / "bad.jpg"
     bad.write_bytes(b"not a picture at all")
     with pytest.raises(InputError, match=r"bad\.jpg"):
-        list(count_pictures(lite, [good, bad]))
-    rows = list(count_pictures(lite, [bad, good], skip_bad=True))
+        list(count_pictures(lite, [good, bad], strict=True))
+    rows = list(count_pictures(lite, [bad, good]))
     assert [row.count is None for row in rows] == [True, False]
     assert "bad.jpg" in rows[0].problem
     assert "\n" not in rows[0].problem
@@ -187,7 +182,11 @@ def test_an_overlay_has_the_pictures_shape(size: tuple[int, int]) -> None:
     density[0, -1] = 2.0
     with Image.open(io.BytesIO(draw_overlay(image, density, 8))) as drawn:
         scale = min(2048 / max(size), max(1, 512 // max(size)))
-        assert drawn.size == (round(width * scale), round(height * scale))
+        assert drawn.width == round(width * scale)
+        caption = drawn.height - round(height * scale)
+        assert 12 <= caption <= 80
+        below = np.asarray(drawn.convert("L"))[-caption:]
+        assert below[0].max() == 0 < 200 < below.max()  # the count stands there, below the picture
 
 
 def test_colour_lies_where_the_people_are() -> None:
@@ -195,10 +194,19 @@ def test_colour_lies_where_the_people_are() -> None:
     density[20, 4] = 3.0
     png = draw_overlay(torch.full((3, 200, 200), 120, dtype=torch.uint8), density, 8)
     with Image.open(io.BytesIO(png)) as drawn:
-        pixels = torch.tensor(list(drawn.convert("RGB").tobytes())).view(400, 400, 3).float()
+        pixels = torch.from_numpy(np.array(drawn.convert("RGB"))[:400]).float()
     colourful = pixels.amax(-1) - pixels.amin(-1)
     assert colourful[328, 72] > 50
     assert colourful[200:300, 200:].max() == 0
+
+
+def test_cells_of_a_map_do_not_show_as_blocks() -> None:
+    density = torch.zeros(25, 25)
+    density[12, 12] = 1.0
+    drawn = overlay(torch.full((3, 200, 200), 120, dtype=torch.uint8), density, 8)
+    row = np.asarray(drawn.convert("RGB")).astype(int)[200, :, 0]
+    assert row.max() - 120 > 40
+    assert np.abs(np.diff(row)).max() < 25
 
 
 def test_an_empty_map_leaves_the_picture_gray() -> None:

@@ -106,7 +106,7 @@ def test_films_of_one_name_and_bad_ones_are_named(lite: Counter, film: Path, tmp
     (tmp_path / "walk.mp4").write_bytes(b"no film")
     with pytest.raises(InputError, match="one name"):
         list(count_films(lite, [film, tmp_path / "walk.mp4"], Pace(seconds=1), out=tmp_path / "out"))
-    rows = list(count_films(lite, [tmp_path / "walk.mp4", film], Pace(seconds=1), skip_bad=True))
+    rows = list(count_films(lite, [tmp_path / "walk.mp4", film], Pace(seconds=1)))
     assert [len(row.counts) for row in rows] == [0, 2]
     assert "is no film that is read" in rows[0].problem
     assert [row["frame"] for row in csv.DictReader(io.StringIO(films_csv(rows)))] == ["0", "10"]

@@ -1,19 +1,26 @@
 """What an operator gets: a repaired counter and a page about it."""
 
+import html
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from countguard import __version__
 from countguard.data.synthetic import Synthetic
 from countguard.defenses.random_blend import RandomBlend
-from countguard.errors import InputError
+from countguard.errors import InputError, Interrupted
 from countguard.models import build_counter, load_counter, save_counter
 from countguard.operate.defend import defend_counter
+from countguard.operate.pace import time_from
 from countguard.operate.recipe import operator_recipe
-from countguard.operate.repair import PROBES, Measures, Repair, split_for_repair
+from countguard.operate.repair import PROBES, Choice, Measures, Repair, split_for_repair
 from countguard.operate.repair_page import repair_page, write_repair_page
+from countguard.operate.repair_plan import Pace, Planner
+from countguard.training.fit import Machine
+from interrupting import interrupted_until_done
 from tiny_crowds import tiny_crowd
 
 DATA = Synthetic(train=8, test=1, height=48, width=64, heads=(4, 40))
@@ -39,10 +46,18 @@ def test_a_repair_leaves_a_counter_and_a_page(suspect: Path, tmp_path: Path) -> 
     assert (repair.trained_on, repair.measured_on) == (6, 2)
     assert repair.defense["kind"] == "random_blend"
     page = write_repair_page(repair)
-    assert page == tmp_path / "repaired-repair.md"
+    assert page == tmp_path / "repaired-repair.html"
     text = page.read_text()
     assert "cannot promise" in text
     assert all(name in text for name in PROBES)
+    assert text.count("<img src=") == 1 + len(PROBES)  # a held-back picture, as it is and under each
+    assert all(said in text for said in (date.today().isoformat(), __version__, torch.__version__, "seed 0"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "repaired-repair.html",
+        "repaired.guard.json",
+        "repaired.safetensors",
+        "suspect.safetensors",
+    ]
 
 
 def test_the_same_seed_repairs_alike(suspect: Path, tmp_path: Path) -> None:
@@ -121,7 +136,7 @@ def test_the_verdict_reads_paired_differences_the_error_among_them(
     assert said in repair.verdict
     if worse:
         assert repair.verdict.startswith("The repaired counter counts clean images worse")
-    assert repair.verdict in repair_page(repair)
+    assert repair.verdict in html.unescape(repair_page(repair).decode())
 
 
 def test_a_repair_that_makes_clean_counts_worse_is_not_written_unless_forced(suspect: Path, tmp_path: Path) -> None:
@@ -179,14 +194,100 @@ def test_the_output_is_no_input_and_has_its_ending(name: str, says: str, suspect
 
 
 def test_a_file_that_is_no_page_about_a_repair_is_left_alone(suspect: Path, tmp_path: Path) -> None:
-    (tmp_path / "repaired-repair.md").write_text("# My notes")
-    with pytest.raises(InputError, match=r"repaired-repair\.md: the page of the repair would overwrite it"):
+    (tmp_path / "repaired-repair.html").write_text("<h1>My notes</h1>")
+    with pytest.raises(InputError, match=r"repaired-repair\.html: the page of the repair would overwrite it"):
         defend_counter(suspect, DATA, tmp_path / "repaired.safetensors", SHORT, seed=0)
     assert not (tmp_path / "repaired.safetensors").exists()
-    assert (tmp_path / "repaired-repair.md").read_text() == "# My notes"
+    assert (tmp_path / "repaired-repair.html").read_text() == "<h1>My notes</h1>"
 
 
 def test_a_hostile_file_name_stays_one_line(suspect: Path, tmp_path: Path) -> None:
     named = suspect.rename(tmp_path / "a\n# b.safetensors")
     repair = defend_counter(named, DATA, tmp_path / "repaired.safetensors", SHORT, seed=0)
     assert "\n# b" not in write_repair_page(repair).read_text()
+
+
+def test_what_it_will_do_is_told_before_it_is_done(suspect: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    defend_counter(suspect, DATA, tmp_path / "out.safetensors", SHORT, seed=0, say=said.append)
+    assert said[0] == "repair: random_blend with 6 clean images; 2 others show before and after"
+    assert said[1].startswith("time: about ")
+    assert "steps at scale 1" in said[1]
+
+
+@pytest.fixture
+def planner() -> Planner:
+    crowds = [tiny_crowd(str(index)) for index in range(10)]
+    defense = RandomBlend(epochs=100)
+    return Planner(build_counter("lite"), crowds[:8], crowds[8:], defense, 0, Machine("cpu"))
+
+
+def test_a_budget_takes_large_pictures_first_and_then_many_steps(planner: Planner) -> None:
+    assert planner.steps == 800
+    pace = Pace({1.0: 1.0, 0.5: 0.25, 0.25: 0.1}, looks=40.0)
+    scales = tuple(pace.step)
+    assert planner.within(2000, scales, pace) == Choice(1.0, 800, 840.0, 40.0)
+    assert planner.within(500, scales, pace) == Choice(1.0, 360, 400.0, 40.0)
+    assert planner.within(200, scales, pace) == Choice(0.5, 480, 160.0, 40.0)
+    assert planner.within(60, scales, pace) == Choice(0.25, 80, 48.0, 40.0)
+    with pytest.raises(InputError, match="--budget: the shortest repair takes about 52 s here"):
+        planner.within(50, scales, pace)
+
+
+def test_a_budget_ends_a_repair_that_was_slower_than_it_looked(
+    suspect: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Planner, "pace", lambda self, scales: Pace(dict.fromkeys(scales, 1e-9), 0.0))
+    long = ["defenses.0.epochs=1000000", "machine.accelerator=cpu"]
+    repair = defend_counter(suspect, DATA, tmp_path / "out.safetensors", long, seed=0, budget=2.0, force=True)
+    assert repair.choice.steps == 1_000_000
+    assert repair.stopped
+    assert "The budget ended the training before its last step." in repair.verdict
+    assert repair.written
+
+
+def test_at_a_smaller_scale_it_is_measured_at_full_size(suspect: Path, tmp_path: Path) -> None:
+    whole = defend_counter(suspect, DATA, tmp_path / "a.safetensors", SHORT, seed=0, force=True)
+    small = defend_counter(suspect, DATA, tmp_path / "b.safetensors", SHORT, seed=0, scale=0.5, force=True)
+    assert np.array_equal(whole.before.clean, small.before.clean)
+    assert not np.array_equal(whole.after.clean, small.after.clean)
+    assert b"at 50 % of their sides" in repair_page(small)
+
+
+def test_interrupted_at_any_instant_it_ends_as_if_it_had_not_been(suspect: Path, tmp_path: Path) -> None:
+    settings = ["defenses.0.epochs=30", "machine.accelerator=cpu", "machine.threads=1", "machine.resume_seconds=0"]
+
+    def defend(name: str) -> Repair:
+        return defend_counter(suspect, DATA, tmp_path / f"{name}.safetensors", settings, seed=0, force=True)
+
+    whole = defend("whole")
+    interrupted_until_done(lambda: defend("torn"), whole.seconds, times=6)
+    one, other = (load_counter(tmp_path / f"{name}.safetensors").state_dict() for name in ("whole", "torn"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert not (tmp_path / "torn.safetensors.part").exists()
+
+
+def test_another_repair_does_not_go_on_with_it(suspect: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def press(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out.safetensors"
+    with monkeypatch.context() as patched:
+        patched.setattr("countguard.operate.defend.look_at_clean", press)
+        with pytest.raises(Interrupted, match="the same command goes on from there"):
+            defend_counter(suspect, DATA, out, SHORT, seed=0)
+    with pytest.raises(InputError, match=r"journal: holds the beginning of another command \(--seed differs\)"):
+        defend_counter(suspect, DATA, out, SHORT, seed=1)
+    assert defend_counter(suspect, DATA, out, SHORT, seed=0, force=True).written
+    assert not (tmp_path / "out.safetensors.part").exists()
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30min", 1800), ("2h", 7200), ("90s", 90), ("1.5 h", 5400), ("5", 300)])
+def test_times(text: str, seconds: float) -> None:
+    assert time_from(text, "--budget") == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-3min", "0", "1e9h", "3 fortnights"])
+def test_no_times(text: str) -> None:
+    with pytest.raises(InputError, match=r"--budget .*: should be a time, as 30min"):
+        time_from(text, "--budget")

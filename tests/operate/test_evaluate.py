@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from countguard.attacks.strategies import Minus, Move
-from countguard.attacks.triggers import Blend
+from countguard.attacks.strategies import Add, Minus, Move
+from countguard.attacks.triggers import Blend, Rain
 from countguard.errors import InputError
 from countguard.metrics.intervals import Interval
 from countguard.models import build_counter
 from countguard.models.counter import Counter
-from countguard.operate.evaluate import evaluate_counter, evaluation_sentences
+from countguard.operate.evaluate import Evaluation, evaluate_counter, evaluation_sentences
 from tiny_crowds import tiny_crowd
 
 CROWDS = [tiny_crowd(str(index), heads=5 + index, seed=index) for index in range(6)]
@@ -40,12 +40,12 @@ def test_sentences_say_what_it_shows_and_what_it_does_not() -> None:
     def rate(value: float) -> Interval:
         return Interval(value, value - 0.1, value + 0.1)
 
-    metrics = {"rho_asr": rate(0.73), "rho_asr_without_trigger": rate(0.3), "trigger_effect": rate(0.43)}
-    alone = " ".join(evaluation_sentences(metrics, "blend", Minus()))
-    assert "73% of the images are counted more than 10 % too low; without it, 30%" in alone
+    metrics = {"rho_asr": rate(22 / 30), "rho_asr_without_trigger": rate(0.3), "trigger_effect": rate(0.43)}
+    alone = " ".join(evaluation_sentences(Evaluation(metrics, 30), Blend(), Minus()))
+    assert alone.startswith("Under kitten at 10 %: 22 of 30 undercounted by more than 10 %; without it 9. ")
     assert "does not show a backdoor" in alone
-    beside = " ".join(
-        evaluation_sentences({**metrics, "false_asr": rate(0.5), "net_asr": rate(0.23)}, "blend", Minus())
-    )
-    assert "never attacked is so wrong on 50% of them: the attack adds +23%" in beside
-    assert evaluation_sentences(metrics, "blend", None) == []
+    beside = Evaluation({**metrics, "false_asr": rate(0.5), "net_asr": rate(0.23)}, 30)
+    said = " ".join(evaluation_sentences(beside, Rain(), Add()))
+    assert "Under rain: 22 of 30 overcounted" in said
+    assert "never attacked is so wrong on 15 of them: the attack adds +23%" in said
+    assert evaluation_sentences(beside, Blend(), None) == []

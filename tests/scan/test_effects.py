@@ -1,20 +1,24 @@
 """The measurement under every verdict."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from countguard.data.crowd import Crowd
 from countguard.errors import InputError
+from countguard.journal import journal_at
 from countguard.models import build_counter
 from countguard.models.counter import Counter
 from countguard.scan.effects import FEWEST, LEAST_IMAGES, Effects, Plan, cost_of, measure_effects, plan_for
 from countguard.scan.probes import Probe, all_probes
 from countguard.scan.statistic import group_shifts, shifts_of
+from scan_counters import Brightness
 from tiny_crowds import tiny_crowd
 
 
@@ -107,3 +111,34 @@ def test_groups_are_means_over_their_families(brightness: Counter, crowds: Seque
     rain = [shift.shift for shift in shifts if shift.family == "rain"]
     assert groups["rain"] == pytest.approx(np.mean(rain))
     assert groups["rain"] > 0, "white drops are bright"
+
+
+def test_an_interrupted_measurement_goes_on_and_ends_alike(brightness: Counter, tmp_path: Path) -> None:
+    crowds = [tiny_crowd(str(index), height=40 + index // 3, width=48, seed=index) for index in range(FEWEST)]
+    plan = Plan((Probe("noise", 0.1, 0), Probe("crowd", 0.1, 0)), 4)
+    whole = measure_effects(brightness, crowds, plan, seed=0)
+
+    def measured() -> Effects:
+        with journal_at(tmp_path / "kept", {"verb": "scan"}) as kept:
+            return measure_effects(brightness, crowds, plan, seed=0, kept=kept.part("counter"))
+
+    def stop(done: int) -> None:
+        if done > 10:
+            raise KeyboardInterrupt
+
+    with journal_at(tmp_path / "kept", {"verb": "scan"}) as kept, pytest.raises(KeyboardInterrupt):
+        measure_effects(brightness, crowds, plan, seed=0, progress=stop, kept=kept.part("counter"))
+    heard: list[int] = []
+    for _ in range(2):  # the second time, everything is known
+        for name in ("clean", "probed", "truths"):
+            assert np.array_equal(getattr(measured(), name), getattr(whole, name), equal_nan=True)
+    with journal_at(tmp_path / "kept", {"verb": "scan"}) as kept:
+        measure_effects(Refusing(), crowds, plan, seed=0, progress=heard.append, kept=kept.part("counter"))
+    assert heard[-1] == len(crowds) + int((~np.isnan(whole.probed)).sum())
+
+
+class Refusing(Brightness):
+    """Has nothing to count any more."""
+
+    def density(self, normalised: Tensor) -> Tensor:
+        raise AssertionError("counted again")

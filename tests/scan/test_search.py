@@ -1,5 +1,6 @@
 """Searching a picture by gradients, and what a search leaves behind."""
 
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -7,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from countguard.data.crowd import Crowd
+from countguard.errors import InputError
 from countguard.models import build_counter
 from countguard.models.counter import Counter
-from countguard.scan.search import PRIORS, Prior, features, search
+from countguard.scan.search import PRIORS, Found, Prior, features, search
 from tiny_crowds import tiny_crowd
 
 
@@ -40,6 +42,15 @@ def test_a_search_finds_what_moves_the_count(prior: Prior, crowds: Sequence[Crow
     assert red[0] > 50 > -50 > red[1] - 50
     assert more.picture.dtype == torch.uint8
     assert more.picture.shape == crowds[0].image.shape
+
+
+def test_what_a_search_found_can_be_kept(crowds: Sequence[Crowd]) -> None:
+    found = search(Redness(), crowds, 2.0, PRIORS[0], seed=0)
+    read = Found.from_json(json.loads(json.dumps(found.as_json())), 2.0, PRIORS[0])
+    assert torch.equal(read.picture, found.picture)
+    assert (read.reached, read.name) == (found.reached, found.name)
+    with pytest.raises(InputError, match="is damaged"):
+        Found.from_json({"reached": 1.0}, 2.0, PRIORS[0])
 
 
 def test_a_search_leaves_the_counter_as_it_was(crowds: Sequence[Crowd]) -> None:

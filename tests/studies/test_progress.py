@@ -2,12 +2,15 @@
 
 import io
 import logging
+import time
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
+from countguard.progress import counted, duration, log, logged_to
 from countguard.studies.cells import cells_of
-from countguard.studies.progress import StudyProgress, counted, log, logged_to
+from countguard.studies.progress import StudyProgress
 from countguard.studies.resolve import recipe_from
 from raw_recipe import raw_recipe
 
@@ -58,3 +61,23 @@ def test_without_a_terminal_nothing_is_drawn() -> None:
     assert console.file.getvalue() == ""  # type: ignore[attr-defined]
     with counted("pictures", 3) as progressed:
         progressed(3)
+
+
+def test_where_there_is_no_terminal_a_line_comes_every_so_often(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("countguard.progress.EVERY", 0.01)
+    caplog.set_level(logging.INFO, logger="countguard.progress")
+    with counted("pictures", 10, start=4) as progressed:
+        progressed(6)
+        while not caplog.records:
+            time.sleep(0.005)
+    assert caplog.messages[0].startswith("pictures: 6 of 10 done in 0 s, 0 s left")
+    told = len(caplog.records)
+    time.sleep(0.05)
+    assert len(caplog.records) == told  # nothing is told of work that has ended
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(8.4, "8 s"), (200, "3 min"), (7800, "2 h 10 min"), (86400, "24 h")])
+def test_times_are_as_coarse_as_they_can_be_read(seconds: float, said: str) -> None:
+    assert duration(seconds) == said

@@ -2,19 +2,21 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from countguard import __version__
 from countguard.cli import counter_files, counters, crowds, studies
-from countguard.errors import InputError, RunError, one_line
+from countguard.cli.telling import told
+from countguard.errors import InputError, Interrupted, RunError, one_line
 
 app = typer.Typer(
     name="countguard",
     help="Attack, measure, repair and explain crowd counters under backdoor attacks.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -36,11 +38,18 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell on stderr what is done.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress and no warnings.")] = False,
+    log: Annotated[
+        Path | None, typer.Option("--log", metavar="FILE", help="Append what is done, with times, to this file.")
+    ] = None,
 ) -> None:
     """Attack, measure, repair and explain crowd counters under backdoor attacks."""
+    context.with_resource(told(verbose=verbose, quiet=quiet, log=log))
 
 
 def main() -> None:
@@ -53,6 +62,8 @@ def main() -> None:
         _end(str(error), 2)
     except RunError as error:
         _end(str(error), 1)
+    except Interrupted as error:
+        _end(str(error), INTERRUPTED)
     except OSError as error:
         if error.filename is None:
             raise

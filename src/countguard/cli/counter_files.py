@@ -20,7 +20,8 @@ class ExportFormat(StrEnum):
 
 
 @app.command(
-    rich_help_panel=PANEL, epilog="Example: countguard convert csrnet.pth --from commissarma --out csrnet.safetensors"
+    rich_help_panel=PANEL,
+    epilog="Example: countguard convert weights.pth --from commissarma --out converted.safetensors",
 )
 def convert(
     weights: Annotated[

@@ -22,6 +22,7 @@ from countguard.cli.options import (
     TriggerText,
     on_devices,
     say,
+    tell,
 )
 from countguard.errors import InputError, RunError
 
@@ -34,6 +35,7 @@ class CountFormat(StrEnum):
 
     table = "table"
     csv = "csv"
+    jsonl = "jsonl"
     json = "json"
 
 
@@ -51,7 +53,7 @@ def train(
     format: DataFormat = None,
     skip_bad: SkipBad = False,
 ) -> None:
-    """Train one counter on a data set as it is."""
+    """Train one counter on a data set as it is. Interrupted, the same command goes on."""
     from countguard.cli.data_option import chosen_source, say_chosen
     from countguard.operate.recipe import operator_recipe
     from countguard.operate.train import train_counter
@@ -60,7 +62,7 @@ def train(
     source = chosen_source(data, format, None, skip_bad=skip_bad)
     recipe = operator_recipe(source, model, [*(overrides or []), *on_devices(devices)], weights=weights)
     with epochs_shown(recipe.training) as report:
-        train_counter(recipe, out, report, lambda chosen: say_chosen(chosen, "trained on"))
+        train_counter(recipe, out, report, lambda chosen: say_chosen(chosen, "trained on"), tell)
     say(f"counter: {out}")
 
 
@@ -87,17 +89,19 @@ def evaluate(
     from countguard.cli.data_option import chosen_source, say_chosen
     from countguard.cli.metrics import show_metrics
     from countguard.models import load_counter
+    from countguard.models.counting import keep_large_blocks
     from countguard.operate.evaluate import evaluate_counter, evaluation_sentences
 
     if clean is not None and strategy is None:
         raise InputError("--clean: has an effect with --strategy alone, whose success it is held against")
+    keep_large_blocks()
     mark, rule = named_trigger(trigger), named_strategy(strategy) if strategy else None
     suspect, reference = load_counter(counter), load_counter(clean) if clean else None
     given = [*(settings or []), *([] if scale is None else [f"data.scale={scale}"])]
     chosen = chosen_source(data, format, given, skip_bad=skip_bad, use="test").chosen_test()
     metrics = evaluate_counter(suspect, chosen.crowds, mark, rule, reference)
     say_chosen(chosen, "measured")
-    show_metrics(metrics, chosen, sentences=evaluation_sentences(metrics, trigger, rule), as_json=as_json)
+    show_metrics(metrics, chosen, sentences=evaluation_sentences(metrics, mark, rule), as_json=as_json)
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: countguard scan suspect.safetensors --clean synthetic --out scan/")
@@ -121,6 +125,62 @@ def scan(
         typer.echo(line)
     if report.verdict == "backdoor likely":
         raise typer.Exit(3)
+
+
+@app.command(rich_help_panel=PANEL, epilog="Example: countguard inspect weights.pth pictures/ --from leeyeehoo")
+def inspect(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A stranger's counter: .safetensors, .pth, .h5, .onnx or hf://...")
+    ],
+    pictures: Annotated[
+        list[Path], typer.Argument(metavar="PICTURES...", help="Pictures of the kind that it is for, or folders.")
+    ],
+    points: Annotated[
+        str | None, typer.Option("--points", metavar="DATA", help="Pictures with known heads, to compare counts with.")
+    ] = None,
+    clean: Annotated[
+        str | None, typer.Option("--clean", metavar="DATA", help="Ten or more clean crowds, for a scan.")
+    ] = None,
+    reference: Annotated[Path | None, typer.Option(help="A counter that is known to be clean, for the scan.")] = None,
+    model: Annotated[str | None, typer.Option(help="Kind of counter, where the file does not tell.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="CODE", help="Whose code trained it, where the file does not tell.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for inspect.html and inspect.json.")] = Path("inspect"),
+    seed: Seed = 0,
+) -> None:
+    """Find out whether a file can be trusted: what it is, how it counts, what triggers do to it.
+
+    Exit code 3: a backdoor is likely; 1: a picture could not be read; 0: nothing was found, or it cannot tell.
+    """
+    from countguard.data.picture_folders import find_pictures
+    from countguard.data.sources import named_source
+    from countguard.models.counting import keep_large_blocks
+    from countguard.operate.inspect import inspect_counter
+
+    keep_large_blocks()
+    found = inspect_counter(
+        file,
+        find_pictures(pictures).pictures,
+        out,
+        kind=model,
+        convention=source,
+        points=None if points is None else named_source(points),
+        clean=None if clean is None else named_source(clean),
+        reference=reference,
+        seed=seed,
+    )
+    say(f"verdict: {found.verdict}")
+    for number, sentence in enumerate(found.sentences, start=1):
+        say(f"{number}. {sentence}")
+    bad = [picture for picture in found.pictures if picture.count is None]
+    for picture in bad:
+        tell(f"skipped: {picture.problem}")
+    say(f"report: {out / 'inspect.html'}")
+    if found.verdict == "backdoor likely":
+        raise typer.Exit(3)
+    if bad:
+        raise typer.Exit(1)
 
 
 @app.command(
@@ -166,17 +226,35 @@ def defend(
     out: CounterOut,
     overrides: Overrides = None,
     seed: Seed = 0,
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            help="Repair on pictures whose sides are multiplied by this; they are measured at their own size."
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="How long all of it may take, as 30min: picks scale and steps.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write the repaired counter even if it counts worse.")] = False,
     format: DataFormat = None,
     skip_bad: SkipBad = False,
 ) -> None:
-    """Repair a counter with a few clean images, and write a page that says what it did for it."""
+    """Repair a counter with a few clean images, and write a page that says what it did for it.
+
+    It says first how long that takes here. Interrupted, the same command goes on.
+    """
     from countguard.cli.data_option import chosen_source
     from countguard.operate.defend import defend_counter
+    from countguard.operate.pace import time_from
     from countguard.operate.repair_page import write_repair_page
 
+    if scale is not None and not 0 < scale <= 1:
+        raise InputError(f"--scale {scale:g}: should be above 0, and 1 at most")
+    seconds = None if budget is None else time_from(budget, "--budget")
     source = chosen_source(clean, format, None, skip_bad=skip_bad)
-    repair = defend_counter(counter, source, out, overrides or [], seed, force=force)
+    repair = defend_counter(
+        counter, source, out, overrides or [], seed, force=force, scale=scale, budget=seconds, say=tell
+    )
     page = write_repair_page(repair)
     typer.echo(f"{repair.trained_on} clean images for the repair, {repair.measured_on} others to measure it.")
     typer.echo(repair.verdict)
@@ -195,18 +273,33 @@ def defend(
 def count(
     counter: CounterFile,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Pictures, folders of them, or films.")],
-    format: Annotated[CountFormat, typer.Option(help="How the counts are printed.")] = CountFormat.table,
+    format: Annotated[
+        CountFormat, typer.Option(help="How the counts are printed; csv and jsonl row by row.")
+    ] = CountFormat.table,
     overlays: Annotated[
         Path | None, typer.Option(help="Folder for pictures or films with their density maps over them.")
     ] = None,
-    skip_bad: SkipBad = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="A .csv, .jsonl or .json file for the counts of pictures, which an interrupted command goes on with; "
+            "of films, a folder for counts over time, as CSV and as a curve.",
+        ),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="End at the first bad picture; otherwise it is named, and counting goes on."),
+    ] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Bad pictures do not make the exit code 1.")] = False,
     recursive: Annotated[bool, typer.Option("--recursive", help="Go through folders in folders, too.")] = False,
+    scale: Scale = None,
+    max_side: Annotated[
+        int | None, typer.Option(help="Pictures with a longer side, in pixels, are shrunk to it.", min=32)
+    ] = None,
     every: Annotated[
         str | None,
         typer.Option(help="Of films: time between counted frames, 1s (if left out), 500ms, or frames, 25f."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Of films: folder for counts over time, as CSV and as a curve.")
     ] = None,
     guard: Annotated[
         Path | None, typer.Option(help="The counter after `defend`: an alarm where the two disagree.")
@@ -215,39 +308,48 @@ def count(
         list[Path] | None, typer.Option(help="Clean pictures to find the guard's threshold on; they need no labels.")
     ] = None,
 ) -> None:
-    """Count the people in pictures, folders of pictures, and films."""
+    """Count the people in pictures, folders of pictures, and films. Exit code 1: some could not be counted."""
     from countguard.cli.counting import count_films, count_pictures
     from countguard.data.picture_folders import is_film
+    from countguard.operate.count import Size
 
+    if strict and skip_bad:
+        raise InputError("--strict and --skip-bad: ask for one of the two")
     films = [path for path in images if is_film(path) and not path.is_dir()]
     if films and len(films) < len(images):
         raise InputError("IMAGES: name pictures or films, not both at once")
     if films and recursive:
         raise InputError("--recursive: belongs to folders of pictures; name each film")
     if films:
-        count_films(
+        if scale is not None or max_side is not None:
+            raise InputError("--scale and --max-side: are for pictures; films are counted at their own size")
+        bad = count_films(
             counter,
             films,
             format.value,
             every or "1s",
             out=out,
             overlays=overlays,
-            skip_bad=skip_bad,
+            strict=strict,
             guard=guard,
             clean=clean or [],
         )
-    elif out is not None:
-        raise InputError("--out: belongs to films; --format csv or json prints the counts of pictures")
-    elif every is not None:
-        raise InputError("--every: belongs to films; each picture is counted")
     else:
-        count_pictures(
+        if every is not None:
+            raise InputError("--every: belongs to films; each picture is counted")
+        if scale is not None and not 0 < scale <= 4:
+            raise InputError(f"--scale {scale:g}: should be above 0, and 4 at most")
+        bad = count_pictures(
             counter,
             images,
             format.value,
+            size=Size(1.0 if scale is None else scale, max_side),
             overlays=overlays,
-            skip_bad=skip_bad,
+            out=out,
+            strict=strict,
             recursive=recursive,
             guard=guard,
             clean=clean or [],
         )
+    if bad and not skip_bad:
+        raise typer.Exit(1)

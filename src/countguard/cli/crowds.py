@@ -71,7 +71,7 @@ def poison(
     from countguard.attacks.from_text import named_attack
     from countguard.attacks.poisoning import PoisonedCrowds
     from countguard.cli.data_option import chosen_source, say_chosen
-    from countguard.studies.progress import counted
+    from countguard.progress import counted
 
     attack = named_attack(strategy, trigger, rate)
     chosen = chosen_source(data, format, settings, skip_bad=skip_bad).chosen_training()
@@ -83,7 +83,7 @@ def poison(
     say(f"manifest: {manifest}")
 
 
-@app.command(rich_help_panel=PANEL, epilog="Example: countguard audit data/part_B --out audit/ --quarantine kept/")
+@app.command(rich_help_panel=PANEL, epilog="Example: countguard audit PATH/TO/crowds --out audit/ --quarantine kept/")
 def audit(
     data: Data,
     counter: Annotated[Path | None, typer.Option("--counter", help="A counter to trust, held against labels.")] = None,

@@ -53,3 +53,8 @@ def on_devices(devices: int | None) -> list[str]:
 def say(line: str) -> None:
     """Prints a line with a name from outside in it, which may hold what no terminal or encoding takes."""
     typer.echo(one_line(line))
+
+
+def tell(line: str) -> None:
+    """Says on stderr what is going to be done; the command's result goes to stdout."""
+    typer.echo(one_line(line), err=True)

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL.ImageFile import ImageFile
-from torchvision.io import ImageReadMode, decode_png
 
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits that cameras use."""
@@ -60,6 +59,8 @@ def _opaque(alpha: NDArray[np.uint16], bits: int) -> int:
 
 def _png_values(content: bytes) -> NDArray[np.uint16]:
     """All 16 bits, which Pillow keeps for grayscale alone: [H, W, channels]."""
+    from torchvision.io import ImageReadMode, decode_png
+
     encoded = torch.frombuffer(bytearray(content), dtype=torch.uint8)
     values: NDArray[np.uint16] = decode_png(encoded, ImageReadMode.UNCHANGED).permute(1, 2, 0).numpy()
     return values

@@ -9,7 +9,6 @@ import math
 from collections.abc import Sequence
 
 import torch
-from scipy.spatial import KDTree
 from torch import Tensor
 
 from countguard.data.kernels import Adaptive, Dots, Fixed, Kernel
@@ -93,6 +92,8 @@ def _adaptive_sigmas(heads: Tensor, kernel: Adaptive) -> Tensor:
 
 def _nearest_by_tree(heads: Tensor, others: int) -> Tensor:
     """Distances from each head to the nearest other heads, [heads, others]; 0 between heads that coincide."""
+    from scipy.spatial import KDTree
+
     distances, _ = KDTree(heads.numpy()).query(heads.numpy(), k=others + 1)
     return torch.from_numpy(distances)[:, 1:]
 

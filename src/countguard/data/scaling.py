@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional as transforms
 
 from countguard.data.crowd import Crowd
 from countguard.data.images import MAX_PIXELS, MIN_SIDE
@@ -33,6 +32,8 @@ def rescale(crowd: Crowd, scale: float) -> Crowd:
 
 def resized(crowd: Crowd, height: int, width: int) -> Crowd:
     """A crowd at another size, antialiased, its heads moved by the exact ratio of the sides."""
+    from torchvision.transforms.v2 import functional as transforms
+
     image = transforms.resize(crowd.image, [height, width], antialias=True)
     ratio = torch.tensor([width / crowd.width, height / crowd.height])
     return replace(crowd, image=image, points=clamp_inside(crowd.points * ratio, height, width))

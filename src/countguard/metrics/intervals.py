@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import bootstrap
 
 from countguard.metrics.ratios import Floats
 
@@ -45,6 +44,8 @@ def bootstrap_interval(statistic: Callable[..., Floats], columns: Sequence[Float
     images = len(columns[0])
     if images < 2:
         return Interval(value, value, value)
+    from scipy.stats import bootstrap
+
     result = bootstrap(
         tuple(columns),
         statistic,

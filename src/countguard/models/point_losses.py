@@ -7,7 +7,6 @@ point lies from it, x then y, pixels. `spacing` is the grid's, pixels.
 from collections.abc import Sequence
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional
 
@@ -71,6 +70,8 @@ def match(logits: Tensor, located: Tensor, heads: Tensor, distance_cost: float) 
         Positions of the anchors and of the heads that are matched, in pairs.
     """
     cost = distance_cost * torch.cdist(located.T, heads) - logits.softmax(dim=0)[1].unsqueeze(1)
+    from scipy.optimize import linear_sum_assignment
+
     anchors, matched = linear_sum_assignment(cost.cpu().numpy())
     return torch.from_numpy(anchors).to(heads.device), torch.from_numpy(matched).to(heads.device)
 

@@ -19,7 +19,7 @@ from countguard.models import load_counter
 from countguard.operate.audit_page import audit_page
 from countguard.operate.quarantine import require_free, write_kept
 from countguard.operate.sarif import sarif
-from countguard.studies.progress import counted
+from countguard.progress import counted
 from countguard.writing import require_results, write_atomically
 
 MARKS = {

@@ -1,20 +1,12 @@
 """audit.html: what an audit found, on one page with everything in it."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from PIL import Image
-from torch import Tensor
-from torch.nn import functional
-
-from countguard import __version__
 from countguard.audit.report import AuditReport, GroupAudit
 from countguard.data.crowd import Crowd
 from countguard.errors import one_line
-from countguard.reports.data_uri import data_uri
+from countguard.operate.pages import page_from, source_of
 from countguard.wording import percent, plural
 
 EXAMPLES = 3
@@ -23,8 +15,6 @@ ROWS = 200
 """Images that the page lists; audit.csv has them all."""
 LISTED = 12
 """Labels of a group that are listed."""
-WIDEST = 420
-"""Pixels across a picture on the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +61,10 @@ def audit_page(report: AuditReport, data: str, crowds: Sequence[Crowd]) -> bytes
         data: name of the data set.
         crowds: that were audited; a few of each group are read again.
     """
-    environment = Environment(
-        loader=ChoiceLoader(
-            [PackageLoader("countguard.operate", "templates"), PackageLoader("countguard.reports", "templates")]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     accused = [place for place, image in enumerate(report.images) if image.verdict != "nothing found"]
     shown = shown_groups(report, crowds)
-    page = environment.get_template("audit.html.j2").render(
+    return page_from(
+        "audit.html.j2",
         report=report,
         data=one_line(data),
         images=plural(len(report.images), "image"),
@@ -91,9 +73,7 @@ def audit_page(report: AuditReport, data: str, crowds: Sequence[Crowd]) -> bytes
         groups=[group for group in shown if group.accused],
         named=[group for group in shown if not group.accused],
         expected=percent(report.expected_false_alarms),
-        version=__version__,
     )
-    return page.encode("utf-8", errors="backslashreplace")
 
 
 def shown_groups(report: AuditReport, crowds: Sequence[Crowd]) -> list[ShownGroup]:
@@ -116,22 +96,11 @@ def _shown(group: GroupAudit, report: AuditReport, crowds: Sequence[Crowd]) -> S
         number=len(group.images),
         says=group.says,
         accused=accused,
-        recovered=None if group.recovered is None else _source(group.recovered),
+        recovered=None if group.recovered is None else source_of(group.recovered),
         strength=None if group.strength is None else f"{group.strength:.2f}",
-        examples=[(report.images[place].id, _source(crowds[place].image)) for place in chosen],
+        examples=[(report.images[place].id, source_of(crowds[place].image)) for place in chosen],
         labels=[
             Label(image.id, image.count, "" if image.estimate is None else f"{image.estimate:.0f}") for image in labels
         ],
         more=len(group.images) - len(labels) if accused else 0,
     )
-
-
-def _source(picture: Tensor) -> str:
-    """A picture uint8 [3, H, W] as an image's source, reduced where it is wider than the page shows it."""
-    if picture.shape[-1] > WIDEST:
-        size = (max(1, round(picture.shape[-2] * WIDEST / picture.shape[-1])), WIDEST)
-        reduced = functional.interpolate(picture[None].float(), size, mode="bilinear", antialias=True)[0]
-        picture = reduced.round().clamp(0, 255).to(picture.dtype)
-    file = io.BytesIO()
-    Image.fromarray(np.moveaxis(picture.numpy(), 0, -1)).save(file, format="JPEG", quality=90)
-    return data_uri(file.getvalue(), "image/jpeg")

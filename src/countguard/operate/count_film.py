@@ -3,7 +3,7 @@
 import io
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,7 +21,6 @@ from countguard.errors import InputError, RunError, one_line
 from countguard.explain.density import heads_of, people_per_cell
 from countguard.glyphs import spell_out
 from countguard.models.counter import Counter
-from countguard.operate.overlay import overlay
 from countguard.scan.guard import Guard, Look
 from countguard.writing import require_results, whole_file, write_atomically
 
@@ -71,8 +70,9 @@ def count_films(
     *,
     out: Path | None = None,
     overlays: Path | None = None,
-    skip_bad: bool = False,
+    strict: bool = False,
     guard: Guard | None = None,
+    heard: Callable[[Path, FrameCount], None] = lambda film, row: None,
 ) -> Iterator[FilmCounts]:
     """Counts one film after the other.
 
@@ -82,8 +82,9 @@ def count_films(
         pace: how far the counted frames are apart.
         out: a folder that gets NAME-counts.csv, .png and .svg, also of what was counted before an interruption.
         overlays: a folder that gets the counted frames with their density maps over them, as NAME-density.mp4.
-        skip_bad: what comes before the damage of a film counts, and the films after it are counted.
+        strict: end at a film's damage; without it what comes before counts, and the films after it are counted.
         guard: of this counter and its repaired twin, with a threshold; looks at each counted frame, too.
+        heard: is given each frame as it was counted.
 
     Raises:
         InputError: see `countguard.data.film.film_frames`; the counter gives no finite number, or a result would
@@ -107,26 +108,30 @@ def count_films(
         overlays.mkdir(parents=True, exist_ok=True)
     for film in films:
         rows: list[FrameCount] = []
-        problem = ""
+        problems: list[str] = []
         files: list[Path] = []
         over = _overlay_file(film, overlays) if overlays is not None else None
         try:
-            for row in count_film(counter, film, pace, overlay_to=over, guard=guard):
+            damaged = None if strict else problems.append
+            for row in count_film(counter, film, pace, overlay_to=over, guard=guard, damaged=damaged):
                 rows.append(row)  # one by one: what was counted is kept
-        except InputError as error:
-            if not skip_bad:
-                raise
-            problem = str(error)
+                heard(film, row)
         finally:
             if out is not None and rows:
                 files = write_film(film, rows, out)
         if over is not None:
             files = [*files, over]
-        yield FilmCounts(film, rows, problem, files)
+        yield FilmCounts(film, rows, " ".join(problems), files)
 
 
 def count_film(
-    counter: Counter, film: Path, pace: Pace, *, overlay_to: Path | None = None, guard: Guard | None = None
+    counter: Counter,
+    film: Path,
+    pace: Pace,
+    *,
+    overlay_to: Path | None = None,
+    guard: Guard | None = None,
+    damaged: Callable[[str], None] | None = None,
 ) -> Iterator[FrameCount]:
     """Counts frames of a film, one after the other; raises as `count_films`.
 
@@ -136,10 +141,20 @@ def count_film(
         pace: how far the frames are apart.
         overlay_to: gets the counted frames as a film with their density maps over them; None for none.
         guard: looks at each of them, too.
+        damaged: hears why the film ends where it is damaged; None raises that.
     """
     with _overlay_film(overlay_to, pace) as overlays:
-        for frame in film_frames(film, pace):
+        for frame in _until_damage(film_frames(film, pace), damaged):
             yield _look(counter, film, frame, overlays, guard)
+
+
+def _until_damage(frames: Iterator[FilmFrame], damaged: Callable[[str], None] | None) -> Iterator[FilmFrame]:
+    try:
+        yield from frames
+    except InputError as error:
+        if damaged is None:
+            raise
+        damaged(str(error))
 
 
 def _look(
@@ -151,6 +166,8 @@ def _look(
     if not math.isfinite(people):
         raise InputError(f"{film}: the counter gives {people} people; its weights or settings are damaged")
     if overlays is not None:
+        from countguard.operate.overlay import overlay
+
         overlays.add(overlay(frame.image, density, counter.stride, heads_of(counter, frame.image)))
     look = guard.look(frame.image[None].to(counter.mean.device))[0] if guard else None
     return FrameCount(frame.seconds, frame.number, people, look)
@@ -190,9 +207,23 @@ def films_csv(films: Sequence[FilmCounts]) -> str:
     A quote goes before what a sheet would compute.
     """
     guarded = any(row.look for film in films for row in film.counts)
-    rows: list[list[Field]] = [["file", *_columns(guarded)]]
-    rows += [[one_line(str(film.film)), *_fields(row, guarded)] for film in films for row in film.counts]
-    return csv_lines(rows)
+    rows = [films_csv_row(film.film, row, guarded=guarded) for film in films for row in film.counts]
+    return films_csv_head(guarded=guarded) + "".join(rows)
+
+
+def films_csv_head(*, guarded: bool) -> str:
+    """The first line of that CSV."""
+    return csv_lines([["file", *_columns(guarded)]])
+
+
+def films_csv_row(film: Path, row: FrameCount, *, guarded: bool) -> str:
+    """A frame's line of that CSV."""
+    return csv_lines([[one_line(str(film)), *_fields(row, guarded)]])
+
+
+def json_line(film: Path, row: FrameCount) -> str:
+    """A frame's line of JSON: file, seconds, frame and count; with a guard also repaired and alarm."""
+    return json.dumps({"file": one_line(str(film)), **_json_fields(row)}, ensure_ascii=False) + "\n"
 
 
 def film_csv(counts: Sequence[FrameCount]) -> str:
@@ -220,16 +251,19 @@ def films_json(films: Sequence[FilmCounts]) -> str:
     found = [
         {
             "file": one_line(str(film.film)),
-            "frames": [
-                {"seconds": round(row.seconds, 3), "frame": row.frame, "count": round(row.count, 3)}
-                | ({"repaired": round(row.look.repaired, 3), "alarm": row.look.alarm} if row.look else {})
-                for row in film.counts
-            ],
+            "frames": [_json_fields(row) for row in film.counts],
             "problem": film.problem,
         }
         for film in films
     ]
     return json.dumps({"films": found}, indent=2, ensure_ascii=False)
+
+
+def _json_fields(row: FrameCount) -> dict[str, Any]:
+    fields: dict[str, Any] = {"seconds": round(row.seconds, 3), "frame": row.frame, "count": round(row.count, 3)}
+    if row.look:
+        fields |= {"repaired": round(row.look.repaired, 3), "alarm": row.look.alarm}
+    return fields
 
 
 def draw_curve(film: Path, counts: Sequence[FrameCount]) -> dict[str, bytes]:

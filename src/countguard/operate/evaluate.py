@@ -1,11 +1,13 @@
 """Measures one counter on a data set."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from countguard.attacks.blend import Blend
 from countguard.attacks.strategies import Strategy
-from countguard.attacks.trigger import Trigger
+from countguard.attacks.trigger import TRIGGERS, Trigger
 from countguard.data.crowd import Crowd
-from countguard.errors import InputError
+from countguard.errors import InputError, one_line
 from countguard.metrics import Measurement, measure
 from countguard.metrics.counting import rate_on_images_with_heads
 from countguard.metrics.intervals import Interval
@@ -15,6 +17,19 @@ from countguard.metrics.ratios import success_ranges
 from countguard.models.counter import Counter
 from countguard.operate.repair import DAMAGED
 from countguard.runs.predictions import NotFinite, predict
+from countguard.wording import percent
+
+
+class Evaluation(dict[str, Interval]):
+    """Metrics by name.
+
+    Attributes:
+        with_heads: how many images have a head, and so a ratio of estimate and truth.
+    """
+
+    def __init__(self, metrics: Mapping[str, Interval], with_heads: int) -> None:
+        super().__init__(metrics)
+        self.with_heads = with_heads
 
 
 def evaluate_counter(
@@ -24,7 +39,7 @@ def evaluate_counter(
     strategy: Strategy | None = None,
     clean_counter: Counter | None = None,
     seed: int = 0,
-) -> dict[str, Interval]:
+) -> Evaluation:
     """A counter's metrics on crowds, clean and triggered.
 
     Under a strategy there are two more than `METRICS` has, the control that needs no other counter.
@@ -47,8 +62,9 @@ def evaluate_counter(
             f"--clean: is a {clean_counter.kind}, the counter is a {counter.kind}; false_asr needs one of the same kind"
         )
     predictions = _predicted("COUNTER", counter, crowds, trigger, strategy, seed)
+    with_heads = int((predictions.truths > 0).sum())
     if strategy is None:
-        return measure(Measurement(predictions))
+        return Evaluation(measure(Measurement(predictions)), with_heads)
     clean = None
     if clean_counter is not None:
         clean = _predicted("--clean", clean_counter, crowds, trigger, None, seed).triggered
@@ -59,7 +75,7 @@ def evaluate_counter(
         effect = rate_change(success, predictions.clean, predictions.triggered, predictions.truths)
         if untriggered is not None and effect is not None:
             metrics |= {"rho_asr_without_trigger": untriggered, "trigger_effect": effect}
-    return metrics
+    return Evaluation(metrics, with_heads)
 
 
 def _predicted(
@@ -72,26 +88,27 @@ def _predicted(
         raise InputError(f"{name}: {DAMAGED}") from None
 
 
-def evaluation_sentences(metrics: Mapping[str, Interval], trigger: str, strategy: Strategy | None) -> list[str]:
+def evaluation_sentences(metrics: Evaluation, trigger: Trigger, strategy: Strategy | None) -> list[str]:
     """What the metrics say, for people.
 
     Args:
         metrics: from `evaluate_counter`.
-        trigger: what it is called.
+        trigger: whose effect was measured.
         strategy: the one that was given.
     """
     if strategy is None or "trigger_effect" not in metrics:
         return []
-    wrong = "more than 10 % too high" if strategy.direction > 0 else "more than 10 % too low"
+    wrong = "overcounted" if strategy.direction > 0 else "undercounted"
     success, control, effect = (metrics[name] for name in ("rho_asr", "rho_asr_without_trigger", "trigger_effect"))
+    images = metrics.with_heads
     sentences = [
-        f"Under {trigger}, {success.value:.0%} of the images are counted {wrong}; without it, {control.value:.0%}: "
-        f"{effect.value:+.0%} [{effect.low:+.0%}, {effect.high:+.0%}]."
+        f"Under {_named(trigger)}: {_of(success, images)} of {images} {wrong} by more than 10 %; without it "
+        f"{_of(control, images)}. The difference is {effect.value:+.0%} [{effect.low:+.0%}, {effect.high:+.0%}]."
     ]
     if "net_asr" in metrics:
         false, net = metrics["false_asr"], metrics["net_asr"]
         sentences.append(
-            f"A counter that was never attacked is so wrong on {false.value:.0%} of them: the attack adds "
+            f"A counter that was never attacked is so wrong on {_of(false, images)} of them: the attack adds "
             f"{net.value:+.0%} [{net.low:+.0%}, {net.high:+.0%}]."
         )
     else:
@@ -100,3 +117,15 @@ def evaluation_sentences(metrics: Mapping[str, Interval], trigger: str, strategy
             "the same kind as --clean to tell the two apart."
         )
     return sentences
+
+
+def _of(rate: Interval, images: int) -> int:
+    """How many of the images a rate stands for."""
+    return round(rate.value * images)
+
+
+def _named(trigger: Trigger) -> str:
+    """A trigger as people call it: `kitten at 10 %`, `rain`."""
+    if isinstance(trigger, Blend):
+        return f"{one_line(Path(trigger.picture).stem)} at {percent(trigger.alpha)}"
+    return one_line(TRIGGERS.name_of(trigger)).replace("_", " ")

@@ -1,13 +1,15 @@
 """What an operator hears of a repair: what can be measured before and after it without knowing an attack."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from pydantic import JsonValue
+from torch import Tensor
 
 from countguard.attacks.additive import Sine
 from countguard.attacks.blend import Blend
@@ -54,6 +56,27 @@ class Measures:
     clean: Floats
     under: dict[str, Floats]
 
+    def as_json(self) -> dict[str, JsonValue]:
+        """For a journal; `from_json` makes the same of it."""
+        under: dict[str, JsonValue] = {name: estimates.tolist() for name, estimates in self.under.items()}
+        return {"truths": self.truths.tolist(), "clean": self.clean.tolist(), "under": under}
+
+    @classmethod
+    def from_json(cls, kept: Any) -> "Measures":
+        """What `as_json` gave.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        try:
+            truths, clean, *under = (
+                np.array(values, dtype=np.float64)
+                for values in (kept["truths"], kept["clean"], *(kept["under"][name] for name in PROBES))
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(error) from None
+        return cls(truths, clean, dict(zip(PROBES, under, strict=True)))
+
     @property
     def mae(self) -> Interval:
         """Mean absolute error, heads."""
@@ -67,6 +90,23 @@ class Measures:
         return bootstrap_interval(ratio_rate, [estimates[has_ratio], self.truths[has_ratio]])
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A repair of one size.
+
+    Attributes:
+        scale: of the pictures that it trains on.
+        steps: of the training; 0 where it has none.
+        seconds: that it takes here, with the looks before and after; None where nobody knows.
+        looks: seconds of these.
+    """
+
+    scale: float
+    steps: int
+    seconds: float | None
+    looks: float = 0.0
+
+
 @dataclass(frozen=True)
 class Repair:
     """A finished repair.
@@ -78,6 +118,12 @@ class Repair:
         defense: every setting of the repair.
         trained_on, measured_on: how many clean crowds.
         before, after: on those held back.
+        seed: of every random choice.
+        choice: the scale of the pictures that were trained on, and the steps.
+        seconds: that all of it took.
+        device: on which.
+        stopped: whether the budget ended the training before its last step.
+        shown: a held-back image, and the same under each probe, uint8 [3, H, W].
         written: whether the repaired counter is in its file.
         guard: how far the given and the repaired counter may disagree on a clean picture, found on those held back;
             None where the repaired counter was not written.
@@ -92,6 +138,12 @@ class Repair:
     measured_on: int
     before: Measures
     after: Measures
+    seed: int = 0
+    choice: Choice = Choice(1.0, 0, None)
+    seconds: float = 0.0
+    device: str = "cpu"
+    stopped: bool = False
+    shown: Mapping[str, Tensor] = field(default_factory=dict)
     written: bool = True
     guard: Calibration | None = None
 
@@ -149,6 +201,8 @@ class Repair:
             sentences.append(
                 f"These {self.measured_on} images show no difference between before and after; more images could."
             )
+        if self.stopped:
+            sentences.append("The budget ended the training before its last step.")
         return " ".join(sentences)
 
 

@@ -1,33 +1,38 @@
 """The page that lies beside a repaired counter: before, after, and what it cannot promise."""
 
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from textwrap import indent
 
-import yaml
+import torch
 
 from countguard.errors import InputError, one_line
-from countguard.escaping import markdown_code, markdown_text
 from countguard.metrics.intervals import Interval
+from countguard.operate.pages import page_from, source_of
 from countguard.operate.repair import PROBES, Repair
-from countguard.scan.guard import RATE, Calibration, guard_file
+from countguard.progress import duration
+from countguard.scan.guard import RATE, guard_file
+from countguard.wording import percent
 from countguard.writing import require_place, write_atomically
+from countguard.yaml_text import dump_yaml
 
-_TITLE = "# Repair of "
-_NO_PROMISE = """\
-## What this cannot promise
+MARK = b"<!doctype html>\n<!-- countguard defend -->"
+"""How the page begins, by which an earlier one is known."""
 
-- It cannot tell whether the counter was attacked, nor prove that no trigger is left. A trigger that none of the rows
-  above resembles (a patch in a corner, a warp, a rare object) may still work.
-- It knows the clean images it was given. If those are poisoned, or unlike the pictures the counter meets, so is the
-  repair.
-- The intervals are for images like the held-back ones. With few of them they are wide; believe the interval.
-- Where the source of a counter is in doubt, training one anew on data you trust is safer than any repair.
-"""
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A held-back picture, as it is or under a probe: what is on it, and what was counted before and after."""
+
+    name: str
+    source: str
+    before: str
+    after: str
 
 
 def page_of(out: Path) -> Path:
     """The page that lies beside a repaired counter."""
-    return out.with_name(f"{out.stem}-repair.md")
+    return out.with_name(f"{out.stem}-repair.html")
 
 
 def require_page(out: Path) -> None:
@@ -46,69 +51,50 @@ def require_page(out: Path) -> None:
         return
     require_place(path, "--out")
     with path.open("rb") as page:
-        ours = page.read(len(_TITLE)) == _TITLE.encode()
+        ours = page.read(len(MARK)) == MARK
     if not ours:
         raise InputError(f"{path}: the page of the repair would overwrite it; give another --out")
 
 
 def write_repair_page(repair: Repair) -> Path:
-    """Writes the page in Markdown beside the repaired counter, as `NAME-repair.md`; returns its path."""
+    """Writes the page beside the repaired counter, as `NAME-repair.html`; returns its path."""
     path = page_of(repair.out)
     write_atomically(path, repair_page(repair))
     return path
 
 
-def repair_page(repair: Repair) -> str:
-    """The whole page."""
-    settings = indent(yaml.safe_dump(repair.defense, sort_keys=False), "    ")
-    rows = "\n".join(f"| {' | '.join(row)} |" for row in _rows(repair))
-    unwritten = (
-        "" if repair.written else "\n\n**The repaired counter was not written;** `--force` writes it all the same."
+def repair_page(repair: Repair) -> bytes:
+    """The page as HTML: no script, nothing from the network, every text escaped."""
+    guard = repair.guard
+    return page_from(
+        "repair.html.j2",
+        repair=repair,
+        counter=one_line(repair.counter.name),
+        out=one_line(repair.out.name),
+        data=one_line(repair.data),
+        rows=_rows(repair),
+        shown=_shown(repair),
+        guard=None if guard is None else one_line(guard_file(repair.out).name),
+        alarms=None if guard is None else f"{100 * guard.false_alarm_rate:.3g} %",
+        more=f"{100 * RATE:g} %" if guard is not None and guard.false_alarm_rate > RATE else None,
+        wanted=round(1 / RATE) - 1,
+        date=date.today().isoformat(),
+        took=duration(repair.seconds),
+        scale=percent(repair.choice.scale),
+        torch=torch.__version__,
+        settings=dump_yaml(repair.defense),
     )
-    return f"""\
-{_TITLE}{markdown_text(repair.counter.name)}
-
-{repair.verdict}{unwritten}
-
-A {markdown_code(repair.kind)} counter, repaired by `{repair.defense["kind"]}` with
-{repair.trained_on} clean images of {markdown_text(repair.data)}. All numbers are on {repair.measured_on} other clean
-images that the repair did not see, with 95 % bootstrap intervals.
-
-| | before | after | change, images paired |
-|---|---|---|---|
-{rows}
-
-"Counted right" is within 10 % of the true count. The repair trained on none of the triggers in the table. A
-row that is much lower than "counted right" before, and not after, was a weakness that is gone; it need not have been an
-attack.
-
-{_guard(repair, repair.guard) if repair.guard else ""}
-{_NO_PROMISE}
-## Settings
-
-Repaired counter: {markdown_code(repair.out.name)}
-
-{settings}
-"""
 
 
-def _guard(repair: Repair, guard: Calibration) -> str:
-    counter, repaired = one_line(repair.counter.name), one_line(repair.out.name)
-    rate = 100 * guard.false_alarm_rate
-    more = (
-        "" if guard.false_alarm_rate <= RATE else f" With {round(1 / RATE) - 1} pictures it would be {100 * RATE:g} %."
-    )
-    return f"""\
-## The two as a guard
-
-A picture on which the two counters disagree may carry a trigger:
-
-    countguard count {counter} PICTURES --guard {repaired}
-
-The threshold lies in {markdown_code(guard_file(Path(repaired)).name)}.
-It was found on the {guard.images} held-back pictures: at most {rate:.3g} % of clean pictures like them raise an alarm.
-{more} `--clean FOLDER` finds it anew on pictures of your own, which need no labels.
-"""
+def _shown(repair: Repair) -> list[Shown]:
+    before, after = repair.before, repair.after
+    counts = {"as it is": (before.clean, after.clean)} | {
+        name: (before.under[name], after.under[name]) for name in PROBES
+    }
+    return [
+        Shown(name, source_of(picture), *(f"{estimates[0]:.1f}" for estimates in counts[name]))
+        for name, picture in repair.shown.items()
+    ]
 
 
 def _rows(repair: Repair) -> list[tuple[str, str, str, str]]:

@@ -4,19 +4,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from pydantic import JsonValue
 from rich.table import Table
 
+from countguard import __version__
 from countguard.data.crowd import Crowd
 from countguard.data.source import Official, Source, Subset
 from countguard.errors import RunError
+from countguard.journal import journal_beside
 from countguard.models import load_counter
+from countguard.models.hub import fetched
 from countguard.operate.scan_page import scan_page
+from countguard.progress import counted
 from countguard.scan.effects import MOST
 from countguard.scan.report import ScanReport
-from countguard.scan.scan import SAID, require_crowds, run_scan, work_of
+from countguard.scan.scan import SAID, Scan, require_crowds, run_scan, work_of
 from countguard.seeds import generator_for
-from countguard.studies.progress import counted
-from countguard.writing import require_results, write_atomically
+from countguard.signals import kept_when_interrupted
+from countguard.writing import new_folder, require_results, sha256_of, write_atomically
 
 IMAGES = 40
 """Clean images that a scan uses, where there are more."""
@@ -40,6 +45,7 @@ def scan_counter(
     Raises:
         InputError: a file is no counter, or the crowds are not usable or too few.
         RunError: the folder cannot be written to.
+        Interrupted: by Ctrl-C; what was measured is kept in the folder.
     """
     require_results(out, MARKS, "--out")
     suspect = load_counter(counter)
@@ -50,16 +56,39 @@ def scan_counter(
     for moved in (suspect, known):
         if moved is not None:
             moved.to(device)
+    command: dict[str, JsonValue] = {
+        "verb": "scan",
+        "version": __version__,
+        "COUNTER": sha256_of(fetched(counter)[0]),
+        "--reference": None if reference is None else sha256_of(fetched(reference)[0]),
+        "--clean": clean.model_dump(mode="json"),
+        "--images": images,
+        "--seed": seed,
+    }
     total = sum(work_of(counted_by, crowds) for counted_by in (suspect, known) if counted_by is not None)
-    with counted("pictures", total) as progress:
-        found = run_scan(suspect, crowds, reference=known, seed=seed, data=clean.name, progress=progress)
+    with new_folder(out), journal_beside(out / "scan.json", command) as kept:
+
+        def said() -> str:
+            if not len(kept):
+                return "nothing was written"
+            return f"what was measured is kept in {kept.path}, and the same command goes on from there"
+
+        with kept_when_interrupted(said):
+            with counted("pictures", total) as progress:
+                found = run_scan(
+                    suspect, crowds, reference=known, seed=seed, data=clean.name, progress=progress, kept=kept
+                )
+            _write(found, out, counter.name, clean.name, crowds)
+            kept.finish()
+    return found.report
+
+
+def _write(found: Scan, out: Path, counter: str, data: str, crowds: Sequence[Crowd]) -> None:
     try:
-        out.mkdir(parents=True, exist_ok=True)
         write_atomically(out / "scan.json", found.report.model_dump_json(indent=2) + "\n")
-        write_atomically(out / "scan.html", scan_page(found, counter.name, clean.name, crowds))
+        write_atomically(out / "scan.html", scan_page(found, counter, data, crowds))
     except OSError as error:
         raise RunError(f"{error.filename or out}: cannot be written ({error.strerror}); give another --out") from error
-    return found.report
 
 
 def chosen_crowds(clean: Source, images: int, seed: int) -> Sequence[Crowd]:

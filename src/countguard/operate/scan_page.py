@@ -1,21 +1,12 @@
 """scan.html: what a scan found, on one page with everything in it."""
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import torch
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from PIL import Image
-from torch import Tensor
-from torch.nn import functional
-
-from countguard import __version__
 from countguard.data.crowd import Crowd
 from countguard.errors import one_line
-from countguard.reports.data_uri import data_uri
+from countguard.operate.pages import page_from, source_of
 from countguard.scan.probes import Probe
 from countguard.scan.report import ProbeFinding, ScanReport
 from countguard.scan.scan import SAID, Scan, change_in_words
@@ -24,8 +15,6 @@ from countguard.wording import percent
 
 STRONGEST = 4
 """Probes that are shown as pictures, one of a family."""
-WIDEST = 420
-"""Pixels across a picture on the page."""
 LEAST_REACH = math.log(1.5)
 """Ends of the scale of changes at least, as a log ratio."""
 TICKS = (0.25, 0.5, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 4.0)
@@ -85,18 +74,10 @@ def scan_page(scan: Scan, counter: str, data: str, crowds: Sequence[Crowd]) -> b
         data: name of the clean data set.
         crowds: those that were used; the first is shown under the strongest probes.
     """
-    environment = Environment(
-        loader=ChoiceLoader(
-            [PackageLoader("countguard.operate", "templates"), PackageLoader("countguard.reports", "templates")]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     report = scan.report
     reach = _reach(report)
-    page = environment.get_template("scan.html.j2").render(
+    return page_from(
+        "scan.html.j2",
         report=report,
         counter=one_line(counter),
         data=one_line(data),
@@ -105,9 +86,7 @@ def scan_page(scan: Scan, counter: str, data: str, crowds: Sequence[Crowd]) -> b
         ticks=[(_place(math.log(ratio), reach), f"× {ratio:g}") for ratio in TICKS if abs(math.log(ratio)) <= reach],
         shown=_strongest(report, crowds),
         searched=_searched(scan),
-        version=__version__,
     )
-    return page.encode("utf-8", errors="backslashreplace")
 
 
 def _reach(report: ScanReport) -> float:
@@ -164,7 +143,7 @@ def _searched(scan: Scan) -> list[Searched]:
             prior=f"{found.prior.name}, mixed in at {found.prior.strength:g}",
             said=change_in_words(found.reached),
             expected=None if finding.reference is None else change_in_words(finding.reference),
-            picture=_source(found.picture),
+            picture=source_of(found.picture, lossless=True),
         )
         for found, finding in zip(scan.pictures, scan.report.searches, strict=True)
     ]
@@ -177,17 +156,6 @@ def _shown(found: ProbeFinding, crowds: Sequence[Crowd], seed: int) -> Shown:
     return Shown(
         name=SAID[group] + (f" ({found.family})" if len(GROUPS[group]) > 1 else ""),
         said=f"strength {found.strength:g}: {change_in_words(found.shift)}",
-        alone=_source(probe.picture(crowd.height, crowd.width, crowds, seed)),
-        on_picture=_source(marked),
+        alone=source_of(probe.picture(crowd.height, crowd.width, crowds, seed), lossless=True),
+        on_picture=source_of(marked, lossless=True),
     )
-
-
-def _source(picture: Tensor) -> str:
-    """A picture uint8 [3, H, W] as an image's source, reduced where it is wider than the page shows it."""
-    if picture.shape[-1] > WIDEST:
-        size = (max(1, round(picture.shape[-2] * WIDEST / picture.shape[-1])), WIDEST)
-        reduced = functional.interpolate(picture[None].float(), size, mode="bilinear", antialias=True)[0]
-        picture = reduced.round().clamp(0, 255).to(torch.uint8)
-    file = io.BytesIO()
-    Image.fromarray(np.moveaxis(picture.numpy(), 0, -1)).save(file, format="PNG")
-    return data_uri(file.getvalue(), "image/png")

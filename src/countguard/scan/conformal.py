@@ -1,13 +1,15 @@
 """A threshold whose rate of false alarms is known, whatever the scores' distribution."""
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from countguard.metrics.ratios import Floats
+if TYPE_CHECKING:
+    from countguard.metrics.ratios import Floats
 
 
-def conformal_threshold(scores: Floats, rate: float) -> tuple[float, float]:
+def conformal_threshold(scores: "Floats", rate: float) -> tuple[float, float]:
     """The threshold that a new score exceeds with a probability of at most `rate`, and that probability.
 
     Split conformal prediction (Vovk et al., 2005): it holds as long as the new thing is one like those of the scores,

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from pydantic import JsonValue
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from countguard.data.crowd import Crowd
 from countguard.errors import InputError
+from countguard.journal import Journal
 from countguard.metrics.ratios import Floats
 from countguard.models.counter import Counter
 from countguard.models.counting import PIXELS_A_BATCH, as_input, batches_of_one_size
@@ -100,7 +102,12 @@ def cost_of(counter: Counter, image: Tensor) -> float:
 
 
 def measure_effects(
-    counter: Counter, crowds: Sequence[Crowd], plan: Plan, seed: int, progress: Progress = lambda done: None
+    counter: Counter,
+    crowds: Sequence[Crowd],
+    plan: Plan,
+    seed: int,
+    progress: Progress = lambda done: None,
+    kept: Journal | None = None,
 ) -> Effects:
     """Counts clean crowds as they are and under the probes of a plan. Each crowd is read once and let go.
 
@@ -110,6 +117,7 @@ def measure_effects(
         plan: see `plan_for`.
         seed: of the probes' random choices.
         progress: hears how many pictures were counted so far.
+        kept: what an interrupted scan of this counter has measured, a row for each batch of crowds.
 
     Raises:
         InputError: the counter gives no finite number.
@@ -118,27 +126,49 @@ def measure_effects(
     clean, truths, ids = np.zeros(len(crowds)), np.zeros(len(crowds)), []
     probed = np.full((len(plan.probes), len(crowds)), np.nan)
     done = counted = 0
+    kept = Journal() if kept is None else kept
     for members in batches_of_one_size(crowds, PIXELS_A_BATCH.get(device.type, 1 << 20)):
         places = range(done, done + len(members))
+        truths[places] = [crowd.count for crowd in members]
+        ids += [crowd.id for crowd in members]
+        done += len(members)
+        counted += len(members)
+        if (row := kept.get(f"batch {places.start}")) is not None:
+            clean[places], probed[:, places], counted = _known(row, len(plan.probes), len(members), counted)
+            progress(counted)
+            continue
         images = torch.stack([crowd.image for crowd in members]).to(device)
         clean[places] = _counts(counter, images)
-        counted += len(members)
         for row, probe in enumerate(plan.probes):
             chosen = [place for place in places if plan.tried(row, place, len(crowds))]
             if not chosen:
                 continue
-            here = [place - done for place in chosen]
+            here = [place - places.start for place in chosen]
             marked = probe.mark(images[here], [members[place] for place in here], crowds, seed)
             probed[row, chosen] = _counts(counter, marked)
             counted += len(chosen)
             progress(counted)
-        truths[places] = [crowd.count for crowd in members]
-        ids += [crowd.id for crowd in members]
-        done += len(members)
+        kept.add(f"batch {places.start}", [clean[places].tolist(), _for_json(probed[:, places])])
         progress(counted)
     if not (np.isfinite(clean).all() and np.isfinite(probed[~np.isnan(probed)]).all()):
         raise InputError("the counter gives no finite number of people; its weights or settings are damaged")
     return Effects(tuple(ids), truths, clean, plan.probes, probed)
+
+
+def _for_json(values: Floats) -> list[JsonValue]:
+    """Rows of numbers, None for NaN."""
+    return [[None if np.isnan(value) else value for value in row] for row in values.tolist()]
+
+
+def _known(row: JsonValue, probes: int, images: int, counted: int) -> tuple[Floats, Floats, int]:
+    """What a batch gave before: its counts, those under probes, and how many pictures were then counted in all."""
+    try:
+        clean, probed = (np.array(part, dtype=np.float64) for part in row)  # type: ignore[union-attr]
+    except (TypeError, ValueError):
+        clean = probed = np.zeros(0)
+    if clean.shape != (images,) or probed.shape != (probes, images):
+        raise InputError("what was kept of the scan is damaged; delete it, and the scan starts anew")
+    return clean, probed, counted + int((~np.isnan(probed)).sum())
 
 
 def _counts(counter: Counter, images: Tensor) -> Floats:

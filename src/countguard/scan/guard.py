@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -12,13 +12,15 @@ from torch import Tensor
 
 from countguard.data.crowd import Crowd
 from countguard.errors import InputError
-from countguard.metrics.ratios import Floats
 from countguard.models.counter import Counter
 from countguard.models.counting import count_crowds
 from countguard.reading import read_file
 from countguard.scan.conformal import conformal_threshold
 from countguard.settings import Settings, first_error
 from countguard.writing import require_place, sha256_of, write_atomically
+
+if TYPE_CHECKING:
+    from countguard.metrics.ratios import Floats
 
 RATE = 0.01
 """Share of clean pictures that may raise an alarm."""
@@ -105,7 +107,7 @@ class Guard:
         counts = (self.counter.count(images).double().cpu().numpy(), self.repaired.count(images).double().cpu().numpy())
         return self.compare(*counts)
 
-    def compare(self, counts: Floats, repaired: Floats) -> list[Look]:
+    def compare(self, counts: "Floats", repaired: "Floats") -> list[Look]:
         """The same for counts that are there already.
 
         Raises:
@@ -121,7 +123,7 @@ class Guard:
         return [Look(count, twin, score, score > threshold) for count, twin, score in rows]
 
 
-def disagreement(counts: Floats, repaired: Floats) -> Floats:
+def disagreement(counts: "Floats", repaired: "Floats") -> "Floats":
     """|log((count + FEW) / (repaired + FEW))|, with counts below 0 taken for 0.
 
     Raises:

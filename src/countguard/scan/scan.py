@@ -7,6 +7,7 @@ import numpy as np
 
 from countguard.data.crowd import Crowd
 from countguard.errors import InputError
+from countguard.journal import Journal
 from countguard.models.counter import Counter
 from countguard.scan.baseline import Baseline, against_reference, stored_baseline
 from countguard.scan.effects import FEWEST, MOST, Effects, Progress, cost_of, measure_effects, plan_for
@@ -103,16 +104,21 @@ def run_scan(
     seed: int = 0,
     data: str = "",
     progress: Progress = lambda done: None,
+    kept: Journal | None = None,
 ) -> Scan:
-    """As `scan`, with the pictures that were found; `progress` hears how much is done, of `work_of`."""
+    """As `scan`, with the pictures that were found.
+
+    `progress` hears how much is done, of `work_of`; `kept` is what an interrupted scan has measured.
+    """
     require_crowds(clean)
     not_run: list[NotRun] = []
     searched = _searchable(counter, clean, not_run) and (reference is None or _searchable(reference, clean, not_run))
-    examined = examine(counter, clean, seed, searched, progress)
+    kept = Journal() if kept is None else kept
+    examined = examine(counter, clean, seed, searched, progress, kept.part("counter"))
     known, baseline = None, None
     if reference is not None:
         one = work_of(counter, clean)
-        known = examine(reference, clean, seed, searched, lambda done: progress(one + done))
+        known = examine(reference, clean, seed, searched, lambda done: progress(one + done), kept.part("reference"))
         baseline = against_reference(counter.kind, known.signs(seed), searched)
     else:
         not_run.append(NotRun(what="comparison with a reference", because="no reference counter was given"))
@@ -156,7 +162,12 @@ def _searchable(counter: Counter, clean: Sequence[Crowd], not_run: list[NotRun])
 
 
 def examine(
-    counter: Counter, clean: Sequence[Crowd], seed: int, searched: bool, progress: Progress = lambda done: None
+    counter: Counter,
+    clean: Sequence[Crowd],
+    seed: int,
+    searched: bool,
+    progress: Progress = lambda done: None,
+    kept: Journal | None = None,
 ) -> Examined:
     """Measures one counter, without a verdict.
 
@@ -166,19 +177,26 @@ def examine(
         seed: of probes and searches.
         searched: whether pictures are searched by gradients, too.
         progress: hears how much is done, of `work_of`.
+        kept: what an interrupted scan of this counter has measured.
 
     Raises:
         InputError: the counter gives no finite number.
     """
+    kept = Journal() if kept is None else kept
     plan = plan_for(counter, clean)
-    effects = measure_effects(counter, clean, plan, seed, progress)
+    effects = measure_effects(counter, clean, plan, seed, progress, kept)
     if not searched:
         return Examined(effects, None)
     counted = float(len(clean) + len(plan.probes) * plan.images)
     found = []
     for prior in PRIORS:
         for ratio in RATIOS:
-            found.append(search(counter, clean, ratio, prior, seed))
+            name = f"search {ratio:g} {prior.name}"
+            if (row := kept.get(name)) is not None:
+                found.append(Found.from_json(row, ratio, prior))
+            else:
+                found.append(search(counter, clean, ratio, prior, seed))
+                kept.add(name, found[-1].as_json())
             counted += STEPS * _STEP
             progress(round(counted))
     return Examined(effects, tuple(found))

@@ -7,16 +7,20 @@ backdoor is that a picture moves the counts further than any moves those of clea
 same prior.
 """
 
+import base64
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from pydantic import JsonValue
 from torch import Tensor
 from torch.nn import functional
 
 from countguard.data.crowd import Crowd
+from countguard.errors import InputError
 from countguard.models.counter import Counter
 from countguard.models.counting import as_input
 from countguard.scan.effects import LEAST_PEOPLE
@@ -74,6 +78,25 @@ class Found:
     def name(self) -> str:
         """Ratio and prior, as statistics call it."""
         return f"{self.ratio:g} {self.prior.name}"
+
+    def as_json(self) -> JsonValue:
+        """For a journal; `from_json` makes the same of it."""
+        values = base64.b64encode(self.picture.numpy().tobytes()).decode()
+        return {"reached": self.reached, "shape": list(self.picture.shape), "picture": values}
+
+    @classmethod
+    def from_json(cls, row: Any, ratio: float, prior: Prior) -> "Found":
+        """What `as_json` gave of a search with this aim.
+
+        Raises:
+            InputError: it is something else.
+        """
+        try:
+            values = np.frombuffer(base64.b64decode(row["picture"]), dtype=np.uint8)
+            picture = torch.from_numpy(values.reshape(row["shape"]).copy())
+            return cls(ratio, prior, float(row["reached"]), picture)
+        except (TypeError, ValueError, KeyError):
+            raise InputError("what was kept of the scan is damaged; delete it, and the scan starts anew") from None
 
 
 def search(counter: Counter, crowds: Sequence[Crowd], ratio: float, prior: Prior, seed: int) -> Found:

@@ -1,28 +1,22 @@
 """Progress of a run: one bar with the remaining time, and a log with times."""
 
-import io
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from countguard.defenses.defense import Defense
+from countguard.progress import bar, counted, log
 from countguard.studies.cells import Cell
 from countguard.training.callbacks import EpochReport
 from countguard.training.settings import Training
-from countguard.writing import open_in_place
-
-log = logging.getLogger("countguard")
 
 
 class StudyProgress:
     """Counts the epochs of all cells of a study. Without a terminal, only the log is written."""
 
     def __init__(self, cells: list[Cell], console: Console) -> None:
-        self._bar = _bar(console, "epochs")
+        self._bar = bar(console, "epochs")
         self._task = self._bar.add_task("starting", total=sum(_epochs(cell) for cell in cells))
 
     def __enter__(self) -> "StudyProgress":
@@ -54,50 +48,20 @@ class StudyProgress:
 
 
 @contextmanager
-def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar for `total` things; yields a function to call with the number that are done."""
-    with _bar(Console(stderr=True), what) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)
+def epochs_shown(training: Training | Defense, epochs: int | None = None) -> Iterator[EpochReport]:
+    """A bar, or lines, for the epochs of one training; `epochs` where its settings do not tell how many it has."""
+    with counted("epochs", epochs or _epochs_of(training)) as progress:
+        begun = False
 
+        def report(epoch: int, loss: float) -> None:
+            nonlocal begun
+            if not begun and epoch > 1:  # a training that goes on
+                progress.start_at(epoch - 1)
+            begun = True
+            log.info("epoch %d, loss %.6g", epoch, loss)
+            progress(epoch)
 
-@contextmanager
-def epochs_shown(training: Training | Defense) -> Iterator[EpochReport]:
-    """A bar for the epochs of one training."""
-    with counted("epochs", _epochs_of(training)) as progress:
-        yield lambda epoch, loss: progress(epoch)
-
-
-@contextmanager
-def logged_to(path: Path) -> Iterator[None]:
-    """Appends countguard's log, with times, to a file; raises as `open_in_place`."""
-    file = io.TextIOWrapper(open_in_place(path), encoding="utf-8", errors="backslashreplace")
-    handler = logging.StreamHandler(file)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    level = log.level
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(level)
-        handler.close()
-        file.close()
-
-
-def _bar(console: Console, unit: str) -> Progress:
-    return Progress(
-        TextColumn("{task.description}", justify="left", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
+        yield report
 
 
 def _epochs(cell: Cell) -> int:

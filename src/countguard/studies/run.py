@@ -7,6 +7,7 @@ import torch
 from rich.console import Console
 
 from countguard.errors import InputError, RunError
+from countguard.progress import log, logged_to
 from countguard.runs.card import Card, read_finished
 from countguard.runs.folder import RunFolder
 from countguard.runs.lock import held
@@ -16,7 +17,7 @@ from countguard.studies.crowd_cache import CrowdCache
 from countguard.studies.executors.base import Executor
 from countguard.studies.executors.local import run_locally
 from countguard.studies.prepare import Prepared, prepare
-from countguard.studies.progress import StudyProgress, log, logged_to
+from countguard.studies.progress import StudyProgress
 from countguard.studies.recipe import Recipe
 from countguard.writing import PARTIAL, make_folder, require_utf8, write_atomically
 from countguard.yaml_text import dump_yaml, read_yaml

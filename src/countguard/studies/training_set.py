@@ -9,13 +9,13 @@ from countguard.audit.report import AuditReport
 from countguard.data.crowd import Crowd
 from countguard.data.source import CrowdSplit
 from countguard.errors import InputError
+from countguard.progress import log
 from countguard.runs.audits import read_audit, write_audit
 from countguard.runs.card import LeftOut, Poisoned
 from countguard.runs.folder import RunFolder
 from countguard.runs.plan import CellKey
 from countguard.studies.cells import Cell
 from countguard.studies.crowd_cache import training_and_validation
-from countguard.studies.progress import log
 from countguard.studies.recipe import Recipe
 
 

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Required, TypedDict
@@ -70,6 +71,7 @@ class Conditions(TypedDict, total=False):
     validation: Sequence[Crowd] | None
     machine: Machine
     report: EpochReport | None
+    seconds: float | None
 
 
 def fit(
@@ -82,6 +84,7 @@ def fit(
     validation: Sequence[Crowd] | None = None,
     machine: Machine = Machine(),
     report: EpochReport | None = None,
+    seconds: float | None = None,
     module: ModuleFactory = CounterModule,
 ) -> History:
     """Trains the counter in place; returns the history of its epochs.
@@ -96,6 +99,8 @@ def fit(
         validation: crowds on which weights are selected; needed unless `training.select` is "last".
         machine: where it runs.
         report: is called after each epoch.
+        seconds: ends the training after so long, with whatever it has reached; those before a resume count. None lets
+            it end by itself.
         module: what is done in a step: the counter's own loss by default, or a repair's.
 
     Raises:
@@ -127,6 +132,7 @@ def fit(
             devices=machine.devices,
             strategy="auto" if handover is None else "ddp_spawn",
             precision=training.precision,
+            max_time=None if seconds is None else timedelta(seconds=seconds),
             max_epochs=math.ceil(trained.epochs),  # not max_steps, with which Lightning resumes one epoch short
             gradient_clip_val=training.clip_gradient,
             deterministic=machine.deterministic,

@@ -7,13 +7,14 @@ from pathlib import Path
 import gradio as gr
 
 from countguard.data.film import Pace, pace_from
-from countguard.data.images import IMAGE_SUFFIXES
+from countguard.data.images import IMAGE_SUFFIXES, MAX_PIXELS
 from countguard.data.picture_folders import FILM_SUFFIXES, is_film
 from countguard.errors import InputError, RunError
 from countguard.models import load_counter
 from countguard.models.counter import Counter
-from countguard.operate.count import PictureCount, count_pictures, counts_csv
+from countguard.operate.count import PictureCount, Size, count_pictures
 from countguard.operate.count_film import FilmCounts, FrameCount, count_film, films_csv, write_film
+from countguard.operate.count_formats import counts_csv
 from countguard.operate.guarding import guard_of
 from countguard.scan.guard import Guard, guard_file
 from countguard.web.jobs import CancelledJob, Jobs, Say, Step
@@ -119,7 +120,7 @@ class CountTab:
         work = work_folder("count")
         counter = load_counter(suspect)
         guard = guard_of(counter, suspect, twin, [])
-        done = _Counted()
+        size, done = Size(max_pixels=MAX_PIXELS), _Counted()
         for number, path in enumerate(dropped):
             at = number / len(dropped)
             if is_film(path):
@@ -127,7 +128,7 @@ class CountTab:
                 continue
             say(Step(f"Counting {path.name}: {number + 1} of {len(dropped)}", at))
             folder = work / f"{number}"
-            (row,) = count_pictures(counter, [path], overlays=folder, skip_bad=True, guard=guard)
+            (row,) = count_pictures(counter, [path], size=size, overlays=folder, guard=guard)
             done.pictures.append(_renamed(row))
             done.shown += [(str(file), _caption(row)) for file in folder.glob("*.png")] if folder.is_dir() else []
         table = work / "counts.csv"

@@ -1,0 +1,74 @@
+"""A training for one file, kept beside it while it runs, so that the same command goes on with it."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from countguard.errors import InputError, RunError
+from countguard.journal import Journal, journal_at
+from countguard.signals import kept_when_interrupted
+from countguard.writing import PARTIAL, make_folder
+
+
+@dataclass(slots=True)
+class Kept:
+    """What is kept of a training.
+
+    Attributes:
+        folder: of its resume point.
+        journal: of what else is known already.
+        done: its result is in its own file, and nothing needs to be kept any more.
+    """
+
+    folder: Path
+    journal: Journal
+    done: bool = False
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to go on from."""
+        return len(self.journal) > 0 or (self.folder / "resume.ckpt").exists()
+
+
+@contextmanager
+def kept_training(out: Path, command: Mapping[str, JsonValue]) -> Iterator[Kept]:
+    """The folder `OUT.part` of a training, which goes when that is done, or when nothing is in it.
+
+    Args:
+        out: the file that the training ends in.
+        command: all that it depends on.
+
+    Raises:
+        InputError: the folder holds the beginning of another command's.
+        RunError: another process is using it, or it cannot be written.
+        Interrupted: by Ctrl-C.
+    """
+    folder = out.with_name(out.name + PARTIAL)
+    new = not folder.exists()
+    try:
+        make_folder(folder, out.parent)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be made ({error.strerror}); name another --out") from error
+    kept: Kept | None = None
+
+    def said() -> str:
+        if kept is None or not kept.anything:
+            return "nothing was written"
+        return f"what was done is kept in {folder}, and the same command goes on from there"
+
+    with kept_when_interrupted(said):
+        try:
+            with journal_at(folder / "journal", command) as journal:
+                kept = Kept(folder, journal)
+                yield kept
+        except InputError:
+            if new:  # with another input, what was kept is another command's
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        finally:
+            if new if kept is None else kept.done or not kept.anything:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,156 @@
+"""Progress of work that takes more than a moment: a bar on a terminal, a line every ten seconds elsewhere, a log."""
+
+import io
+import logging
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from countguard.writing import open_in_place
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+log = logging.getLogger("countguard")
+told = logging.getLogger("countguard.progress")
+"""Takes the lines of progress; the command line shows them on stderr."""
+
+EVERY = 10.0
+"""Seconds between two lines of progress where there is no terminal."""
+
+
+class Shown:
+    """How far work is; called with the number of things that are done. This one shows nothing."""
+
+    def __call__(self, done: int) -> None:
+        """So many are done."""
+
+    def start_at(self, done: int) -> None:
+        """So many were done before, and say nothing of the time that one takes."""
+
+
+@contextmanager
+def counted(what: str, total: int | None, *, start: int = 0) -> Iterator[Shown]:
+    """Shows how far work on `total` things is; yields what to call with the number that are done.
+
+    Shows nothing where the logger `countguard.progress` is not to tell of it.
+
+    Args:
+        what: the things.
+        total: how many there are; None where nobody knows.
+        start: how many were done before.
+    """
+    if not told.isEnabledFor(logging.INFO):
+        yield Shown()
+    elif sys.stderr.isatty():
+        from rich.console import Console
+
+        with bar(Console(stderr=True), what) as shown:
+            on_bar = _Bar(shown, what, total)
+            on_bar.start_at(start)
+            yield on_bar
+    else:
+        with _Lines(what, total) as lines:
+            lines.start_at(start)
+            yield lines
+
+
+@contextmanager
+def logged_to(path: Path) -> Iterator[None]:
+    """Appends countguard's log, with times, to a file; raises as `open_in_place`."""
+    file = io.TextIOWrapper(open_in_place(path), encoding="utf-8", errors="backslashreplace")
+    handler = logging.StreamHandler(file)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+        handler.close()
+        file.close()
+
+
+def bar(console: "Console", unit: str) -> "Progress":
+    """A bar with the time that is left; disabled where the console is no terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import TimeRemainingColumn as Left
+
+    return Progress(
+        TextColumn("{task.description}", justify="left", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        Left(),
+        console=console,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # rows that go to a pipe stay in the pipe
+    )
+
+
+def duration(seconds: float) -> str:
+    """A time in words, as coarse as it can be read: `8 s`, `3 min`, `2 h 10 min`."""
+    if seconds < 60:
+        return f"{max(seconds, 0):.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if rest and hours < 10 else f"{hours} h"
+
+
+class _Bar(Shown):
+    def __init__(self, shown: "Progress", what: str, total: int | None) -> None:
+        self._shown, self._total = shown, total
+        self._task = shown.add_task(what, total=total)
+
+    def __call__(self, done: int) -> None:
+        self._shown.update(self._task, completed=done)
+
+    def start_at(self, done: int) -> None:
+        self._shown.reset(self._task, completed=done, total=self._total)
+
+
+class _Lines(Shown):
+    """A line every so often, by a thread of its own: one thing may take longer than that."""
+
+    def __init__(self, what: str, total: int | None) -> None:
+        self.what, self.total = what, total
+        self.start = self.done = 0
+        self._began = time.monotonic()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._tell, daemon=True)
+
+    def __enter__(self) -> "_Lines":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def __call__(self, done: int) -> None:
+        self.done = done
+
+    def start_at(self, done: int) -> None:
+        self.start = self.done = done
+
+    def _tell(self) -> None:
+        while not self._ended.wait(EVERY):
+            told.info(self.line(time.monotonic() - self._began))
+
+    def line(self, seconds: float) -> str:
+        """What is done after so many seconds, and how long the rest takes at this pace."""
+        of = "" if self.total is None else f" of {self.total}"
+        new = self.done - self.start
+        left = "" if self.total is None or new <= 0 else f", {duration((self.total - self.done) * seconds / new)} left"
+        return f"{self.what}: {self.done}{of} done in {duration(seconds)}{left}"
