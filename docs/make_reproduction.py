@@ -40,8 +40,8 @@ KEPT = (
     "device",
     "seconds",
 )
-ELSEWHERE = ("defenses", "real-defenses", "real-timm", "triggers")
-"""How the names of studies begin whose tables are in docs/defenses.md or docs/real-crowds.md."""
+ELSEWHERE = ("defenses", "p2pnet", "real-defenses", "real-timm", "triggers")
+"""How the names of studies begin whose tables are in docs/defenses.md, docs/real-crowds.md or docs/counters.md."""
 
 
 def keep(run: Path) -> None:
