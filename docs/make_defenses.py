@@ -1,4 +1,4 @@
-"""Fills the tables of docs/defenses.md and docs/real-crowds.md from the cards in results/, and draws the curves.
+"""Fills the tables of `PAGES` from the cards in results/, and draws the curves.
 
     python docs/make_defenses.py
 
@@ -18,7 +18,7 @@ from countguard.runs.card import Card
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
-PAGES = (ROOT / "docs" / "defenses.md", ROOT / "docs" / "real-crowds.md")
+PAGES = tuple(ROOT / "docs" / name for name in ("defenses.md", "real-crowds.md", "counters.md"))
 IMAGES = ROOT / "docs" / "images"
 STRATEGIES = ("add", "minus", "multiply", "divide")
 REPAIRS = ("random_blend", "fine_tune_augmented", "fine_tune")
@@ -250,6 +250,45 @@ def against_triggers(study: str, defense: str) -> Table:
     return rows
 
 
+def points_beside_density(**studies: str) -> Table:
+    """Every counter of several studies, with F1 of the heads that it finds.
+
+    A card of a counter that gives no points has its F1 from scripts/points_beside_density.py, where that was run.
+    """
+    beside = {entry["model"]: entry for path in RESULTS.glob("p2pnet*/beside/*.json") for entry in read_entries(path)}
+    rows = [["counter", "strategy", "right, clean", "F1", "success", "false success", "right, triggered", "MAE", "s"]]
+    for name, study in studies.items():
+        cards = cards_of(study)
+        for strategy in ("clean", *STRATEGIES):
+            for repair in dict.fromkeys(card.defense for card in cards):
+                for card in select(cards, strategy, repair):
+                    f1 = mean([card], "f1") or _rate_of(beside.get(card.model))
+                    rows.append(
+                        [
+                            name.replace("_", " "),
+                            strategy + (", repaired" if repair else ""),
+                            mean([card], "rho_acc"),
+                            f1,
+                            mean([card], "rho_asr"),
+                            pair([card], "false_asr", "false_asr_repaired"),
+                            mean([card], "rho_acc_triggered"),
+                            mean([card], "mae"),
+                            mean([card], "seconds"),
+                        ]
+                    )
+    return rows
+
+
+def read_entries(path: Path) -> list[dict[str, Any]]:
+    """What scripts/points_beside_density.py wrote."""
+    entries: list[dict[str, Any]] = json.loads(path.read_text())
+    return entries
+
+
+def _rate_of(entry: dict[str, Any] | None) -> str:
+    return _rate(entry["metrics"]["f1"][0], "f1") if entry else "no points"
+
+
 def draw_against_setting(study: str, setting: str, label: str, name: str) -> None:
     """One figure: every measure against a varied setting."""
     cards = cards_of(study)
@@ -302,6 +341,9 @@ TABLES: dict[str, Callable[[], Table]] = {
         MCNN="real-defenses-mcnn-paper", EfficientNet_Lite0="real-timm-paper"
     ),
     "real-timm": lambda: before_and_after("real-timm-paper", "random_blend", "fine_tune"),
+    "points": lambda: points_beside_density(
+        light="p2pnet-lite-paper", P2PNet="p2pnet-paper", P2PNet_with_crops="p2pnet-crops-paper"
+    ),
     "real-mcnn": lambda: before_and_after("real-defenses-mcnn-paper", "random_blend", "fine_tune"),
 }
 

@@ -41,8 +41,8 @@ KEPT = (
     "device",
     "seconds",
 )
-ELSEWHERE = ("audit", "defenses", "filters", "real-defenses", "real-filters", "real-timm", "scan", "triggers")
-"""How the names of studies begin whose tables are in docs/defenses.md, real-crowds.md, audit.md or scan.md."""
+ELSEWHERE = ("audit", "defenses", "filters", "p2pnet", "real-defenses", "real-filters", "real-timm", "scan", "triggers")
+"""How the names of studies begin whose tables are in docs/defenses.md, real-crowds.md, audit.md, scan.md or counters.md."""
 
 
 def keep(run: Path) -> None:

@@ -46,6 +46,7 @@ def test_every_dialect_says_the_same(
         rows += [[image, number(x), number(y)] for x, y in points] or [[image, "", ""]]
         rows += [["", "", ""]] * empty
     lines = [f"sep={separator}"] if named else []
+    lines += [separator * 2, ""][:empty]  # Excel keeps the empty rows above a table
     path = tmp_path_factory.mktemp("csv") / "points.csv"
     path.write_bytes((end.join([*lines, *(separator.join(row) for row in rows)]) + end).encode(encoding))
     read = read_points_csv(path)

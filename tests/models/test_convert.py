@@ -1,7 +1,9 @@
 import argparse
+import collections
 import os
 import pickle
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -215,11 +217,71 @@ def test_mcnns_hdf5_file_is_read(published: dict[str, Tensor], tmp_path: Path) -
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 65057156\n", "is a Git LFS pointer"),
         (b"7z\xbc\xaf\x27\x1c" + bytes(90), "is an archive"),
         (b"MATLAB 5.0 MAT-file" + bytes(90), "is a MATLAB file"),
+        (b"\xef\xbb\xbf<!DOCTYPE html>", "is a web page"),
+        (b"", "is empty"),
+        (b'{"error": "file not found"}', 'is a text file (\'{"error": "file not found"}\')'),
+        (b"weights.pth".ljust(257, b"\0") + b"ustar\x0000" + bytes(300), "is an archive"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(90), "is a document or a picture"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(90), "is an HDF5 file, damaged or cut off"),
     ],
 )
 def test_what_is_no_file_of_weights_is_named(content: bytes, words: str, tmp_path: Path) -> None:
     (tmp_path / "weights.pth").write_bytes(content)
     assert words in refused(tmp_path / "weights.pth")
+
+
+@pytest.mark.parametrize(
+    ("member", "words"),
+    [
+        ("net/constants.pkl", "it is TorchScript"),
+        ("conv.weight.npy", "it is a NumPy archive"),
+        ("weights.pth", "it is a zip archive; unpack the weights in it (weights.pth)"),
+    ],
+)
+def test_zip_archives_that_torch_did_not_save_are_named(member: str, words: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "weights.pth", "w") as archive:
+        archive.writestr(member, bytes(90))
+    assert words in refused(tmp_path / "weights.pth")
+
+
+@pytest.mark.parametrize("words", ["is a web page", "is a Git LFS pointer"])
+def test_what_is_no_onnx_file_is_named(words: str, tmp_path: Path) -> None:
+    path = tmp_path / "edge.onnx"
+    path.write_bytes(b"<!DOCTYPE html><html>" if "page" in words else b"version https://git-lfs.github.com/spec/v1")
+    assert words in refused(path)
+
+
+@pytest.mark.parametrize("kind", [None, "csrnet", "dm_count"])
+def test_a_part_of_a_vgg_19_is_told_what_it_lacks(kind: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "part.safetensors"
+    names = ("features.0.weight", "features.16.weight", "features.21.weight", "reg_layer.0.weight")
+    save_file({name: torch.zeros(1) for name in names}, path)
+    with pytest.raises(InputError, match=r"DM-Count's VGG-19 \(dm_count\) it holds .*, and not density_layer.0.weight"):
+        convert.convert(path, kind, tmp_path / "out.safetensors")
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda weights: {"config": {"lr": 1.0}, "ema": weights},
+        lambda weights: {"epoch": 3, "student": {"generator": weights}, "optimizer": {"state": {0: {"step": 1}}}},
+        lambda weights: [3, weights],
+    ],
+)
+def test_weights_lie_under_any_name(around: Callable[[object], object], published: dict[str, Tensor]) -> None:
+    assert tensors_of(around(published)).keys() == published.keys()
+
+
+def test_two_sets_of_weights_are_no_choice(published: dict[str, Tensor]) -> None:
+    with pytest.raises(ValueError, match="under student, teacher; keep one of them"):
+        tensors_of({"student": published, "teacher": published})
+
+
+def test_collections_beside_the_weights_are_no_obstacle(published: dict[str, Tensor], tmp_path: Path) -> None:
+    beside = {"log": collections.defaultdict(list, loss=[1.0]), "last": collections.deque([1.0], maxlen=5)}
+    torch.save({"state_dict": collections.defaultdict(list, published)} | beside, tmp_path / "log.pth")
+    counter = convert.convert(tmp_path / "log.pth", "mcnn", tmp_path / "out.safetensors")
+    assert torch.equal(counter.state_dict()["fuse.weight"], published["DME.fuse.0.conv.weight"])
 
 
 def front_end(prefix: str) -> dict[str, Tensor]:

@@ -21,6 +21,7 @@ from countguard.data.source import Part
 from countguard.data.sources import Found, find_source
 from countguard.errors import InputError
 from countguard.reading import refusals_as_input_errors
+from countguard.wording import plural
 
 CHANCE = 1e-6
 """A doubt about coordinates is raised where heads that lie anywhere in their pictures would look so by less chance."""
@@ -179,7 +180,7 @@ def _exchanged(surveys: Mapping[Part, Survey]) -> list[str]:
     if not outside or not all(problem.swapped for problem in outside):
         return []
     return [
-        f"x and y look exchanged: {len(outside)} pictures have heads outside, all of which would lie inside "
+        f"x and y look exchanged: {plural(len(outside), 'picture')} with heads outside, all of which would lie inside "
         "with y before x"
     ]
 
@@ -196,8 +197,8 @@ def _in_a_corner(looks: Mapping[Part, Sequence[_Look]]) -> list[str]:
         if images and chance < math.log(CHANCE):
             heads = sum(len(image.points) for image in images)
             return [
-                f"all {heads} heads of all pictures lie within {side:g} pixels of the upper left corner: x and y look "
-                f"like {meaning}; they should be pixels"
+                f"all {heads} heads of all pictures lie within {plural(round(side), 'pixel')} of the upper left "
+                f"corner: x and y look like {meaning}; they should be pixels"
             ]
     return []
 

@@ -53,13 +53,13 @@ def opened_sheet(path: Path, max_bytes: int, columns: Sequence[str]) -> Iterator
     binary.seek(0)
     encoding = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     with io.TextIOWrapper(binary, encoding=encoding, newline="") as file:
-        reader, skipped = csv.reader(()), 1
+        reader, skipped = csv.reader(()), 0
         try:
-            first = file.readline(_HEADER_SIGNS)
+            first, skipped = _next_row(file, skipped)
             separators: tuple[str, ...] = SEPARATORS
             if first.lower().startswith("sep=") and len(first.strip()) <= len("sep=") + 1:
                 separators = (first.rstrip("\r\n")[len("sep=") :][:1] or ",",)
-                first, skipped = file.readline(_HEADER_SIGNS), 2
+                first, skipped = _next_row(file, skipped)
             separator, header = _parted(first, separators, columns, path)
             reader = csv.reader(file, delimiter=separator)
             rows = ((reader.line_num + skipped, row) for row in reader if any(cell.strip() for cell in row))
@@ -68,6 +68,15 @@ def opened_sheet(path: Path, max_bytes: int, columns: Sequence[str]) -> Iterator
             raise InputError(f"{path}: is not UTF-8 text; save it as CSV UTF-8") from None
         except csv.Error as error:
             raise InputError(f"{path}: row {reader.line_num + skipped}: {error}") from None
+
+
+def _next_row(file: io.TextIOWrapper, number: int) -> tuple[str, int]:
+    """The next row that is not empty throughout, and its number in the file; an empty one at the end."""
+    while line := file.readline(_HEADER_SIGNS):
+        number += 1
+        if line.strip(' \t\r\n"' + "".join(SEPARATORS)):
+            return line, number
+    return "", number + 1
 
 
 def _parted(line: str, separators: Sequence[str], columns: Sequence[str], path: Path) -> tuple[str, list[str]]:

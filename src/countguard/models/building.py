@@ -12,7 +12,7 @@ from countguard.models.checkpoint import read_header
 from countguard.models.conventions import Convention, fitting, known_file, named
 from countguard.models.counter import Counter
 from countguard.models.hub import fetched
-from countguard.models.layouts import Found, find_kinds, find_layout
+from countguard.models.layouts import Found, find_kinds, find_layout, nearest_layout
 from countguard.models.registry import COUNTERS
 from countguard.models.restore import construct, fill
 from countguard.models.weights_file import WeightsFile, open_weights, read_tensor
@@ -180,9 +180,18 @@ def _unknown(file: WeightsFile, kind: str, front_end: bool) -> str:
     if others := find_kinds(file.shapes):
         kinds = " or ".join(f"--model {other}" for found in others for other in found.layout.kinds)
         return f"{line}; it holds {others[0].layout.title} ({held}): {kinds}"
-    if "features.16.weight" in file.shapes:
-        return f"{line}; they are those of a VGG-19 (features.16.weight), which dm_count has"
+    if near := nearest(file):
+        return line + near
     return (
         f"{line}; it holds {held} and {len(file.shapes) - 1} more. A network that no kind stands for can be exported "
         "to ONNX by its own code: that file counts here"
     )
+
+
+def nearest(file: WeightsFile) -> str:
+    """The layout that a file nearly has: what it holds of it, and what it lacks; empty where there is none."""
+    found = nearest_layout(file.shapes)
+    if found is None:
+        return ""
+    layout, held, lacking = found
+    return f"; of {layout.title} ({' or '.join(layout.kinds)}) it holds {held}, and not {lacking}"

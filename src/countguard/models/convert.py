@@ -13,7 +13,7 @@ from typing import Any
 
 from countguard.data.crowd import Crowd
 from countguard.errors import InputError
-from countguard.models.building import from_file
+from countguard.models.building import from_file, nearest
 from countguard.models.checkpoint import require_counter_place, save_counter
 from countguard.models.counter import Counter, Mean, OutputScale, Std
 from countguard.models.hub import fetched
@@ -67,8 +67,10 @@ def convert(
     decide = partial(decide_by_counts, check, where=str(weights), say=say) if check is not None else None
     if weights.suffix == ".onnx":
         from countguard.models.onnx_describe import describe_onnx
+        from countguard.models.onnx_file import open_onnx
 
         if kind not in (None, "onnx"):
+            open_onnx(weights)  # says what is wrong with a file that is none
             raise InputError(f"{weights}: an ONNX file is a counter of no kind of ours; leave out --model {kind}")
         return describe_onnx(weights, Path(out), settings, convention=convention, decide=decide, say=say)
     require_counter_place(Path(out), "--out", [weights])
@@ -114,10 +116,12 @@ def _told_by_names(weights: Path) -> str:
     Raises:
         InputError: no layout, or several, fit.
     """
-    kinds = [kind for found in find_kinds(open_weights(weights).shapes) for kind in found.layout.kinds]
+    file = open_weights(weights)
+    kinds = [kind for found in find_kinds(file.shapes) for kind in found.layout.kinds]
     if len(kinds) != 1:
         problem = f"fit {' and '.join(kinds)}" if kinds else "are named as in no layout known here"
-        raise InputError(f"{weights}: its tensors {problem}; name the kind of counter: --model KIND")
+        near = "" if kinds else nearest(file)
+        raise InputError(f"{weights}: its tensors {problem}{near}; name the kind of counter: --model KIND")
     return kinds[0]
 
 

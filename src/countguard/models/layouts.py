@@ -251,6 +251,24 @@ def find_kinds(names: Iterable[str]) -> list[Found]:
     return _fitting([layout for layout in LAYOUTS if layout.whole], names)
 
 
+def nearest_layout(names: Iterable[str]) -> tuple[Layout, str, str] | None:
+    """The layout of which a file has most marks and not all: with the first that it has and the first that it lacks.
+
+    Whole counters come before front ends; None where a file has no mark, or no more than half, of any.
+    """
+    held = set(names)
+    best: tuple[float, Layout, str, str] | None = None
+    for layout in LAYOUTS:
+        if any(stranger in held for stranger in layout.strangers):
+            continue
+        has = [mark for mark in layout.marks if mark in held]
+        lacks = [mark for mark in layout.marks if mark not in held]
+        share = len(has) / len(layout.marks)
+        if lacks and share > 0.5 and (best is None or share > best[0]):
+            best = (share, layout, has[-1], lacks[0])
+    return None if best is None else best[1:]
+
+
 def _fitting(layouts: Sequence[Layout], names: Iterable[str]) -> list[Found]:
     held = list(names)
     prefixes = [(layout, layout.prefix_in(held)) for layout in layouts]

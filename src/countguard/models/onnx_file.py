@@ -8,6 +8,8 @@ from typing import Any
 
 from countguard.errors import InputError
 from countguard.models.checkpoint import KEY
+from countguard.models.file_kinds import LONGEST as LONGEST_START
+from countguard.models.file_kinds import kind_of_file
 from countguard.models.onnx_package import onnx_package
 from countguard.reading import read_file
 from countguard.writing import require_place
@@ -85,7 +87,8 @@ def open_onnx(path: Path) -> OnnxFile:
     try:
         model = onnx.load_model_from_string(content)
     except Exception:  # protobuf raises many kinds
-        raise InputError(f"{path}: is no ONNX file, or a damaged one") from None
+        kind = kind_of_file(content[:LONGEST_START])
+        raise InputError(f"{path} {kind}" if kind else f"{path}: is no ONNX file, or a damaged one") from None
     if len(model.functions):
         model, content = _without_functions(path, model)
     _check_graph(path, model)

@@ -11,6 +11,8 @@ import re
 import resource
 import signal
 import sys
+import zipfile
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -42,7 +44,11 @@ MOST_CLASSES = 200
 
 HARMLESS = ("argparse.Namespace", "types.SimpleNamespace", "functools.partial", "copyreg._reconstructor")
 """What of Python's own library checkpoints hold beside tensors; see `StandIn`."""
+BUILTIN_TYPES = ("list", "dict", "int", "float", "str", "bool", "tuple", "bytes")
+"""What a `defaultdict` makes its values with; only a stand-in is called."""
 HARMLESS_MODULES = ("pathlib", "datetime", "decimal", "fractions", "uuid")
+MOST_LOOKED_AT = 10_000
+"""Entries, lists in lists among them, in which tensors are looked for."""
 
 
 class StandIn:
@@ -62,24 +68,69 @@ class StandIn:
         self.state = state
 
 
+def _mapping(*args: object) -> OrderedDict[object, object]:
+    """Stands for `collections.defaultdict`; torch's reader fills no other mapping."""
+    return OrderedDict()
+
+
+def _list(*args: object) -> list[object]:
+    """Stands for `collections.deque`, which is written as one that is empty and is then filled."""
+    return []
+
+
+CONTAINERS = {"collections.defaultdict": _mapping, "collections.deque": _list}
+
+
 def tensors_of(loaded: object) -> dict[str, Tensor]:
     """The tensors of a state dict, out of the usual wrappers and prefixes, or of a whole network that was pickled.
 
     Raises:
-        ValueError: it holds none.
+        ValueError: it holds none, or several under names that do not tell which are the weights.
     """
-    loaded = _unwrapped(loaded)
+    loaded = _only(_unwrapped(loaded))
     if isinstance(loaded, StandIn):
         loaded = _of_network(loaded)
-    if not isinstance(loaded, Mapping):
-        raise ValueError(f"it holds a {type(loaded).__name__}, not a dict of tensors")
-    tensors = {name: value for name, value in loaded.items() if isinstance(name, str) and isinstance(value, Tensor)}
+    tensors = _named_tensors(loaded)
     if not tensors:
-        held = one_line(", ".join(sorted(map(str, loaded)))[:120])
+        held = one_line(", ".join(sorted(map(str, loaded)))[:120]) if isinstance(loaded, Mapping) else ""
         raise ValueError(
-            f"it holds no tensors by name, at the top or under {', '.join(WRAPPERS)}" + (f"; {held}" if held else "")
+            f"it holds a {type(loaded).__name__} without tensors by name"
+            + (f"; its entries are {held}" if held else "")
         )
     return without_prefixes(tensors)
+
+
+def _named_tensors(loaded: object) -> dict[str, Tensor]:
+    entries = loaded.items() if isinstance(loaded, Mapping) else ()
+    return {name: value for name, value in entries if isinstance(name, str) and isinstance(value, Tensor)}
+
+
+def _only(loaded: object) -> object:
+    """What holds tensors by name, where one entry does, however it is called and however deep it lies.
+
+    Raises:
+        ValueError: several entries do.
+    """
+    if _named_tensors(loaded):
+        return loaded
+    found: dict[str, object] = {}
+    waiting, seen = [("", loaded)], 0
+    while waiting and seen < MOST_LOOKED_AT:
+        where, held = waiting.pop(0)
+        if where and (_named_tensors(held) or (isinstance(held, StandIn) and _of_network(held))):
+            found[where] = held
+            continue
+        entries = (
+            held.items() if isinstance(held, Mapping) else enumerate(held) if isinstance(held, list | tuple) else ()
+        )
+        for name, value in entries:
+            if isinstance(value, Mapping | list | tuple | StandIn):
+                waiting.append((f"{where}.{name}" if where else str(name), value))
+            seen += 1
+    if len(found) > 1:
+        names = one_line(", ".join(sorted(found))[:120])
+        raise ValueError(f"it holds tensors under {names}; keep one of them, under the name state_dict")
+    return next(iter(found.values()), loaded)
 
 
 def without_prefixes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -136,7 +187,7 @@ def main(file: Path, out: Path, *, limits: bool = True) -> None:
     try:
         with file.open("rb") as start:
             is_hdf5 = start.read(len(HDF5)) == HDF5
-        loaded = read_hdf5(file) if is_hdf5 else _load(file)
+        loaded = _read_hdf5(file) if is_hdf5 else _load(file)
         tensors = {name: tensor.detach().clone().contiguous() for name, tensor in tensors_of(loaded).items()}
         save_file(tensors, out, metadata=_config(loaded))
     except MemoryError:
@@ -145,9 +196,18 @@ def main(file: Path, out: Path, *, limits: bool = True) -> None:
         sys.exit(_refuse(_reason(error)))
 
 
+def _read_hdf5(file: Path) -> object:
+    try:
+        return read_hdf5(file)
+    except OSError as error:
+        raise ValueError(f"it is an HDF5 file, damaged or cut off ({one_line(str(error))[:120]})") from None
+
+
 def _load(file: Path) -> object:
     """What a pickle holds, with a `StandIn` for each object of a class that torch does not know."""
     stand_ins: list[Any] = []
+    if why := _other_archive(file):
+        raise ValueError(why)
     while True:
         try:
             with torch.serialization.safe_globals(stand_ins):
@@ -155,16 +215,34 @@ def _load(file: Path) -> object:
         except UnpicklingError as error:
             unknown = re.search(r"Unsupported global: GLOBAL ([\w.]+)", str(error))
             known = [name for _, name in stand_ins]
-            if unknown is None or not _may_stand(unknown[1]) or unknown[1] in known or len(known) >= MOST_CLASSES:
+            if unknown is None or not _may_stand(unknown[1]) or len(known) >= MOST_CLASSES:
                 raise
-            stand_ins.append((StandIn, unknown[1]))
+            name = f"builtins.{unknown[1]}" if unknown[1] in BUILTIN_TYPES else unknown[1]
+            if name in known:
+                raise
+            stand_ins.append((CONTAINERS.get(name, StandIn), name))
+
+
+def _other_archive(file: Path) -> str | None:
+    """What a zip archive is that `torch.save` did not write, and the way out; None for what it did write, or no zip."""
+    if not zipfile.is_zipfile(file):
+        return None
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+    if any(name.endswith("/constants.pkl") for name in names):
+        return "it is TorchScript, which is code; save its weights alone: torch.save(network.state_dict(), FILE)"
+    if any(name.endswith("data.pkl") for name in names):
+        return None
+    if any(name.endswith(".npy") for name in names):
+        return "it is a NumPy archive; save its arrays as tensors: torch.save, or safetensors"
+    return f"it is a zip archive; unpack the weights in it ({one_line(', '.join(names)[:80])})"
 
 
 def _may_stand(name: str) -> bool:
     """Whether a stand-in may take a name's place: not for Python's own functions, which only an attack would name."""
     package = name.partition(".")[0]
     own = package in sys.stdlib_module_names or "." not in name
-    return not own or name in HARMLESS or package in HARMLESS_MODULES
+    return not own or name in (*HARMLESS, *CONTAINERS, *BUILTIN_TYPES) or package in HARMLESS_MODULES
 
 
 def _config(loaded: object) -> dict[str, str] | None:
@@ -209,7 +287,9 @@ def _reason(error: Exception) -> str:
         return "it is damaged, or not as torch.save writes it"
     if "can't allocate memory" in text or "Cannot allocate memory" in text:
         return "it asks for more memory than its size allows"
-    return text.splitlines()[0] if text else type(error).__name__
+    if isinstance(error, OSError | EOFError) or "PytorchStreamReader" in text or not text:
+        return "it is damaged or cut off"
+    return text.splitlines()[0]
 
 
 def _refuse(reason: str) -> int:

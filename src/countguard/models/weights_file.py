@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from countguard.errors import InputError
-from countguard.models.file_kinds import HDF5, kind_of_file
+from countguard.models.file_kinds import HDF5, LONGEST, kind_of_file
 
 HEADER_LIMIT = 1 << 20
 """Bytes; the largest kind's header takes 60 KiB."""
@@ -115,7 +115,7 @@ def is_hdf5(path: Path) -> bool:
 
 def _start(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(64)
+        return file.read(LONGEST)
 
 
 def _check_start(path: Path) -> None:
