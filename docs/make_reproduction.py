@@ -42,7 +42,7 @@ KEPT = (
     "seconds",
 )
 ELSEWHERE = ("audit", "defenses", "filters", "p2pnet", "real-defenses", "real-filters", "real-timm", "scan", "triggers")
-"""How the names of studies begin whose tables are in docs/defenses.md, real-crowds.md, audit.md, scan.md or counters.md."""
+"""How the names of studies begin whose tables are in defenses.md, real-crowds.md, audit.md, scan.md or counters.md."""
 
 
 def keep(run: Path) -> None:
