@@ -1,6 +1,6 @@
 """P2PNet beside the light counter on the same embedded crowds: counts, and where heads are.
 
-    python scripts/points_beside_density.py runs/p2pnet runs/lite --out results/p2pnet/beside_lite.json
+    python scripts/points_beside_density.py runs/p2pnet-lite --out results/p2pnet-lite-paper/beside/f1.json
 
 Each folder is a run's; its clean counter is measured on the run's test crowds. A density says in which cell people are:
 its whole people are put in the middles of the cells that hold most, as many as it counts.

@@ -78,6 +78,19 @@ def test_the_file_is_a_counter_without_a_further_word(kind: str, exported: dict[
     assert torch.allclose(loaded.count(pictures), counter.count(pictures), rtol=1e-3)
 
 
+def test_an_exported_counter_of_points_says_where_heads_are(exported: dict[str, tuple[Counter, Path]]) -> None:
+    counter, path = exported["p2pnet"]
+    loaded, pictures = load_counter(path), images(2, 50, 70).float() / 255
+    expected, found = counter.heads(pictures), loaded.heads(pictures)
+    assert expected is not None
+    assert found is not None
+    last = torch.tensor([70, 50])
+    for ours, theirs in zip(found, expected, strict=True):
+        assert len(theirs) > 0
+        assert torch.allclose(ours.clamp_min(0).minimum(last), theirs, atol=1e-2)
+    assert load_counter(exported["lite"][1]).heads(pictures) is None
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_graph_is_plain_and_tells_nothing_of_this_machine(
     kind: str, exported: dict[str, tuple[Counter, Path]]

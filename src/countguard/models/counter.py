@@ -228,6 +228,14 @@ class Counter(nn.Module):
             for module, was_training in modes:
                 module.training = was_training
 
+    def outputs(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What an exported file gives for images [B, 3, H, W] looked at whole: the density, and the places of heads.
+
+        Places are [B, n, 3]: x and y, pixels, and the score from 0 to 1, of every place that may be a head; None for
+        counters that give a density only.
+        """
+        return self(images), None
+
     def heads(self, images: Tensor) -> list[Tensor] | None:
         """The positions of the counted heads in images [B, 3, H, W]: B tensors, float32 [heads, 2], x then y, pixels.
 

@@ -17,6 +17,7 @@ from countguard.data.kernels import Kernel
 from countguard.errors import InputError, RunError
 from countguard.models.counter import Counter, Mean, OutputScale, Std
 from countguard.models.mcnn import LUMINANCE
+from countguard.models.onnx_export import POINTS
 from countguard.models.onnx_file import OnnxFile, open_onnx
 from countguard.models.onnx_package import onnx_runtime
 from countguard.models.tiles import heads_in_tiles, tiles_of
@@ -64,13 +65,18 @@ class OnnxSettings(Settings):
 
 
 class Limits(Settings):
-    """What an exported file says of the pieces in which large pictures are counted; see `Counter`."""
+    """What an exported file says of the pieces in which large pictures are counted, see `Counter`, and of its points.
+
+    Attributes:
+        threshold: score from which on one of the points is a head; None for a file that gives none.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
     align: Annotated[int, Field(ge=1, le=1024)]
     margin: Annotated[int, Field(ge=0, le=4096)]
     tile: Annotated[int, Field(ge=64, le=1 << 16)]
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
 
     @model_validator(mode="after")
     def _leave_a_core(self) -> "Limits":
@@ -221,13 +227,15 @@ class _Reader:
 
     Attributes:
         stride: side of a map cell of the density, pixels.
-        points: positions of the points' output and of their scores' (None where the points hold them); None for a map.
+        points: positions of the points' output and of their scores' (None where the points hold them); None where
+            there are none. They are counted where there is no map.
     """
 
     def __init__(self, counter: OnnxCounter, shapes: Sequence[tuple[int, ...]], side: tuple[int, int]) -> None:
-        file, settings = counter.file, counter.onnx_settings
+        file, settings, limits = counter.file, counter.onnx_settings, Limits.of(counter.file)
         self.path, self.threshold = file.path, settings.threshold
         self.points: tuple[int, int | None] | None = None
+        self.map: int | None = None
         self.stride = CELL
         names = [output.name for output in file.outputs]
         shown = ", ".join(f"{name} {list(shape)}" for name, shape in zip(names, shapes, strict=True))[:300]
@@ -245,6 +253,8 @@ class _Reader:
         if maps:
             self.map = maps[0]
             self.stride = self._stride(shapes[self.map], side)
+            if limits is not None and limits.threshold is not None and POINTS in names:
+                self.points, self.threshold = self._scored([names.index(POINTS)], shapes), limits.threshold
             return
         pairs = [index for index, shape in enumerate(shapes) if len(shape) in (2, 3) and shape[-1] in (2, 3)]
         if len(pairs) > 1:
@@ -266,7 +276,7 @@ class _Reader:
 
     def density(self, outputs: Sequence[Tensor], height: int, width: int) -> Tensor:
         """People per map cell [B, 1, rows, columns], float32."""
-        if self.points is not None:
+        if self.map is None:
             return torch.stack([self._counted(points, height, width) for points in self.located(outputs)])
         density = outputs[self.map].float()
         if density.ndim == 3:

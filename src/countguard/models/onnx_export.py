@@ -21,7 +21,7 @@ from countguard.models.onnx_package import onnx_package, onnx_runtime
 from countguard.models.registry import kind_of
 from countguard.writing import write_atomically
 
-INPUT, DENSITY, COUNT = "images", "density", "count"
+INPUT, DENSITY, COUNT, POINTS = "images", "density", "count", "points"
 """Names in the graph."""
 TOLERANCE = 1e-3
 """Greatest difference of two counts, as a fraction of the greater one, that an export may have."""
@@ -89,15 +89,17 @@ def export_onnx(
 
 
 class _Network(nn.Module):
-    """A counter that gives its density and its count."""
+    """A counter that gives its density, its count and, if it is one of points, these."""
 
     def __init__(self, counter: Counter) -> None:
         super().__init__()
         self.counter = counter
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        density: Tensor = self.counter(images).float()
-        return density, density.sum(dim=(1, 2, 3))
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        density, points = self.counter.outputs(images)
+        density = density.float()
+        count = density.sum(dim=(1, 2, 3))
+        return (density, count) if points is None else (density, count, points.float())
 
 
 def _probe(height: int, width: int, uint8: bool, batch: int = 2) -> Tensor:
@@ -121,6 +123,8 @@ def _traced(network: _Network, uint8: bool) -> Any:
         RunError: the exporter cannot take it.
     """
     any_size = torch.export.Dim.DYNAMIC
+    with torch.inference_mode():
+        given = len(network(_probe(80, 112, uint8)))
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     try:
@@ -132,7 +136,7 @@ def _traced(network: _Network, uint8: bool) -> Any:
                 network,
                 (_probe(80, 112, uint8),),
                 input_names=[INPUT],
-                output_names=[DENSITY, COUNT],
+                output_names=[DENSITY, COUNT, POINTS][:given],
                 dynamic_shapes=({0: any_size, 2: any_size, 3: any_size},),
                 dynamo=True,
                 verbose=False,
@@ -158,7 +162,7 @@ def _forget_sources(model: Any) -> None:
 
 def _describe(model: Any, counter: Counter) -> None:
     """Notes what a reader needs beside the graph: of which counter it is, and how large images are cut."""
-    facts = {
+    facts: dict[str, Any] = {
         "version": 1,
         "kind": kind_of(counter) or counter.kind,
         "settings": counter.settings(),
@@ -167,6 +171,8 @@ def _describe(model: Any, counter: Counter) -> None:
         "margin": counter.margin,
         "tile": counter.tile,
     }
+    if "threshold" in facts["settings"]:
+        facts["threshold"] = facts["settings"]["threshold"]
     entry = model.metadata_props.add()
     entry.key, entry.value = KEY, json.dumps(facts)
 
@@ -178,11 +184,14 @@ def _difference(content: bytes, network: _Network, uint8: bool) -> float:
     for batch, (height, width) in enumerate(_PROBES, 1):
         images = _probe(height, width, uint8, batch)
         with torch.inference_mode():
-            density, count = network(images)
-        exported, exported_count = (torch.from_numpy(output) for output in session.run(None, {INPUT: images.numpy()}))
-        if exported.shape != density.shape:
+            density, count, *points = network(images)
+        exported, exported_count, *exported_points = map(torch.from_numpy, session.run(None, {INPUT: images.numpy()}))
+        if exported.shape != density.shape or [p.shape for p in exported_points] != [p.shape for p in points]:
             return float("inf")
         people = density.abs().sum(dim=(1, 2, 3)).clamp_min(1e-6)
         apart = torch.maximum((exported - density).abs().amax(dim=(1, 2, 3)), (exported_count - count).abs())
         greatest = float(torch.maximum((apart / people).max(), torch.tensor(greatest)))  # NaN stays NaN
+        for ours, theirs in zip(exported_points, points, strict=True):
+            far = (ours - theirs).abs().max() / max(images.shape[-2:])
+            greatest = float(torch.maximum(far, torch.tensor(greatest)))
     return greatest

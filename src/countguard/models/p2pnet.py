@@ -15,7 +15,7 @@ from countguard.errors import InputError
 from countguard.models.counter import IMAGENET_MEAN, IMAGENET_STD, Counter, Mean, Std
 from countguard.models.imagenet import vgg_features
 from countguard.models.initialization import init_head, init_kaiming
-from countguard.models.point_losses import guidance_loss, matching_loss
+from countguard.models.point_losses import anchors, guidance_loss, matching_loss
 from countguard.models.registry import counter
 from countguard.models.vgg import VGG16, scaled, vgg
 
@@ -169,11 +169,20 @@ class P2PNet(Counter):
             losses = losses + self.guidance * guidance_loss(fields, heads, spacing, self.point_weight)
         return losses.mean() if weights is None else (losses * weights).mean()
 
+    def outputs(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """See `Counter.outputs`; a place for each anchor."""
+        fields = self._cropped_fields(images)
+        located = anchors(fields, self.stride / ANCHORS) + fields[:, 2:].flatten(2)
+        return self._per_cell(fields), torch.cat([located, scores_of(fields).flatten(2)], dim=1).transpose(1, 2)
+
     def heads(self, images: Tensor) -> list[Tensor] | None:
         """See `Counter.heads`; as many as `count` counts."""
         height, width = images.shape[-2:]
-        with self.evaluating(), torch.inference_mode():
-            fields = self._anywhere(images, self._cropped_fields, stride=self.stride // ANCHORS)
+        with self.evaluating(), torch.inference_mode():  # whole cells of anchors, so that no tile cuts one
+            cells = self._anywhere(
+                images, lambda tile: functional.pixel_unshuffle(self._cropped_fields(tile), ANCHORS), stride=self.stride
+            )
+            fields = functional.pixel_shuffle(cells, ANCHORS)
         found = []
         for image in fields:
             rows, columns = (scores_of(image[None])[0, 0] > self.threshold).nonzero(as_tuple=True)
@@ -184,7 +193,7 @@ class P2PNet(Counter):
 
     def _cropped_fields(self, images: Tensor) -> Tensor:
         """The fields of the map cells that the images have, without those of their padding."""
-        rows, columns = (-(-side // self.stride) * ANCHORS for side in images.shape[-2:])
+        rows, columns = ((side + self.stride - 1) // self.stride * ANCHORS for side in images.shape[-2:])
         return self.fields(self.normalise(images))[..., :rows, :columns].float()
 
     def load_pretrained(self, name: str) -> None:

@@ -39,7 +39,7 @@ def matching_loss(
         background_weight: of anchors that are no head, where heads have 1.
         distance_cost: of a pixel, beside the score, in the matching.
     """
-    logits, located = fields[:, :2].flatten(2), _anchors(fields, spacing) + fields[:, 2:].flatten(2)
+    logits, located = fields[:, :2].flatten(2), anchors(fields, spacing) + fields[:, 2:].flatten(2)
     classes = torch.zeros(logits.shape[0], logits.shape[2], dtype=torch.int64, device=fields.device)
     squared = logits.new_zeros(len(points))
     for image, heads in enumerate(points):
@@ -106,7 +106,7 @@ def guidance_loss(fields: Tensor, points: Sequence[Tensor], spacing: float, poin
     return torch.stack(losses)
 
 
-def _anchors(fields: Tensor, spacing: float) -> Tensor:
+def anchors(fields: Tensor, spacing: float) -> Tensor:
     """Where the anchors lie: [2, h * w], x then y, pixels."""
     rows, columns = ((torch.arange(side, device=fields.device) + 0.5) * spacing for side in fields.shape[-2:])
     y, x = torch.meshgrid(rows, columns, indexing="ij")
