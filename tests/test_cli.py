@@ -432,9 +432,10 @@ def test_demo_is_the_demo_recipe(countguard: Run, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("countguard.studies.run.run_study", run_study)
     monkeypatch.setattr("countguard.reports.report.write_report", lambda folder: folder / "report.html")
     monkeypatch.setattr("countguard.cli.summary.summary_table", lambda folder: "the table")
+    monkeypatch.setattr("countguard.cli.summary.audit_lines", lambda folder: ["what was found"])
     ended = countguard("demo", "--out", "here", "--set", "seeds=[3]")
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == "the table\nreport: here/report.html\n"
+    assert ended.out == "the table\nwhat was found\nreport: here/report.html\n"
     ((recipe, folder),) = taken
     assert (recipe.name, recipe.seeds, folder) == ("demo", (3,), Path("here"))
     assert countguard("run", "tiny", "--devices", "2").code == 0
@@ -548,10 +549,10 @@ def test_convert_makes_a_counter_of_a_pickle(countguard: Run, tmp_path: Path) ->
 def test_web_opens_the_page_where_it_is_told(countguard: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[tuple[object, ...]] = []
     pytest.importorskip("gradio", reason="the extra `web` is not installed")
-    monkeypatch.setattr("countguard.web.app.serve", lambda folder, *, host, port: opened.append((folder, host, port)))
+    monkeypatch.setattr("countguard.web.app.serve", lambda folder, **where: opened.append((folder, *where.values())))
     assert countguard("web").code == 0
-    assert countguard("web", "runs/demo", "--host", "0.0.0.0", "--port", "0").code == 0
-    assert opened == [(None, "127.0.0.1", 7860), (Path("runs/demo"), "0.0.0.0", 0)]
+    assert countguard("web", "runs/demo", "--host", "0.0.0.0", "--port", "0", "--data-root", "sets").code == 0
+    assert opened == [(None, "127.0.0.1", 7860, None), (Path("runs/demo"), "0.0.0.0", 0, Path("sets"))]
     assert countguard("web", "--port", "99999").code == 2
 
 
