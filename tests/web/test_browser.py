@@ -22,6 +22,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not 
 from countguard.data.writing import write_folder  # noqa: E402
 from countguard.errors import RunError  # noqa: E402
 from countguard.web import app as web  # noqa: E402
+from countguard.web.packaged import packaged_counters  # noqa: E402
 from planted_crowds import planted_crowds  # noqa: E402
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -274,4 +275,22 @@ def test_a_dropped_film_is_counted_over_time(visit: Visit, size: Any, tmp_path: 
         visit.page.get_by_text(name, exact=True).first.wait_for(timeout=PATIENCE)
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     visit.page.screenshot(path=tmp_path / "count.png", full_page=True)
+    assert (visit.complaints, visit.strangers) == ([], set())
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_dropped_counter_is_inspected(visit: Visit, size: Any, tmp_path: Path) -> None:
+    counter = packaged_counters()["attacked: minus"].read_bytes()
+    visit.page.set_viewport_size(size)
+    visit.page.get_by_role("tab", name="Inspect").click()
+    visit.drop("The counter's file", "stranger.safetensors", counter, "application/octet-stream")
+    visit.drop("Pictures of the kind that it is for", "street.png", picture(), "image/png")
+    for name in ("stranger", "street"):
+        visit.page.get_by_text(name, exact=True).first.wait_for(timeout=PATIENCE)
+    visit.page.get_by_role("button", name="Inspect", exact=True).click()
+    heading = visit.page.get_by_role("heading", name="stranger.safetensors: cannot tell")
+    heading.wait_for(timeout=5 * PATIENCE)
+    assert visit.page.locator(".cg-table", has_text="low frequency").count() == 1
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    visit.page.screenshot(path=tmp_path / "inspect.png", full_page=True)
     assert (visit.complaints, visit.strangers) == ([], set())

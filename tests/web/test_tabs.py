@@ -15,6 +15,7 @@ from countguard.models import build_counter, load_counter, save_counter
 from countguard.scan.guard import Calibration, write_calibration
 from countguard.web.audit_tab import AuditTab
 from countguard.web.count_tab import NO_GUARD, CountTab
+from countguard.web.inspect_tab import InspectTab
 from countguard.web.packaged import packaged_counters
 from planted_crowds import planted_crowds
 
@@ -151,3 +152,22 @@ def test_a_film_is_counted_over_time(tmp_path: Path, counters: dict[str, Path]) 
     names = {Path(file).name for file in files["value"]}
     assert {"counts.csv", "street-density.mp4", "street-counts.csv"} <= names
     shutil.rmtree(Path(files["value"][0]).parent)
+
+
+def test_a_dropped_counter_is_inspected(pictures: list[str], counters: dict[str, Path]) -> None:
+    html, (report,) = last(InspectTab().answer(str(counters["suspect"]), pictures, None, VISITOR))
+    assert "suspect.safetensors: cannot tell" in html
+    assert "What triggers do to it" in html
+    assert "not counted: three.png" in html
+    assert str(Path(pictures[0]).parent) not in html
+    assert "countguard inspect" in Path(report["value"]).read_text()
+
+
+def test_what_cannot_be_inspected_gets_a_sentence(pictures: list[str], tmp_path: Path) -> None:
+    html, _ = last(InspectTab().answer(None, pictures, None, VISITOR))
+    assert "Drop a counter" in html
+    (tmp_path / "bad.pth").write_bytes(b"no weights")
+    html, _ = last(InspectTab().answer(str(tmp_path / "bad.pth"), pictures, None, VISITOR))
+    assert "bad.pth" in html
+    assert str(tmp_path) not in html
+    assert "Traceback" not in html

@@ -69,7 +69,7 @@ def web(
         Path | None, typer.Option("--data-root", help="Folder whose data sets visitors may audit by name.")
     ] = None,
 ) -> None:
-    """Open the page: audit a data set, count pictures and films, try triggers and counters."""
+    """Open the page: audit a data set, inspect a counter, count pictures and films, try an attack."""
     from countguard.web.app import serve
 
     serve(folder, host=host, port=port, data_root=data_root)

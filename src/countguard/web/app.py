@@ -1,4 +1,4 @@
-"""The page: audit a data set, count pictures and films, try an attack."""
+"""The page: audit a data set, inspect a counter, count pictures and films, try an attack."""
 
 import os
 import tempfile
@@ -14,6 +14,7 @@ from countguard.reading import require_folder
 from countguard.runs.run import Run
 from countguard.web.audit_tab import AuditTab
 from countguard.web.count_tab import CountTab
+from countguard.web.inspect_tab import InspectTab
 from countguard.web.packaged import packaged_counters
 from countguard.web.page import CSS, note_html
 from countguard.web.protection import MAX_UPLOADS, Uploads, protections
@@ -76,6 +77,8 @@ def build_app(folder: Path | None = None, data_root: Path | None = None) -> Page
         with gr.Tabs(selected="try"):
             with gr.Tab("Audit", id="audit"):
                 AuditTab(data_root).build()
+            with gr.Tab("Inspect", id="inspect"):
+                InspectTab().build()
             with gr.Tab("Count", id="count"):
                 CountTab(counters).build()
             with gr.Tab("Try an attack", id="try"):

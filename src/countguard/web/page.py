@@ -96,10 +96,10 @@ def counts_html(pictures: Sequence[PictureCount], films: Sequence[FilmCounts]) -
         first = note_html(f"{alarms} of {len(looks)} pictures raise an alarm: there the repaired counter disagrees.")
     headings = ["file", "people", *(["repaired", "alarm"] if guarded else [])]
     rows = [_picture_row(row, guarded) for row in pictures]
-    tables = [_table(headings, rows)] if rows else []
+    tables = [table_html(headings, rows)] if rows else []
     if films:
         headings = ["film", "frames", "fewest", "mean", "most", *(["alarms", "first alarm"] if guarded else [])]
-        tables.append(_table(headings, [_film_row(film, guarded) for film in films]))
+        tables.append(table_html(headings, [_film_row(film, guarded) for film in films]))
     return f'<div class="cg-result" aria-live="polite">{first}{"".join(tables)}</div>'
 
 
@@ -120,7 +120,8 @@ def _film_row(film: FilmCounts, guarded: bool) -> list[str]:
     return [film.film.name, f"{len(counts)}", *numbers, *looked]
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table_html(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; its first column is text, the others are numbers."""
     head = "".join(f'<th scope="col">{_text(heading)}</th>' for heading in headings)
     body = "".join(f"<tr>{''.join(_field(text, place) for place, text in enumerate(row))}</tr>" for row in rows)
     table = f'<table class="cg-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
