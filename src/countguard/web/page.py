@@ -40,7 +40,10 @@ CSS = """
 .cg-table .number { text-align: right; }
 .cg-alarm { color: #b3261e; font-weight: 700; }
 .dark .cg-alarm { color: #ff8a80; }
-@media (max-width: 700px) { .cg-row { flex-direction: column-reverse !important; } }
+@media (max-width: 700px) {
+  .cg-row { flex-direction: column-reverse !important; }
+  .tab-container button { padding: 0 .4rem !important; font-size: .85rem !important; }
+}
 .cg-scale { display: flex; align-items: center; gap: .5rem; font-size: .8rem; margin: .9rem 0 0; flex-wrap: wrap; }
 .cg-scale span.bar { width: 9rem; height: .7rem; border-radius: .2rem; }
 .cg-upload .icon-wrap { display: none; }
