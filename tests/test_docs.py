@@ -162,6 +162,10 @@ def small(words: Sequence[str]) -> list[str]:
             assert kept[kind] in COUNTERS
             kept[kind] = "lite"
         extra = SMALL_TRAINING.get(verb, [])
+    given = {override.partition("=")[0] for override in extra}
+    names = [after.partition("=")[0] for after in [*kept[1:], ""]]
+    places = {place for place, word in enumerate(kept) if word == "--set" and names[place] in given}
+    kept = [word for place, word in enumerate(kept) if not {place, place - 1} & places]
     return [*kept, *(word for override in extra for word in ("--set", override))]
 
 
@@ -211,7 +215,7 @@ def test_commands_in_the_text_name_verbs_and_options_that_exist(page: Path) -> N
             assert verb == "--help" or verb in {option for parameter in COMMANDS.params for option in parameter.opts}
             continue
         assert verb in COMMANDS.commands, text
-        options = {option for parameter in COMMANDS.commands[verb].params for option in parameter.opts}
+        options = {"--help"} | {option for parameter in COMMANDS.commands[verb].params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= options, text
 
 

@@ -115,7 +115,7 @@ def test_a_repair_replaces_counters_and_pages_alone(countguard: Run, counter: Pa
 RESULTS = {
     "scan c.safetensors --clean clean --out out": ("scan.json", "scan.html"),
     "audit clean --out out --sarif": ("audit.json", "audit.csv", "audit.html", "audit.sarif", "recovered-3.png"),
-    "defend c.safetensors --clean clean --out out/r.safetensors": ("r.guard.json", "r-repair.md"),
+    "defend c.safetensors --clean clean --out out/r.safetensors": ("r.guard.json", "r-repair.html"),
     "count c.safetensors clean/images/a.jpg --guard out/r.safetensors --clean clean/images": ("r.guard.json",),
     "export c.safetensors --out out/r.onnx": ("r.onnx",),
 }

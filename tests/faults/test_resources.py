@@ -167,8 +167,14 @@ def start(*arguments: str, limit: int | None = None) -> "subprocess.Popen[str]":
     )
 
 
+def small(*more: str) -> list[str]:
+    """The small study's settings, some of them changed."""
+    changed = {setting.partition("=")[0] for setting in more}
+    return [*(setting for setting in SMALL if setting.partition("=")[0] not in changed), *more]
+
+
 def command(study: Path, *more: str) -> list[str]:
-    settings = [part for setting in [*SMALL, *more] for part in ("--set", setting)]
+    settings = [part for setting in small(*more) for part in ("--set", setting)]
     return ["run", "tiny", "--out", str(study), *settings]
 
 
@@ -210,8 +216,8 @@ def test_ctrl_c_while_training_ends_cleanly_and_the_run_goes_on(tmp_path: Path) 
     assert "the same command goes on" in line
     finished = cards(study)
     assert list(finished) == ["clean-attacked-s0"]
-    uninterrupted = run_study(read_recipe("tiny", [*SMALL, many]), tmp_path / "uninterrupted")
-    run_study(read_recipe("tiny", [*SMALL, many]), study)
+    uninterrupted = run_study(read_recipe("tiny", small(many)), tmp_path / "uninterrupted")
+    run_study(read_recipe("tiny", small(many)), study)
     assert cards(study)["clean-attacked-s0"] == finished["clean-attacked-s0"]
     assert results(study) == results(uninterrupted)
 

@@ -182,6 +182,8 @@ def _unknown(file: WeightsFile, kind: str, front_end: bool) -> str:
         return f"{line}; it holds {others[0].layout.title} ({held}): {kinds}"
     if near := nearest(file):
         return line + near
+    if "features.16.weight" in file.shapes:
+        return f"{line}; they are those of a VGG-19 (features.16.weight), which dm_count has"
     return (
         f"{line}; it holds {held} and {len(file.shapes) - 1} more. A network that no kind stands for can be exported "
         "to ONNX by its own code: that file counts here"
