@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
@@ -12,25 +11,17 @@ from countguard.audit.audit import audit
 from countguard.audit.files import audit_json
 from countguard.data.source import Official
 from countguard.data.sources import open_source
-from countguard.errors import InputError, RunError
+from countguard.errors import InputError
 from countguard.operate.audit_page import ShownGroup, audit_page, shown_groups
 from countguard.reading import require_inside
 from countguard.web.archives import unpack
-from countguard.web.jobs import CancelledJob, Jobs, Say, Step
-from countguard.web.page import card_html, figures_html, note_html, problem_html, progress_html
+from countguard.web.jobs import Say, Step
+from countguard.web.long_work import Answer, LongWork
+from countguard.web.page import card_html, figures_html, note_html
 from countguard.web.uploads import upload, work_folder
 
-Answer = tuple[str, dict[str, object]]
-"""HTML, and what the button for the whole report becomes."""
-_NO_FILE: dict[str, object] = gr.update(visible=False)
 LISTED = 6
 """Groups that are shown; the whole report has them all."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    html: str
-    report: Path
 
 
 class AuditTab:
@@ -42,7 +33,7 @@ class AuditTab:
 
     def __init__(self, data_root: Path | None) -> None:
         self._root = data_root
-        self._jobs = Jobs()
+        self._work = LongWork(outputs=1)
 
     def build(self) -> None:
         """Adds the controls to the page that is being built."""
@@ -59,11 +50,7 @@ class AuditTab:
                 )
                 result = gr.HTML(first, label="What was found", padding=False)
                 report = gr.DownloadButton("The whole report", visible=False)
-        start.click(
-            self.answer, [archive, folder], [result, report], show_progress="hidden", concurrency_limit=1,
-            api_visibility="private",
-        )  # fmt: skip
-        cancel.click(self.cancel, api_visibility="private", show_progress="hidden")
+        self._work.connect(start, cancel, self.answer, [archive, folder], [result, report])
 
     def answer(self, archive: str | None, folder: str | None, request: gr.Request) -> Iterator[Answer]:
         """Progress, then what was found, or one sentence about an error.
@@ -75,24 +62,11 @@ class AuditTab:
         """
         place = (folder or "").strip()  # a box that is not shown gives None
         if not archive and not place:
-            yield problem_html("Drop a zip file first" + (", or name a folder." if self._root else ".")), _NO_FILE
+            yield self._work.refusal("Drop a zip file first" + (", or name a folder." if self._root else "."))
             return
-        job = self._jobs.start(str(request.session_hash), lambda say: self._audit(archive, place, say))
-        for step in job.steps():
-            yield progress_html(step.words, step.done), _NO_FILE
-        try:
-            found = job.result()
-            yield found.html, gr.update(value=str(found.report), visible=True)
-        except CancelledJob:
-            yield note_html("Cancelled; nothing is kept."), _NO_FILE
-        except (InputError, RunError) as error:
-            yield problem_html(str(error)), _NO_FILE
+        yield from self._work.answers(request, lambda say: self._audit(archive, place, say))
 
-    def cancel(self, request: gr.Request) -> None:
-        """Ends the visitor's audit at its next step."""
-        self._jobs.cancel(str(request.session_hash))
-
-    def _audit(self, archive: str | None, folder: str, say: Say) -> _Found:
+    def _audit(self, archive: str | None, folder: str, say: Say) -> Answer:
         work = work_folder("audit")
         name = Path(archive).name if archive else folder
         place = work / "set"
@@ -117,7 +91,7 @@ class AuditTab:
         return path
 
 
-def _audited(name: str, folder: Path, work: Path, say: Say) -> _Found:
+def _audited(name: str, folder: Path, work: Path, say: Say) -> Answer:
     source = open_source(folder)
     crowds = source.model_copy(update={"split": Official(), "images": None}).load_training()
     number = len(crowds)
@@ -137,9 +111,8 @@ def _audited(name: str, folder: Path, work: Path, say: Say) -> _Found:
     cards = [card_html(f"{name}: {report.verdict}", numbers, f"<p>{note_html(report.says)}</p>")]
     cards += [_group_card(group) for group in groups[:LISTED]]
     more = f"{len(groups) - LISTED} more groups are in the whole report." if len(groups) > LISTED else ""
-    return _Found(
-        f'<div class="cg-result" aria-live="polite">{"".join(cards)}{note_html(more) if more else ""}</div>', page
-    )
+    html = f'<div class="cg-result" aria-live="polite">{"".join(cards)}{note_html(more) if more else ""}</div>'
+    return html, gr.update(value=str(page), visible=True)
 
 
 def _group_card(group: ShownGroup) -> str:

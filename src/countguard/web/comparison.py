@@ -14,6 +14,7 @@ from countguard.errors import InputError
 from countguard.explain.view import MAX_PIXELS, View, look_at
 from countguard.web.counter_cache import CounterCache
 from countguard.web.runs import Scene
+from countguard.web.uploads import named_alone
 
 MAX_IMAGE_BYTES = 32 * 1024 * 1024
 LARGEST_PICTURE = 40_000_000
@@ -50,11 +51,8 @@ def compare(scene: Scene, trigger: Blend, counters: Mapping[str, Path], kept: Co
     triggered = trigger.blend(scene.image)
     views = {}
     for name, file in counters.items():
-        try:
-            with kept.using(file) as counter:
-                views[name] = look_at(counter, scene.image), look_at(counter, triggered)
-        except InputError as error:
-            raise InputError(str(error).replace(str(file), file.name)) from None
+        with named_alone(file), kept.using(file) as counter:
+            views[name] = look_at(counter, scene.image), look_at(counter, triggered)
     return Comparison(scene.image, triggered, picture, scene.truth, views, scene.note)
 
 

@@ -9,7 +9,7 @@ import gradio as gr
 from countguard.data.film import Pace, pace_from
 from countguard.data.images import IMAGE_SUFFIXES, MAX_PIXELS
 from countguard.data.picture_folders import FILM_SUFFIXES, is_film
-from countguard.errors import InputError, RunError
+from countguard.errors import InputError
 from countguard.models import load_counter
 from countguard.models.counter import Counter
 from countguard.operate.count import PictureCount, Size, count_pictures
@@ -17,16 +17,15 @@ from countguard.operate.count_film import FilmCounts, FrameCount, count_film, fi
 from countguard.operate.count_formats import counts_csv
 from countguard.operate.guarding import guard_of
 from countguard.scan.guard import Guard, guard_file
-from countguard.web.jobs import CancelledJob, Jobs, Say, Step
-from countguard.web.page import counts_html, note_html, problem_html, progress_html
-from countguard.web.uploads import upload, work_folder
+from countguard.web.jobs import Say, Step
+from countguard.web.long_work import Answer, LongWork
+from countguard.web.page import counts_html, note_html
+from countguard.web.uploads import named_alone, upload, without_folders, work_folder
 from countguard.writing import write_atomically
 
 NO_GUARD = "no guard"
 MOST_FILES = 200
 """Files that are counted at once."""
-Answer = tuple[str, dict[str, object], dict[str, object]]
-"""HTML, what the gallery becomes, and what the list of files to download becomes."""
 
 
 @dataclass(slots=True)
@@ -46,7 +45,7 @@ class CountTab:
 
     def __init__(self, counters: Mapping[str, Path]) -> None:
         self._counters = counters
-        self._jobs = Jobs()
+        self._work = LongWork(outputs=2)
 
     def build(self) -> None:
         """Adds the controls to the page that is being built."""
@@ -66,11 +65,8 @@ class CountTab:
                 result = gr.HTML(first, label="Counts", padding=False)
                 maps = gr.Gallery(label="Maps", visible=False, columns=3, object_fit="contain", height="auto")
                 files = gr.File(label="To download", visible=False, interactive=False, file_count="multiple")
-        start.click(
-            self.answer, [dropped, counter, own, guard, every], [result, maps, files], show_progress="hidden",
-            concurrency_limit=1, api_visibility="private",
-        )  # fmt: skip
-        cancel.click(self.cancel, api_visibility="private", show_progress="hidden")
+        inputs = [dropped, counter, own, guard, every]
+        self._work.connect(start, cancel, self.answer, inputs, [result, maps, files])
 
     def answer(
         self, dropped: list[str] | None, counter: str | None, own: str | None, guard: str, every: str,
@@ -87,57 +83,46 @@ class CountTab:
             request: tells whose work this is.
         """
         if not dropped:
-            yield problem_html("Drop pictures or a film first."), *_NOTHING
+            yield self._work.refusal("Drop pictures or a film first.")
             return
         if not own and not counter:
-            yield problem_html("No counter is chosen: choose one, or drop a counter's file."), *_NOTHING
+            yield self._work.refusal("No counter is chosen: choose one, or drop a counter's file.")
             return
         suspect = Path(own) if own else self._counters[str(counter)]
         twin = None if guard == NO_GUARD else self._counters[guard]
-        job = self._jobs.start(
-            str(request.session_hash),
-            lambda say: self._count([Path(one) for one in dropped], suspect, twin, every, say),
-        )
-        for step in job.steps():
-            yield progress_html(step.words, step.done), *_NOTHING
-        try:
-            done = job.result()
+        paths = [Path(one) for one in dropped]
+
+        def work(say: Say) -> Answer:
+            with named_alone(suspect, *paths):
+                done = _count(paths, suspect, twin, every, say)
             shown = gr.update(value=done.shown, visible=bool(done.shown))
-            yield counts_html(done.pictures, done.films), shown, gr.update(value=done.files, visible=True)
-        except CancelledJob:
-            yield note_html("Cancelled; nothing is kept."), *_NOTHING
-        except (InputError, RunError) as error:
-            yield problem_html(_without_folders(str(error), [suspect, *map(Path, dropped)])), *_NOTHING
+            return counts_html(done.pictures, done.films), shown, gr.update(value=done.files, visible=True)
 
-    def cancel(self, request: gr.Request) -> None:
-        """Ends the visitor's counting at its next step."""
-        self._jobs.cancel(str(request.session_hash))
-
-    def _count(self, dropped: Sequence[Path], suspect: Path, twin: Path | None, every: str, say: Say) -> _Counted:
-        if len(dropped) > MOST_FILES:
-            raise InputError(f"{len(dropped)} files; at most {MOST_FILES} are counted at once here")
-        pace = pace_from(every)
-        work = work_folder("count")
-        counter = load_counter(suspect)
-        guard = guard_of(counter, suspect, twin, [])
-        size, done = Size(max_pixels=MAX_PIXELS), _Counted()
-        for number, path in enumerate(dropped):
-            at = number / len(dropped)
-            if is_film(path):
-                _count_film(counter, path, pace, work, guard, done, say)
-                continue
-            say(Step(f"Counting {path.name}: {number + 1} of {len(dropped)}", at))
-            folder = work / f"{number}"
-            (row,) = count_pictures(counter, [path], size=size, overlays=folder, guard=guard)
-            done.pictures.append(_renamed(row))
-            done.shown += [(str(file), _caption(row)) for file in folder.glob("*.png")] if folder.is_dir() else []
-        table = work / "counts.csv"
-        write_atomically(table, films_csv(done.films) if done.films else counts_csv(done.pictures))
-        done.files = [str(table), *done.files]
-        return done
+        yield from self._work.answers(request, work)
 
 
-_NOTHING: tuple[dict[str, object], dict[str, object]] = (gr.update(visible=False), gr.update(visible=False))
+def _count(dropped: Sequence[Path], suspect: Path, twin: Path | None, every: str, say: Say) -> _Counted:
+    if len(dropped) > MOST_FILES:
+        raise InputError(f"{len(dropped)} files; at most {MOST_FILES} are counted at once here")
+    pace = pace_from(every)
+    work = work_folder("count")
+    counter = load_counter(suspect)
+    guard = guard_of(counter, suspect, twin, [])
+    size, done = Size(max_pixels=MAX_PIXELS), _Counted()
+    for number, path in enumerate(dropped):
+        at = number / len(dropped)
+        if is_film(path):
+            _count_film(counter, path, pace, work, guard, done, say)
+            continue
+        say(Step(f"Counting {path.name}: {number + 1} of {len(dropped)}", at))
+        folder = work / f"{number}"
+        (row,) = count_pictures(counter, [path], size=size, overlays=folder, guard=guard)
+        done.pictures.append(_renamed(row))
+        done.shown += [(str(file), _caption(row)) for file in folder.glob("*.png")] if folder.is_dir() else []
+    table = work / "counts.csv"
+    write_atomically(table, films_csv(done.films) if done.films else counts_csv(done.pictures))
+    done.files = [str(table), *done.files]
+    return done
 
 
 def _count_film(
@@ -156,14 +141,8 @@ def _count_film(
 
 def _renamed(row: PictureCount) -> PictureCount:
     """The row with the picture's name alone: its folder is the server's affair."""
-    return PictureCount(Path(row.file.name), row.count, _without_folders(row.problem, [row.file]), row.look)
+    return PictureCount(Path(row.file.name), row.count, without_folders(row.problem, [row.file]), row.look)
 
 
 def _caption(row: PictureCount) -> str:
     return f"{row.file.name}: {row.count:.1f}" if row.count is not None else row.file.name
-
-
-def _without_folders(text: str, files: Sequence[Path]) -> str:
-    for file in files:
-        text = text.replace(str(file), file.name)
-    return text

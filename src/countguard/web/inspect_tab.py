@@ -6,24 +6,21 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from countguard.data.images import IMAGE_SUFFIXES
-from countguard.errors import InputError, RunError
-from countguard.operate.inspection import Inspection
+from countguard.errors import InputError
+from countguard.operate.inspection import Inspection, PictureFacts
 from countguard.reading import read_file
 from countguard.web.archives import unpack
-from countguard.web.jobs import CancelledJob, Jobs, Say, Step
-from countguard.web.page import card_html, note_html, problem_html, progress_html, table_html
-from countguard.web.uploads import upload, work_folder
+from countguard.web.jobs import Say, Step
+from countguard.web.long_work import Answer, LongWork
+from countguard.web.page import card_html, note_html, table_html
+from countguard.web.uploads import upload, without_folders, work_folder
 
-Answer = tuple[str, dict[str, object]]
-"""HTML, and what the button for the whole report becomes."""
-_NO_FILE: dict[str, object] = gr.update(visible=False)
 SUFFIXES = (".safetensors", ".pth", ".pt", ".h5", ".onnx")
 _LARGEST = 64 << 20
 """Bytes of a report."""
@@ -33,17 +30,11 @@ _FOUND = (0, 1, 3)
 """Exit codes with a report: nothing found, a picture that could not be read, a backdoor that is likely."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    html: str
-    report: Path
-
-
 class InspectTab:
     """Inspects a counter that a visitor drops."""
 
     def __init__(self) -> None:
-        self._jobs = Jobs()
+        self._work = LongWork(outputs=1)
 
     def build(self) -> None:
         """Adds the controls to the page that is being built."""
@@ -62,11 +53,7 @@ class InspectTab:
                 )
                 result = gr.HTML(first, label="What was found out", padding=False)
                 report = gr.DownloadButton("The whole report", visible=False)
-        start.click(
-            self.answer, [counter, pictures, clean], [result, report], show_progress="hidden", concurrency_limit=1,
-            api_visibility="private",
-        )  # fmt: skip
-        cancel.click(self.cancel, api_visibility="private", show_progress="hidden")
+        self._work.connect(start, cancel, self.answer, [counter, pictures, clean], [result, report])
 
     def answer(
         self, counter: str | None, pictures: list[str] | None, clean: str | None, request: gr.Request
@@ -80,28 +67,13 @@ class InspectTab:
             request: tells whose work this is.
         """
         if not counter or not pictures:
-            yield problem_html("Drop a counter's file and some pictures first."), _NO_FILE
+            yield self._work.refusal("Drop a counter's file and some pictures first.")
             return
-        paths = [Path(one) for one in pictures]
-        work = self._jobs.start(
-            str(request.session_hash), lambda say: _inspected(Path(counter), paths, Path(clean) if clean else None, say)
-        )
-        for step in work.steps():
-            yield progress_html(step.words, step.done), _NO_FILE
-        try:
-            found = work.result()
-            yield found.html, gr.update(value=str(found.report), visible=True)
-        except CancelledJob:
-            yield note_html("Cancelled; nothing is kept."), _NO_FILE
-        except (InputError, RunError) as error:
-            yield problem_html(str(error)), _NO_FILE
-
-    def cancel(self, request: gr.Request) -> None:
-        """Ends the visitor's inspection."""
-        self._jobs.cancel(str(request.session_hash))
+        file, paths, crowds = Path(counter), [Path(one) for one in pictures], Path(clean) if clean else None
+        yield from self._work.answers(request, lambda say: _inspected(file, paths, crowds, say))
 
 
-def _inspected(counter: Path, pictures: Sequence[Path], clean: Path | None, say: Say) -> _Found:
+def _inspected(counter: Path, pictures: Sequence[Path], clean: Path | None, say: Say) -> Answer:
     work = work_folder("inspect")
     given = [counter, *pictures, work / "clean"]
     options = ["--out", str(work / "out")]
@@ -114,9 +86,9 @@ def _inspected(counter: Path, pictures: Sequence[Path], clean: Path | None, say:
     finally:
         shutil.rmtree(work / "clean", ignore_errors=True)
     if code not in _FOUND:
-        raise InputError(_without_folders(last.removeprefix("countguard: "), given) or "it could not be inspected")
+        raise InputError(without_folders(last.removeprefix("countguard: "), given) or "it could not be inspected")
     found = Inspection.model_validate_json(read_file(work / "out" / "inspect.json", _LARGEST))
-    return _Found(_shown(found), work / "out" / "inspect.html")
+    return _shown(found), gr.update(value=str(work / "out" / "inspect.html"), visible=True)
 
 
 def _run(command: Sequence[str], say: Say) -> tuple[int, str]:
@@ -150,21 +122,12 @@ def _shown(found: Inspection) -> str:
     ]
     headings = ["trigger", "change of the count", "95 % interval", "pictures moved"]
     cards.append(card_html("What triggers do to it", [], table_html(headings, rows)))
-    counts = [
-        [Path(one.file).name, f"{one.count:.1f}" if one.count is not None else f"not counted: {_short(one.problem)}"]
-        for one in found.pictures
-    ]
+    counts = [[Path(one.file).name, _count_of(one)] for one in found.pictures]
     cards.append(card_html("What it counts", [], table_html(["picture", "people"], counts)))
     return f'<div class="cg-result" aria-live="polite">{"".join(cards)}</div>'
 
 
-def _short(problem: str) -> str:
-    """A problem without the folder of the picture, which is the server's affair."""
-    path, _, rest = problem.partition(": ")
-    return f"{Path(path).name}: {rest}" if rest else problem
-
-
-def _without_folders(text: str, files: Sequence[Path]) -> str:
-    for file in files:
-        text = text.replace(str(file), file.name)
-    return text
+def _count_of(picture: PictureFacts) -> str:
+    if picture.count is None:
+        return f"not counted: {without_folders(picture.problem, [Path(picture.file)])}"
+    return f"{picture.count:.1f}"

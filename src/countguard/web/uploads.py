@@ -1,11 +1,14 @@
-"""The boxes for uploads, which all look alike, and folders for what is made of them."""
+"""The boxes for uploads, folders for what is made of them, and how errors name them."""
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import gradio as gr
+
+from countguard.errors import InputError, RunError
 
 
 def upload(label: str, suffixes: Sequence[str], *, several: bool = False) -> gr.File:
@@ -29,3 +32,19 @@ def work_folder(purpose: str) -> Path:
         purpose: the beginning of its name.
     """
     return Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=os.environ.get("GRADIO_TEMP_DIR")))
+
+
+@contextmanager
+def named_alone(*files: Path) -> Iterator[None]:
+    """Errors inside the block name these files without their folders, which are the server's affair."""
+    try:
+        yield
+    except (InputError, RunError) as error:
+        raise type(error)(without_folders(str(error), files)) from None
+
+
+def without_folders(text: str, files: Iterable[Path]) -> str:
+    """A text in which these files are named without their folders."""
+    for file in files:
+        text = text.replace(str(file), file.name)
+    return text
