@@ -108,10 +108,11 @@ def test_the_command_says_what_it_found(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_page_escapes_what_strangers_wrote(make_crowds: MakeCrowds, tmp_path: Path) -> None:
-    from countguard.operate.audit_page import audit_page
+    from countguard.operate.audit_page import audit_page, shown_groups
 
     crowds: Sequence[Crowd] = [replace(crowd, id=f"<script>{crowd.id}") for crowd in make_crowds(40, POISONED)]
-    page = audit_page(audit(crowds), "<b>set</b>", crowds).decode()
+    report = audit(crowds)
+    page = audit_page(report, "<b>set</b>", shown_groups(report, crowds)).decode()
     assert "<script>" not in page
     assert "<b>set</b>" not in page
     assert page.count("data:image/jpeg;base64,") >= 4

@@ -11,12 +11,12 @@ from countguard.audit.files import audit_json, recovered_files, recovered_png
 from countguard.audit.report import AuditReport
 from countguard.audit.survey import TakeBlocks, in_threads
 from countguard.csv_text import csv_lines
-from countguard.data.source import Official, Source
+from countguard.data.source import Source
 from countguard.drawings import PNG_MARK
 from countguard.errors import RunError
 from countguard.escaping import rich_text
 from countguard.models import load_counter
-from countguard.operate.audit_page import audit_page
+from countguard.operate.audit_page import audit_page, shown_groups
 from countguard.operate.quarantine import require_free, write_kept
 from countguard.operate.sarif import sarif
 from countguard.progress import counted
@@ -62,7 +62,7 @@ def audit_data(
     if quarantine is not None:
         require_free(quarantine, out)
     trusted = load_counter(counter) if counter is not None else None
-    crowds = source.model_copy(update={"split": Official(), "images": None}).load_training()
+    crowds = source.crowds("train")
     with counted("pictures", len(crowds)) as progress:
         report = audit(crowds, counter=trusted, seed=seed, progress=progress, take_blocks=take_blocks)
     try:
@@ -70,7 +70,7 @@ def audit_data(
         for file, group in recovered_files(report).items():
             write_atomically(out / file, recovered_png(group))
         write_atomically(out / "audit.csv", audit_csv(report))
-        write_atomically(out / "audit.html", audit_page(report, source.name, crowds))
+        write_atomically(out / "audit.html", audit_page(report, source.name, shown_groups(report, crowds)))
         if with_sarif:
             write_atomically(out / "audit.sarif", json.dumps(sarif(report, crowds), indent=1) + "\n")
         write_atomically(out / "audit.json", json.dumps(audit_json(report), indent=1) + "\n")

@@ -53,16 +53,15 @@ class ShownGroup:
     more: int
 
 
-def audit_page(report: AuditReport, data: str, crowds: Sequence[Crowd]) -> bytes:
+def audit_page(report: AuditReport, data: str, shown: Sequence[ShownGroup]) -> bytes:
     """The page as HTML: no script, nothing from the network, every text escaped.
 
     Args:
         report: of the audit.
         data: name of the data set.
-        crowds: that were audited; a few of each group are read again.
+        shown: its groups, from `shown_groups`.
     """
     accused = [place for place, image in enumerate(report.images) if image.verdict != "nothing found"]
-    shown = shown_groups(report, crowds)
     return page_from(
         "audit.html.j2",
         report=report,

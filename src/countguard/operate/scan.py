@@ -9,7 +9,7 @@ from rich.table import Table
 
 from countguard import __version__
 from countguard.data.crowd import Crowd
-from countguard.data.source import Official, Source, Subset
+from countguard.data.source import Source, Subset
 from countguard.errors import RunError
 from countguard.journal import journal_beside
 from countguard.models import load_counter
@@ -97,7 +97,7 @@ def chosen_crowds(clean: Source, images: int, seed: int) -> Sequence[Crowd]:
     Raises:
         InputError: the crowds are not usable.
     """
-    crowds = clean.model_copy(update={"split": Official(), "images": None}).load_training()
+    crowds = clean.crowds("train")
     number = min(images, MOST)
     if len(crowds) <= number:
         return crowds

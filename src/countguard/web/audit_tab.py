@@ -1,6 +1,5 @@
 """The tab that audits a data set: a zip file that a visitor drops, or a folder below `--data-root`."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +7,6 @@ from pathlib import Path
 import gradio as gr
 
 from countguard.audit.audit import audit
-from countguard.audit.files import audit_json
-from countguard.data.source import Official
 from countguard.data.sources import open_source
 from countguard.errors import InputError
 from countguard.operate.audit_page import ShownGroup, audit_page, shown_groups
@@ -93,7 +90,7 @@ class AuditTab:
 
 def _audited(name: str, folder: Path, work: Path, say: Say) -> Answer:
     source = open_source(folder)
-    crowds = source.model_copy(update={"split": Official(), "images": None}).load_training()
+    crowds = source.crowds("train")
     number = len(crowds)
 
     def read(done: int) -> None:
@@ -103,12 +100,12 @@ def _audited(name: str, folder: Path, work: Path, say: Say) -> Answer:
     report = audit(crowds, progress=read)
     say(Step("Writing the report"))
     page = work / "audit.html"
-    page.write_bytes(audit_page(report, name, crowds))
-    (work / "audit.json").write_text(json.dumps(audit_json(report)))
-    groups = [group for group in shown_groups(report, crowds) if group.accused]
+    shown = shown_groups(report, crowds)
+    page.write_bytes(audit_page(report, name, shown))
+    groups = [group for group in shown if group.accused]
     accused = [image for image in report.images if image.verdict != "nothing found"]
     numbers = [("images", f"{number}"), ("not to be trained on", f"{len(accused)}")]
-    cards = [card_html(f"{name}: {report.verdict}", numbers, f"<p>{note_html(report.says)}</p>")]
+    cards = [card_html(f"{name}: {report.verdict}", numbers, note_html(report.says))]
     cards += [_group_card(group) for group in groups[:LISTED]]
     more = f"{len(groups) - LISTED} more groups are in the whole report." if len(groups) > LISTED else ""
     html = f'<div class="cg-result" aria-live="polite">{"".join(cards)}{note_html(more) if more else ""}</div>'
