@@ -135,9 +135,9 @@ def test_the_counters_of_the_package_load_and_are_small() -> None:
     assert sum(file.stat().st_size for file in files.values()) < 2_000_000
 
 
-def test_a_film_is_counted_over_time(tmp_path: Path, counters: dict[str, Path]) -> None:
+def street(path: Path) -> Path:
+    """Two seconds of a film."""
     av = pytest.importorskip("av", reason="films need the extra video")
-    path = tmp_path / "street.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
@@ -145,6 +145,11 @@ def test_a_film_is_counted_over_time(tmp_path: Path, counters: dict[str, Path]) 
         for _ in range(50):
             container.mux(stream.encode(av.VideoFrame.from_image(picture)))
         container.mux(stream.encode())
+    return path
+
+
+def test_a_film_is_counted_over_time(tmp_path: Path, counters: dict[str, Path]) -> None:
+    path = street(tmp_path / "street.mp4")
     html, (maps, files) = last(CountTab(counters).answer([str(path)], "suspect", None, "repaired", "0.4s", VISITOR))
     assert "street.mp4" in html
     assert "5 of 5 pictures raise an alarm" in html
@@ -152,6 +157,23 @@ def test_a_film_is_counted_over_time(tmp_path: Path, counters: dict[str, Path]) 
     names = {Path(file).name for file in files["value"]}
     assert {"counts.csv", "street-density.mp4", "street-counts.csv"} <= names
     shutil.rmtree(Path(files["value"][0]).parent)
+
+
+def test_films_of_one_name_and_pictures_beside_them_are_all_in_the_tables(
+    tmp_path: Path, pictures: list[str], counters: dict[str, Path]
+) -> None:
+    (tmp_path / "other").mkdir()
+    dropped = [str(street(tmp_path / "street.mp4")), pictures[0], str(street(tmp_path / "other" / "street.mp4"))]
+    html, (_, files) = last(CountTab(counters).answer(dropped, "suspect", None, NO_GUARD, "1s", VISITOR))
+    assert html.count("street.mp4") == 2
+    written = [Path(file) for file in files["value"]]
+    assert all(file.is_file() for file in written)
+    assert len(set(written)) == len(written)
+    assert [file.name for file in written].count("street-density.mp4") == 2
+    tables = {file.name: file.read_text() for file in written if file.name.startswith("counts")}
+    assert "one.png" in tables["counts.csv"]
+    assert tables["counts-of-films.csv"].count("street.mp4") == 4
+    shutil.rmtree(written[0].parent)
 
 
 def test_a_dropped_counter_is_inspected(pictures: list[str], counters: dict[str, Path]) -> None:

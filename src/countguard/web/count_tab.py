@@ -111,17 +111,23 @@ def _count(dropped: Sequence[Path], suspect: Path, twin: Path | None, every: str
     size, done = Size(max_pixels=MAX_PIXELS), _Counted()
     for number, path in enumerate(dropped):
         at = number / len(dropped)
+        folder = work / f"{number}"  # one each: two of them may have one name
+        folder.mkdir()
         if is_film(path):
-            _count_film(counter, path, pace, work, guard, done, say)
+            _count_film(counter, path, pace, folder, guard, done, say)
             continue
         say(Step(f"Counting {path.name}: {number + 1} of {len(dropped)}", at))
-        folder = work / f"{number}"
         (row,) = count_pictures(counter, [path], size=size, overlays=folder, guard=guard)
         done.pictures.append(_renamed(row))
-        done.shown += [(str(file), _caption(row)) for file in folder.glob("*.png")] if folder.is_dir() else []
-    table = work / "counts.csv"
-    write_atomically(table, films_csv(done.films) if done.films else counts_csv(done.pictures))
-    done.files = [str(table), *done.files]
+        done.shown += [(str(file), _caption(row)) for file in folder.glob("*.png")]
+    tables: dict[str, str] = {}
+    if done.pictures:
+        tables["counts.csv"] = counts_csv(done.pictures)
+    if done.films:
+        tables["counts-of-films.csv" if done.pictures else "counts.csv"] = films_csv(done.films)
+    for name, table in tables.items():
+        write_atomically(work / name, table)
+    done.files = [*(str(work / name) for name in tables), *done.files]
     return done
 
 
