@@ -34,6 +34,11 @@ def counter_words(run: Run, defense: str, *, plainly: str = "attacked", length: 
     return f"{run.plan.stage_of(defense)}: {defense if length is None else plain(defense, length)}"
 
 
+def defended_stage(run: Run, defense: str) -> str:
+    """What a counter is called after a defense: filtered or repaired; the latter where a run has none."""
+    return run.plan.stage_of(defense) if defense else "repaired"
+
+
 def defended_by(run: Run, defense: str) -> str:
     """A sentence for captions, `Repaired by fine_tune.`, after a space; empty where nothing defends."""
     return f" {run.plan.stage_of(defense).capitalize()} by {defense}." if defense else ""

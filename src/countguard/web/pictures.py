@@ -1,6 +1,5 @@
 """Images and maps as PNG data inside the page, so that nothing has to be downloaded."""
 
-import base64
 import io
 
 import matplotlib as mpl
@@ -13,6 +12,7 @@ from torchvision.transforms.v2 import functional as transforms
 
 from countguard.explain.panels import CAM_COLOURS, DENSITY_COLOURS
 from countguard.explain.view import View
+from countguard.reports.data_uri import data_uri
 
 LONGEST_SIDE = 512
 """Pixels; larger pictures are reduced to this, the width of a column of the page."""
@@ -64,4 +64,4 @@ def _shrunk(image: Tensor) -> Tensor:
 def _data(pixels: NDArray[np.uint8]) -> str:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG", compress_level=3)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return data_uri(buffer.getvalue(), "image/png")

@@ -10,7 +10,7 @@ from countguard.reports.figures.pictures import as_picture, draw_box, show_map
 from countguard.reports.figures.selection import shown_settings, suffix
 from countguard.reports.figures.stories import Story, stories
 from countguard.reports.figures.style import DENSITY_COLOURS, bare, new_figure, panels
-from countguard.reports.wording import defended_by
+from countguard.reports.wording import defended_by, defended_stage
 from countguard.runs.run import Run
 from countguard.wording import join, plain
 
@@ -27,7 +27,7 @@ def draw(run: Run) -> list[Drawn]:
 
 
 def _draw(run: Run, defense: str, shown: list[Story]) -> Drawn:
-    maps = [_maps(story, run.plan.stage_of(defense) if defense else "repaired") for story in shown]
+    maps = [_maps(story, defended_stage(run, defense)) for story in shown]
     top = max(float(np.percentile(values, 99.5)) for row in maps for _, values in row if values is not None)
     height, width = shown[0].attacked.image.shape[1:]
     columns = 1 + len(maps[0])

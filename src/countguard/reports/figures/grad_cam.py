@@ -8,7 +8,7 @@ from countguard.reports.figures.pictures import as_picture, draw_box, grey
 from countguard.reports.figures.selection import shown_defense, shown_settings
 from countguard.reports.figures.stories import Story, stories
 from countguard.reports.figures.style import DENSITY_COLOURS, bare, new_figure, panels
-from countguard.reports.wording import defended_by
+from countguard.reports.wording import defended_by, defended_stage
 from countguard.runs.examples import Example
 from countguard.runs.run import Run
 from countguard.wording import join, plain
@@ -24,7 +24,7 @@ def draw(run: Run) -> list[Drawn]:
 def _draw(run: Run, defense: str, shown: list[Story]) -> Drawn:
     height, width = shown[0].attacked.image.shape[1:]
     drawing = new_figure(11, 0.4 + 2 * (0.3 + 10.6 / (3 * len(shown)) * height / width))
-    stage = run.plan.stage_of(defense) if defense else "repaired"
+    stage = defended_stage(run, defense)
     grid = panels(drawing, 2, 3 * len(shown), share_x=False, share_y=False)
     for place, story in enumerate(shown):
         for line, triggered in zip(grid, (False, True), strict=True):

@@ -9,7 +9,7 @@ from countguard.reports.figures.drawn import Drawn
 from countguard.reports.figures.figure import figure
 from countguard.reports.figures.selection import ratios, shown_defense, shown_settings, suffix
 from countguard.reports.figures.style import FAINT, RULE, new_figure, panels, strategy_look
-from countguard.reports.wording import counter_words
+from countguard.reports.wording import counter_words, defended_stage
 from countguard.runs.plan import CLEAN
 from countguard.runs.run import Run
 from countguard.wording import plain
@@ -71,7 +71,7 @@ def _draw(run: Run, defense: str, bandwidth: float, name: str) -> Drawn:
     for axes in grid[-1]:
         axes.set_xlabel("r = estimate / truth")
     drawing.legend(loc="outside upper center", ncols=len(drawn), handlelength=3)
-    defended = run.plan.stage_of(defense) if defense else "repaired"
+    defended = defended_stage(run, defense)
     model = plain(run.cells[0].card.model, 30)
     alt = (
         f"Kernel density of r, bandwidth {bandwidth:g}, for {model}: rows clean and triggered images, columns "
