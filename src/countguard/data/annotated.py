@@ -171,6 +171,13 @@ class AnnotatedCrowds(LazyCrowds):
         image = self.images[position]
         return rescale(Crowd(image.decode(), image.points, image.id, self._kernel), self._scale)
 
+    def stamp(self, position: int) -> bytes:
+        """See `LazyCrowds`; of the picture's size and date, and of the heads."""
+        image = self.images[position]
+        with refusals_as_input_errors(image.path):
+            status = image.path.stat()
+        return repr((image.id, status.st_size, status.st_mtime_ns)).encode() + image.points.numpy().tobytes()
+
 
 class FileSource(Source):
     """A data set in a folder. Links that leave the folder are refused.

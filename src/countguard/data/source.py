@@ -236,6 +236,10 @@ class LazyCrowds(Sequence[Crowd]):
     def read(self, position: int) -> Crowd:
         """The crowd at a position in 0..len - 1."""
 
+    def stamp(self, position: int) -> bytes:
+        """Changes when the files of the crowd at a position do; empty where it comes from none."""
+        return b""
+
     @overload
     def __getitem__(self, index: int) -> Crowd: ...
     @overload
@@ -260,6 +264,10 @@ class Subset(LazyCrowds):
     def read(self, position: int) -> Crowd:
         """See `LazyCrowds`."""
         return self._crowds[self._indices[position]]
+
+    def stamp(self, position: int) -> bytes:
+        """See `LazyCrowds`."""
+        return self._crowds.stamp(self._indices[position]) if isinstance(self._crowds, LazyCrowds) else b""
 
 
 def _shuffle(length: int, seed: int) -> list[int]:

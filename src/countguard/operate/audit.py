@@ -4,23 +4,28 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import JsonValue
 from rich.table import Table
 
+from countguard import __version__
 from countguard.audit.audit import audit
 from countguard.audit.files import audit_json, recovered_files, recovered_png
 from countguard.audit.report import AuditReport
 from countguard.audit.survey import TakeBlocks, in_threads
 from countguard.csv_text import csv_lines
+from countguard.data.crowd import Crowd
 from countguard.data.source import Source
 from countguard.drawings import PNG_MARK
 from countguard.errors import RunError
 from countguard.escaping import rich_text
 from countguard.models import load_counter
 from countguard.operate.audit_page import audit_page, shown_groups
+from countguard.operate.kept_blocks import kept_blocks
+from countguard.operate.kept_work import kept_work
 from countguard.operate.quarantine import require_free, write_kept
 from countguard.operate.sarif import sarif
 from countguard.progress import counted
-from countguard.writing import require_results, write_atomically
+from countguard.writing import new_folder, require_results, write_atomically
 
 MARKS = {
     "audit.json": b'"verdict"',
@@ -44,6 +49,9 @@ def audit_data(
 ) -> AuditReport:
     """Audits the training images of a data set, and writes audit.json, audit.csv, audit.html and recovered-*.png.
 
+    Interrupted, what was taken from the pictures is kept in the folder `OUT/audit.json.part`, and the same call goes on
+    from there.
+
     Args:
         source: of the crowds.
         out: a folder, made where it is missing.
@@ -56,6 +64,7 @@ def audit_data(
     Raises:
         InputError: the counter's file, the crowds or a folder are not usable, or there are too few images.
         RunError: a folder cannot be written to.
+        Interrupted: by Ctrl-C.
     """
     marks = dict(MARKS) if with_sarif else {name: mark for name, mark in MARKS.items() if name != "audit.sarif"}
     require_results(out, marks | {path.name: PNG_MARK for path in out.glob("recovered-*.png")}, "--out")
@@ -63,10 +72,24 @@ def audit_data(
         require_free(quarantine, out)
     trusted = load_counter(counter) if counter is not None else None
     crowds = source.crowds("train")
-    with counted("pictures", len(crowds)) as progress:
-        report = audit(crowds, counter=trusted, seed=seed, progress=progress, take_blocks=take_blocks)
+    command: dict[str, JsonValue] = {
+        "verb": "audit",
+        "version": __version__,
+        "DATA": source.model_dump(mode="json"),
+    }
+    with new_folder(out), kept_work(out / "audit.json", command) as kept:
+        with counted("pictures", len(crowds)) as progress:
+            take = kept_blocks(take_blocks, kept)
+            report = audit(crowds, counter=trusted, seed=seed, progress=progress, take_blocks=take)
+        _write(report, source, crowds, out, with_sarif)
+        kept.done = True
+    if quarantine is not None:
+        write_kept(report, crowds, quarantine)
+    return report
+
+
+def _write(report: AuditReport, source: Source, crowds: Sequence[Crowd], out: Path, with_sarif: bool) -> None:
     try:
-        out.mkdir(parents=True, exist_ok=True)
         for file, group in recovered_files(report).items():
             write_atomically(out / file, recovered_png(group))
         write_atomically(out / "audit.csv", audit_csv(report))
@@ -76,9 +99,6 @@ def audit_data(
         write_atomically(out / "audit.json", json.dumps(audit_json(report), indent=1) + "\n")
     except OSError as error:
         raise RunError(f"{error.filename or out}: cannot be written ({error.strerror}); give another --out") from error
-    if quarantine is not None:
-        write_kept(report, crowds, quarantine)
-    return report
 
 
 def audit_csv(report: AuditReport) -> str:

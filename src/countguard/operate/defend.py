@@ -21,7 +21,7 @@ from countguard.models import load_counter, save_counter
 from countguard.models.checkpoint import require_counter_place
 from countguard.models.counting import count_crowds
 from countguard.models.hub import fetched
-from countguard.operate.kept_training import kept_training
+from countguard.operate.kept_work import kept_work
 from countguard.operate.recipe import operator_recipe
 from countguard.operate.repair import DAMAGED, PROBES, Choice, Measures, Repair, look_at_clean, split_for_repair
 from countguard.operate.repair_page import require_page
@@ -87,7 +87,7 @@ def defend_counter(
         raise InputError(f"--budget: {defense.name} has no steps to be counted; leave it out")
     if not count_crowds(counter.to(device), held_back[:1]).isfinite().all():
         raise InputError(f"{path}: {DAMAGED}")
-    with kept_training(out, _command(path, recipe.data, defense, seed, scale, budget)) as kept:
+    with kept_work(out, _command(path, recipe.data, defense, seed, scale, budget)) as kept:
         machine = machine_for(recipe.machine)
         planner = Planner(counter, crowds, held_back, defense, seed, machine)
         used = len(defense.budget(crowds, seed))

@@ -12,7 +12,7 @@ from countguard.errors import InputError
 from countguard.models import save_counter
 from countguard.models.checkpoint import require_counter_place
 from countguard.models.counter import Counter
-from countguard.operate.kept_training import kept_training
+from countguard.operate.kept_work import kept_work
 from countguard.operate.pace import on_this, seconds_a_step, steps_of
 from countguard.progress import duration
 from countguard.studies.crowd_cache import training_and_validation
@@ -70,7 +70,7 @@ def train_counter(
         "version": __version__,
         **{name: settings[name] for name in parts},
     }
-    with kept_training(out, command) as kept:
+    with kept_work(out, command) as kept:
         if tell is not None and not kept.anything:
             _say_time(counter, crowds, validation, recipe.training, seed, machine, tell)
         fit(

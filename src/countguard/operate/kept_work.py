@@ -1,4 +1,4 @@
-"""A training for one file, kept beside it while it runs, so that the same command goes on with it."""
+"""Long work for one file, kept beside it while it runs, so that the same command goes on with it."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -16,10 +16,10 @@ from countguard.writing import PARTIAL, make_folder
 
 @dataclass(slots=True)
 class Kept:
-    """What is kept of a training.
+    """What is kept of a training or an audit.
 
     Attributes:
-        folder: of its resume point.
+        folder: of a training's resume point, or of what pictures gave.
         journal: of what else is known already.
         done: its result is in its own file, and nothing needs to be kept any more.
     """
@@ -35,11 +35,11 @@ class Kept:
 
 
 @contextmanager
-def kept_training(out: Path, command: Mapping[str, JsonValue]) -> Iterator[Kept]:
-    """The folder `OUT.part` of a training, which goes when that is done, or when nothing is in it.
+def kept_work(out: Path, command: Mapping[str, JsonValue]) -> Iterator[Kept]:
+    """The folder `OUT.part` of long work, which goes when that is done, or when nothing is in it.
 
     Args:
-        out: the file that the training ends in.
+        out: the file that the work ends in.
         command: all that it depends on.
 
     Raises:
