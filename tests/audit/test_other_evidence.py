@@ -68,10 +68,25 @@ def test_strategies_leave_their_patterns_in_labels() -> None:
 
 
 def test_labels_of_a_group_that_err_to_one_side_are_no_chance() -> None:
-    errors = np.random.default_rng(0).normal(size=300)
-    of_all = LabelErrors(np.zeros(300), None, errors, "nobody")
+    draws = np.random.default_rng(0)
+    errors, looks = draws.normal(size=300), draws.normal(size=(300, 3))
+    of_all = LabelErrors(np.zeros(300), None, errors, looks, "nobody")
     assert of_all.of_group(range(20), seed=0)[1] > 1e-3
     errors[:20] -= 2
     shift, p = of_all.of_group(range(20), seed=0)
     assert shift < -1
     assert p < 1e-6
+
+
+def test_pictures_that_look_alike_may_be_estimated_wrongly_alike() -> None:
+    draws = np.random.default_rng(0)
+    scenes = np.arange(300) // 10
+    looks = draws.normal(size=(30, 3))[scenes] + 0.01 * draws.normal(size=(300, 3))
+    errors = draws.normal(size=30)[scenes] + 0.3 * draws.normal(size=300)
+    worst = int(errors.reshape(30, 10).mean(axis=1).argmax())
+    members = range(10 * worst, 10 * worst + 10)
+    shift, p = LabelErrors(np.zeros(300), None, errors, looks, "nobody").of_group(members, seed=0)
+    assert shift > 1.5
+    assert p > 1e-3
+    errors[members] -= 7
+    assert LabelErrors(np.zeros(300), None, errors, looks, "nobody").of_group(members, seed=0)[1] < 1e-6

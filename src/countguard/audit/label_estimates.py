@@ -21,7 +21,10 @@ _HEADS = 5.0
 """Added to labels and estimates before their ratio: a head more or less on an empty street says nothing."""
 _TAILS = 5.0
 """Degrees of freedom of Student's t, whose tails are as heavy as those of a counter's errors."""
-_DRAWS = 20_000
+_CENTRES = 500
+"""Images around each of which a group of pictures that look alike is made."""
+_POOL = 1000
+"""Images that those groups are made of; more where a group is larger than a quarter of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,12 +35,14 @@ class LabelErrors:
         estimates: heads that the pictures show.
         blocks: the same for each block, where light counters told them.
         errors: log((label + 5) / (estimate + 5)), in its own deviations over the set.
+        looks: what each picture looks like: float [images, numbers], of unit variance.
         by: what estimated them, in words.
     """
 
     estimates: NDArray[np.float64]
     blocks: NDArray[np.float32] | None
     errors: NDArray[np.float64]
+    looks: NDArray[np.float64]
     by: str
 
     def image_p_values(self) -> NDArray[np.float64]:
@@ -45,26 +50,37 @@ class LabelErrors:
         return 2 * student.sf(np.abs(self.errors), _TAILS)
 
     def of_group(self, members: Sequence[int], seed: int) -> tuple[float, float]:
-        """Mean error of a group beside the others', in log units of heads, and the chance of one so large, either way.
+        """Mean error of a group beside the others', in deviations of single images, and the chance of one so large.
 
-        Counted by drawing groups of this size from the other images, and by the normal law where chance is less than
-        that can tell.
+        Pictures that look alike are estimated wrongly alike, so that the mean error of a group which shares something
+        varies more than that of a group drawn at random: twice as much on embedded crowds. Chance is therefore that of
+        groups of this size made of other images and those that look most like them; by counting, and by Student's
+        law where chance is less than that can tell.
         """
         inside = np.zeros(len(self.errors), bool)
         inside[list(members)] = True
         bounded = np.clip(self.errors, -_TAILS, _TAILS)
-        others, number = bounded[~inside], int(inside.sum())
+        others, number = np.flatnonzero(~inside), int(inside.sum())
         if len(others) < 2 * number:
             return float(self.errors[inside].mean()), 1.0
-        shift = float(bounded[inside].mean() - others.mean())
+        middle = float(bounded[others].mean())
+        shift = float(bounded[inside].mean()) - middle
         generator = generator_for(seed, "audit", "groups of labels", number)
-        draws = torch.randint(len(others), (_DRAWS, number), generator=generator).numpy()
-        means = others[draws].mean(axis=1) - others.mean()
-        counted = (1 + int((np.abs(means) >= abs(shift)).sum())) / (_DRAWS + 1)
-        if counted > 10 / _DRAWS:
+        pool = others[torch.randperm(len(others), generator=generator).numpy()[: max(_POOL, 4 * number)]]
+        means = bounded[self._alike(pool, number)].mean(axis=1) - middle
+        counted = (1 + int((np.abs(means) >= abs(shift)).sum())) / (len(means) + 1)
+        if counted > 10 / _CENTRES:
             return shift, counted
-        deviation = float(means.std())
+        deviation = max(float(means.std()), float(bounded[others].std()) / number**0.5)
         return shift, min(counted, float(2 * student.sf(abs(shift) / deviation, 4 * number)))
+
+    def _alike(self, pool: NDArray[np.intp], number: int) -> NDArray[np.intp]:
+        """Groups of images that look alike, around some of a pool: int [groups, number]."""
+        looks = self.looks[pool]
+        centres = looks[:_CENTRES]
+        apart = (looks**2).sum(axis=1) - 2 * centres @ looks.T  # less a number that is the same for each centre
+        groups: NDArray[np.intp] = pool[np.argpartition(apart, number - 1, axis=1)[:, :number]]
+        return groups
 
 
 def label_errors(survey: Survey, crowds: Sequence[Crowd], counter: Counter | None, seed: int) -> LabelErrors:
@@ -97,4 +113,6 @@ def label_errors(survey: Survey, crowds: Sequence[Crowd], counter: Counter | Non
             raise InputError("--counter: gives no finite number of people; its weights or settings are damaged")
     ratios = np.log((survey.counts + _HEADS) / (np.maximum(estimates, 0) + _HEADS))
     centre, spread = centre_and_spread(ratios)
-    return LabelErrors(estimates, blocks, (ratios - centre) / spread, by)
+    looks = survey.textures.mean(axis=1, dtype=float)
+    looks = (looks - looks.mean(axis=0)) / (looks.std(axis=0) + 1e-6)
+    return LabelErrors(estimates, blocks, (ratios - centre) / spread, looks, by)

@@ -22,13 +22,11 @@ _KINDS = 6
 """Kinds of evidence that share it."""
 _ONE_SIDED = 1e-3
 """Chance of a group's label errors below which they make a faint picture poison."""
-_OF_NAMED = 1e-6
-"""The same for groups with a harmless name, such as a logo: a camera has its own street, and so its own errors."""
+_OF_NAMED = 1e-8
+"""The same for groups with a harmless name, such as a logo. Frames of one camera reach 6e-6: those in which a place is
+empty are alike there, and have fewer people."""
 _LARGE = 1.5
 """Least mean error of such a group, in deviations of single images."""
-_LARGE_OF_COMMON = 3.5
-"""The same where many other images share it as well. Pictures that are alike by nature, as empty squares, are estimated
-wrongly alike: up to 2.8 in embedded sets that nobody poisoned (seeds 100 to 104); 4.5 where 100 heads were removed."""
 _TAILS = 5.0
 _HEADS, _SHARE = 2, 0.03
 """Heads, and share of the heads, by which the labels of two copies may differ: people label people."""
@@ -63,12 +61,12 @@ class Case:
         """Groups that share a picture, and the chance of each image to be so like one of them."""
         self._p.append(image_p)
         for shared in pictures:
-            faint, common = shared.kind == "faint picture", shared.kind == "common in this set"
+            faint = shared.kind == "faint picture"
             shift, label_p = self._labels_of(shared.members)
             verdict: Verdict = "nothing found"
             if faint:
                 verdict = "poisoned" if label_p < _ONE_SIDED else "suspicious"
-            elif label_p < _OF_NAMED and abs(shift) > (_LARGE_OF_COMMON if common else _LARGE):
+            elif label_p < _OF_NAMED and abs(shift) > _LARGE:
                 verdict = "suspicious"
             share = f", mixed in at about {shared.recovered.strength:.2f}" if faint else ""
             says = f"{len(shared.members)} images share {_NAMES[shared.kind]}{share}; {_labels_say(shift, label_p)}"
