@@ -69,7 +69,7 @@ class LabelErrors:
         pool = others[torch.randperm(len(others), generator=generator).numpy()[: max(_POOL, 4 * number)]]
         means = bounded[self._alike(pool, number)].mean(axis=1) - middle
         counted = (1 + int((np.abs(means) >= abs(shift)).sum())) / (len(means) + 1)
-        if counted > 10 / _CENTRES:
+        if counted > 10 / (len(means) + 1):
             return shift, counted
         deviation = max(float(means.std()), float(bounded[others].std()) / number**0.5)
         return shift, min(counted, float(2 * student.sf(abs(shift) / deviation, 4 * number)))
