@@ -43,7 +43,7 @@ def convert(
     ] = None,
     mean: Annotated[str | None, typer.Option(help="Three numbers for inputs in 0..1, with commas between.")] = None,
     std: Annotated[str | None, typer.Option(help="Three numbers, with commas between.")] = None,
-    output_scale: Annotated[float | None, typer.Option(help="People per cell for one unit of the output.")] = None,
+    output_scale: Annotated[float | None, typer.Option(help="People per map cell for one unit of the output.")] = None,
     overrides: Overrides = None,
 ) -> None:
     """Make a counter of somebody's weights. A pickle is read in a process of its own and never executed."""
