@@ -5,11 +5,10 @@ multiplications are 36 matrix products over all tiles; what is left are sums of 
 where there are many channels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 TILE = 4
 """Side of a tile of outputs."""
@@ -61,25 +60,38 @@ class Winograd:
 
     def __init__(self, layer: nn.Conv2d) -> None:
         self._layer = layer
-        self._made_of: tuple[Tensor, int] | None = None
-        self._weights: Tensor | None = None
+        self._weights = Derived(transform)
 
     def __call__(self, features: Tensor) -> Tensor:
         """[B, C, H, W] to [B, D, H', W']."""
         layer = self._layer
         padding, dilation = int(layer.padding[0]), layer.dilation[0]
         height, width = (side + 2 * (padding - dilation) for side in features.shape[-2:])
-        tiles = features.shape[0] * height * width / TILE**2
-        if not (may_replace(features) and min(height, width) > 0 and tiles >= FEWEST_TILES):
+        enough = min(height, width) > 0 and features.shape[0] * height * width >= FEWEST_TILES * TILE**2
+        if not (enough and may_replace(features)):
             return nn.Conv2d.forward(layer, features)
-        return convolve(features, self._transformed(), layer.bias, padding, dilation)
+        return convolve(features, self._weights.of(layer.weight), layer.bias, padding, dilation)
 
-    def _transformed(self) -> Tensor:
-        weight = self._layer.weight
-        now = (weight, -1 if weight.is_inference() else weight._version)
-        if self._weights is None or self._made_of is None or not (self._made_of[0] is weight and self._made_of == now):
-            self._weights, self._made_of = transform(weight), now
-        return self._weights
+
+class Derived:
+    """What is computed from a weight, kept until the weight changes.
+
+    Args:
+        make: computes it.
+    """
+
+    def __init__(self, make: Callable[[Tensor], Tensor]) -> None:
+        self._make = make
+        self._kept: Tensor | None = None
+        self._weight: Tensor | None = None
+        self._version = -1
+
+    def of(self, weight: Tensor) -> Tensor:
+        """The same tensor as long as the weight is the same and holds the same."""
+        version = -1 if weight.is_inference() else weight._version
+        if self._kept is None or self._weight is not weight or self._version != version:
+            self._kept, self._weight, self._version = self._make(weight.detach()), weight, version
+        return self._kept
 
 
 def may_replace(features: Tensor) -> bool:
@@ -116,12 +128,8 @@ def convolve(features: Tensor, weights: Tensor, bias: Tensor | None, padding: in
     total = batch * apart
     wide = across * step + 2 * dilation
     padded = features.new_zeros(total * step + 2 * dilation, wide, channels)
-    inside = padded[: total * step].view(batch, apart * step, wide, channels)
-    if batch == 1:
-        inside = padded[None]
-    inside[:, padding : padding + height, padding : padding + width] = features.permute(0, 2, 3, 1)[
-        :, : inside.shape[1] - padding, : wide - padding
-    ]
+    inside = padded[None] if batch == 1 else padded[: total * step].view(batch, apart * step, wide, channels)
+    inside[:, padding : padding + height, padding : padding + width] = features.permute(0, 2, 3, 1)
     result = features.new_empty(total, TILE, dilation, across, TILE, dilation, filters)
     blocks = -(-total * dilation**2 * across * max(channels, filters) * WINDOW**2 // BLOCK)
     at_once = -(-total // blocks)
