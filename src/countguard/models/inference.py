@@ -1,7 +1,8 @@
 """Counting in less time on a CPU: layers do the same work by faster ways where nothing asks for gradients."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 import torch
@@ -31,8 +32,21 @@ def for_inference(counter: Counter) -> Counter:
             layer.forward = turn  # type: ignore[method-assign]
             pooled += turn.pooled
     if (wide or pooled) and counter.mean.device.type == "cpu":
-        _log.info("counts on this CPU: %d convolutions by Winograd's algorithm, %d at once with their pooling", wide, pooled)
+        _log.info("counting on the CPU: %d convolutions by Winograd's way, %d in one with their pooling", wide, pooled)
     return counter
+
+
+@contextmanager
+def as_trained(counter: Counter) -> Iterator[None]:
+    """A block in which a counter's layers work as in training, so that what they cost can be counted."""
+    faster = [(layer, vars(layer)["forward"]) for layer in counter.modules() if "forward" in vars(layer)]
+    for layer, _ in faster:
+        del layer.forward
+    try:
+        yield
+    finally:
+        for layer, forward in faster:
+            layer.forward = forward
 
 
 class PooledConvolution:
@@ -115,12 +129,17 @@ class _InTurn:
 
     def __init__(self, layers: nn.Sequential) -> None:
         self._layers = layers
-        self._fast = {place: PooledConvolution(layer) for place, layer in enumerate(layers) if pools(layers[place : place + 3])}
+        self._fast = {
+            place: PooledConvolution(cast(nn.Conv2d, layer))
+            for place, layer in enumerate(layers)
+            if pools(list(layers)[place : place + 3])
+        }
         self.pooled = len(self._fast)
 
     def __call__(self, features: Tensor) -> Tensor:
         if not may_replace(features):
-            return nn.Sequential.forward(self._layers, features)
+            plain: Tensor = nn.Sequential.forward(self._layers, features)  # type: ignore[no-untyped-call]
+            return plain
         layers = list(self._layers)
         place = 0
         while place < len(layers):

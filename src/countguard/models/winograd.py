@@ -123,7 +123,7 @@ def convolve(features: Tensor, weights: Tensor, bias: Tensor | None, padding: in
     rows, columns = height + 2 * (padding - dilation), width + 2 * (padding - dilation)
     step = TILE * dilation  # pixels in and out that a tile, with those between its own, goes on by
     down, across = -(-rows // step), -(-columns // step)
-    # images lie below each other, so that all rows of tiles are equally far apart; between two images is one for nothing
+    # images lie below each other, with one row of tiles more for each, so that all rows of tiles are equally far apart
     apart = down if batch == 1 else down + 1
     total = batch * apart
     wide = across * step + 2 * dilation
@@ -143,7 +143,10 @@ def convolve(features: Tensor, weights: Tensor, bias: Tensor | None, padding: in
 
 
 def _convolve_tiles(padded: Tensor, weights: Tensor, result: Tensor, dilation: int) -> None:
-    """Some rows of tiles: padded pixels [H, W, C] from the first of them on, to [rows, 4, dilation, columns, 4, ...]."""
+    """Some rows of tiles, from padded pixels [H, W, C] that begin with the first of them.
+
+    The result is [rows, 4, dilation, columns, 4, dilation, D].
+    """
     rows, columns = result.shape[0], result.shape[3]
     line, channels = padded[0].numel(), padded.shape[-1]
     lines = padded.as_strided(
