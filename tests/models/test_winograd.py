@@ -18,7 +18,7 @@ def layer(**settings: int) -> nn.Conv2d:
     return nn.Conv2d(winograd.WIDE, winograd.WIDE, 3, **{"padding": 1, **settings})
 
 
-def features(batch: int = 1, height: int = 40, width: int = 44) -> Tensor:
+def features(batch: int = 1, height: int = 84, width: int = 91) -> Tensor:
     return torch.rand(batch, winograd.WIDE, height, width, generator=torch.Generator().manual_seed(1))
 
 

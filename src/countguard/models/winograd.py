@@ -18,8 +18,8 @@ BLOCK = 1 << 22
 """Numbers that are transformed at one time: 16 MiB, so that most of it stays in a CPU's cache."""
 WIDE = 128
 """Channels, in and out, from which on this is faster than oneDNN's convolution; with 64 it is slower."""
-FEWEST_TILES = 64
-"""With fewer tiles, reading the transformed weights, four times as many, takes longer than what is saved."""
+LEAST_WORK = 1e9
+"""Multiplications of a convolution from which on the time that is saved is more than that of starting 40 operations."""
 
 _KERNEL = (
     (1 / 4, 0.0, 0.0),
@@ -55,7 +55,8 @@ class Winograd:
     the first use, and again when the weights have changed.
 
     Args:
-        layer: one that `suits`; elsewhere than in inference mode on a CPU, and on small maps, it does the work itself.
+        layer: one that `suits`; elsewhere than in inference mode on a CPU, and where there is little to do, it does the
+            work itself.
     """
 
     def __init__(self, layer: nn.Conv2d) -> None:
@@ -67,8 +68,8 @@ class Winograd:
         layer = self._layer
         padding, dilation = int(layer.padding[0]), layer.dilation[0]
         height, width = (side + 2 * (padding - dilation) for side in features.shape[-2:])
-        enough = min(height, width) > 0 and features.shape[0] * height * width >= FEWEST_TILES * TILE**2
-        if not (enough and may_replace(features)):
+        work = features.shape[0] * height * width * layer.weight.numel()
+        if min(height, width) <= 0 or work < LEAST_WORK or not may_replace(features):
             return nn.Conv2d.forward(layer, features)
         return convolve(features, self._weights.of(layer.weight), layer.bias, padding, dilation)
 
