@@ -27,6 +27,17 @@ def random(kind: str) -> Counter:
     return build_counter(kind)
 
 
+def test_the_log_says_what_is_faster(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "countguard"):
+        for_inference(random("mcnn"))
+        for_inference(random("csrnet"))
+        for_inference(random("lite"))
+    assert caplog.messages == [
+        "counting on the CPU: 0 convolutions by Winograd's way, 3 in one with their pooling",
+        "counting on the CPU: 12 convolutions by Winograd's way, 0 in one with their pooling",
+    ]
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     batch=st.integers(1, 2),
