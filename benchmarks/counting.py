@@ -57,7 +57,7 @@ def _row(
 def plain_mcnn(counter: Counter) -> Callable[[Tensor], float]:
     """The columns of an MCNN, one after the other, on gray values."""
     assert isinstance(counter, MCNN)
-    columns = [nn.Sequential(*column) for column in counter.columns]
+    columns = [nn.Sequential(*column.children()) for column in counter.columns]
 
     def count(picture: Tensor) -> float:
         red, green, blue = ((picture.float() / 255 - counter.mean) / counter.std).unbind(1)

@@ -20,8 +20,9 @@ _log = logging.getLogger(__name__)
 def for_inference(counter: Counter) -> Counter:
     """Makes a counter count in less time on a CPU, for good, and returns it.
 
-    Counts agree to rounding. Training, gradients and other devices are as before; so are the tensors that are saved.
-    In inference mode, hooks of a convolution that is pooled at once are not called, nor those of its ReLU and pooling.
+    Counts agree to rounding; a point whose score is just at its threshold may change sides. Training, gradients and
+    other devices are as before, and so are the tensors that are saved. In inference mode, hooks of a convolution that
+    is pooled at once are not called, nor those of its ReLU and pooling.
     """
     wide = pooled = 0
     for layer in counter.modules():
@@ -39,7 +40,11 @@ def for_inference(counter: Counter) -> Counter:
 @contextmanager
 def as_trained(counter: Counter) -> Iterator[None]:
     """A block in which a counter's layers work as in training, so that what they cost can be counted."""
-    faster = [(layer, vars(layer)["forward"]) for layer in counter.modules() if "forward" in vars(layer)]
+    faster = [
+        (layer, forward)
+        for layer in counter.modules()
+        if isinstance(forward := vars(layer).get("forward"), Winograd | _InTurn)
+    ]
     for layer, _ in faster:
         del layer.forward
     try:
