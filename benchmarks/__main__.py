@@ -20,6 +20,7 @@ BENCHMARKS = {
     "poisoning": "benchmarks.poisoning",
     "exporting": "benchmarks.exporting",
     "evaluation": "benchmarks.evaluation",
+    "counting": "benchmarks.counting",
     "onnx": "benchmarks.onnx_runtime",
     "training": "benchmarks.training",
     "freezing": "benchmarks.freezing",

@@ -145,6 +145,17 @@ def test_count_and_evaluate_need_no_lightning() -> None:
     assert done.stdout == "set()\n"
 
 
+def test_imports_of_a_command_are_not_searched_for_garbage() -> None:
+    code = (
+        "import gc; from countguard.cli.starting import importing\n"
+        "with importing():\n    assert not gc.isenabled(); import torch\n"
+        "assert gc.isenabled(); frozen = gc.get_freeze_count(); assert frozen > 50_000, frozen\n"
+        "with importing():\n    assert gc.isenabled()\n"
+        "assert gc.get_freeze_count() == frozen"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_the_installed_command_ends_as_main_does(tmp_path: Path) -> None:
     """Once for real: another process, the script that pip installed."""
     script = Path(sys.executable).with_name("countguard")

@@ -90,13 +90,15 @@ def evaluate(
     from countguard.cli.metrics import show_metrics
     from countguard.models import load_counter
     from countguard.models.counting import keep_large_blocks
+    from countguard.models.inference import for_inference
     from countguard.operate.evaluate import evaluate_counter, evaluation_sentences
 
     if clean is not None and strategy is None:
         raise InputError("--clean: has an effect with --strategy alone, whose success it is held against")
     keep_large_blocks()
     mark, rule = named_trigger(trigger), named_strategy(strategy) if strategy else None
-    suspect, reference = load_counter(counter), load_counter(clean) if clean else None
+    suspect = for_inference(load_counter(counter))
+    reference = for_inference(load_counter(clean)) if clean else None
     given = [*(settings or []), *([] if scale is None else [f"data.scale={scale}"])]
     chosen = chosen_source(data, format, given, skip_bad=skip_bad, use="test").chosen_test()
     metrics = evaluate_counter(suspect, chosen.crowds, mark, rule, reference)
@@ -309,9 +311,12 @@ def count(
     ] = None,
 ) -> None:
     """Count the people in pictures, folders of pictures, and films. Exit code 1: some could not be counted."""
-    from countguard.cli.counting import count_films, count_pictures
-    from countguard.data.picture_folders import is_film
-    from countguard.operate.count import Size
+    from countguard.cli.starting import importing
+
+    with importing():
+        from countguard.cli.counting import count_films, count_pictures
+        from countguard.data.picture_folders import is_film
+        from countguard.operate.count import Size
 
     if strict and skip_bad:
         raise InputError("--strict and --skip-bad: ask for one of the two")

@@ -44,13 +44,14 @@ def count_pictures(
     from countguard.data.picture_folders import find_pictures
     from countguard.models import load_counter
     from countguard.models.counting import keep_large_blocks
+    from countguard.models.inference import for_inference
     from countguard.operate import count as counts
     from countguard.operate.count_file import count_file
     from countguard.operate.guarding import guard_of
 
     keep_large_blocks()
     named = find_pictures(images, recursive=recursive)
-    loaded = load_counter(counter)
+    loaded = for_inference(load_counter(counter))
     guarding = guard_of(loaded, counter, guard, clean)
     rows: list[PictureCount] = []
     beside = [counts.PictureCount(path, None, why) for path, why in named.left_out.items()]
@@ -192,12 +193,13 @@ def count_films(
     from countguard.data.film import pace_from
     from countguard.models import load_counter
     from countguard.models.counting import keep_large_blocks
+    from countguard.models.inference import for_inference
     from countguard.operate import count_film as counts
     from countguard.operate.guarding import guard_of
 
     keep_large_blocks()
     pace = pace_from(every)
-    loaded = load_counter(counter)
+    loaded = for_inference(load_counter(counter))
     guarding = guard_of(loaded, counter, guard, clean)
     found: list[FilmCounts] = []
     shown = _Frames(format, guarded=guarding is not None)

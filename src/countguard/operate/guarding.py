@@ -12,6 +12,7 @@ from countguard.data.source import LazyCrowds
 from countguard.errors import InputError
 from countguard.models import load_counter
 from countguard.models.counter import Counter
+from countguard.models.inference import for_inference
 from countguard.scan.guard import Guard, read_calibration, require_guard_place, write_calibration
 
 
@@ -34,7 +35,7 @@ def guard_of(counter: Counter, path: Path, repaired: Path | None, clean: Sequenc
         return None
     if clean:
         require_guard_place(repaired, "--guard")
-    twin = load_counter(repaired, counter.mean.device)
+    twin = for_inference(load_counter(repaired, counter.mean.device))
     if not clean:
         return Guard(counter, twin, read_calibration(path, repaired))
     guard = Guard(counter, twin)

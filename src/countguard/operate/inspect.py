@@ -28,6 +28,7 @@ from countguard.models.convert import convert
 from countguard.models.counter import Counter
 from countguard.models.counting import count_crowds
 from countguard.models.hub import fetched
+from countguard.models.inference import for_inference
 from countguard.models.weights_file import is_hdf5, is_pickle, open_weights
 from countguard.operate.count import Size, count_pictures
 from countguard.operate.inspect_page import Example, inspect_page
@@ -116,7 +117,7 @@ def inspect_counter(
         crowds = points.chosen_test().crowds
         crowds = Subset(crowds, _places(len(crowds), MEASURED))
     with opened(file, kind, convention, crowds) as suspect:
-        suspect.counter.to("cuda" if torch.cuda.is_available() else "cpu")
+        for_inference(suspect.counter.to("cuda" if torch.cuda.is_available() else "cpu"))
         command: dict[str, JsonValue] = {
             "verb": "inspect",
             "version": __version__,

@@ -14,6 +14,7 @@ from countguard.errors import RunError
 from countguard.journal import journal_beside
 from countguard.models import load_counter
 from countguard.models.hub import fetched
+from countguard.models.inference import for_inference
 from countguard.operate.scan_page import scan_page
 from countguard.progress import counted
 from countguard.scan.effects import MOST
@@ -55,7 +56,7 @@ def scan_counter(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     for moved in (suspect, known):
         if moved is not None:
-            moved.to(device)
+            for_inference(moved.to(device))
     command: dict[str, JsonValue] = {
         "verb": "scan",
         "version": __version__,

@@ -15,6 +15,7 @@ from countguard.journal import Journal
 from countguard.metrics.ratios import Floats
 from countguard.models.counter import Counter
 from countguard.models.counting import PIXELS_A_BATCH, as_input, batches_of_one_size
+from countguard.models.inference import as_trained
 from countguard.scan.probes import Probe, all_probes
 
 FEWEST, MOST = 10, 100
@@ -92,7 +93,7 @@ def plan_for(counter: Counter, crowds: Sequence[Crowd], work: float = WORK) -> P
 def cost_of(counter: Counter, image: Tensor) -> float:
     """Floating point operations of one count; those of a large image are told from a corner of it."""
     corner = image[None, :, :256, :256].to(counter.mean.device)
-    with FlopCounterMode(display=False) as flops:
+    with as_trained(counter), FlopCounterMode(display=False) as flops:
         counter.count(as_input(corner))
     pixels = corner.shape[-1] * corner.shape[-2]
     a_pixel = (

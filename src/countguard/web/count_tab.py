@@ -12,6 +12,7 @@ from countguard.data.picture_folders import FILM_SUFFIXES, is_film
 from countguard.errors import InputError
 from countguard.models import load_counter
 from countguard.models.counter import Counter
+from countguard.models.inference import for_inference
 from countguard.operate.count import PictureCount, Size, count_pictures
 from countguard.operate.count_film import FilmCounts, FrameCount, count_film, films_csv, write_film
 from countguard.operate.count_formats import counts_csv
@@ -106,7 +107,7 @@ def _count(dropped: Sequence[Path], suspect: Path, twin: Path | None, every: str
         raise InputError(f"{len(dropped)} files; at most {MOST_FILES} are counted at once here")
     pace = pace_from(every)
     work = work_folder("count")
-    counter = load_counter(suspect)
+    counter = for_inference(load_counter(suspect))
     guard = guard_of(counter, suspect, twin, [])
     size, done = Size(max_pixels=MAX_PIXELS), _Counted()
     for number, path in enumerate(dropped):
