@@ -12,9 +12,10 @@ from countguard.attacks.patch import Patch
 from countguard.attacks.strategies import Add, Minus, Multiply
 from countguard.audit.copies import find_copies
 from countguard.audit.label_estimates import LabelErrors
-from countguard.audit.local_marks import local_marks
+from countguard.audit.local_marks import LocalMark, local_marks
 from countguard.audit.point_patterns import point_patterns
 from countguard.audit.survey import SMALL, Survey
+from countguard.audit.verdict import Case
 from countguard.data.crowd import Crowd
 from countguard.seeds import generator_for
 
@@ -90,3 +91,23 @@ def test_pictures_that_look_alike_may_be_estimated_wrongly_alike() -> None:
     assert p > 1e-3
     errors[members] -= 7
     assert LabelErrors(np.zeros(300), None, errors, looks, "nobody").of_group(members, seed=0)[1] < 1e-6
+
+
+def test_a_mark_is_accused_where_it_errs_by_more_than_the_other_marks_do(
+    make_crowds: MakeCrowds, surveyed: Surveyed
+) -> None:
+    seen = surveyed(make_crowds(20))
+    seen = replace(seen, ids=[f"{place}" for place in range(300)], points=[np.zeros((0, 2), np.float32)] * 300)
+    draws = np.random.default_rng(0)
+    looks, still = draws.normal(size=(300, 3)), 0.5 * draws.normal(size=300)
+    marks = [LocalMark(np.arange(start, start + 30), 0.01, "top") for start in range(0, 180, 30)]
+
+    def accused(errors: list[float]) -> list[bool]:
+        erring = still.copy()
+        erring[:180] += np.repeat(errors, 30)
+        case = Case(seen, LabelErrors(np.zeros(300), None, erring, looks, "nobody"), 0)
+        case.add_marks(marks)
+        return [group.verdict == "suspicious" for group in case.report().groups]
+
+    assert accused([-2, 0, 0, 0, 0, 0]) == [True, *[False] * 5]
+    assert accused([-2, -1.7, -1.5, -1.8, -1.6, -1.9]) == [False] * 6

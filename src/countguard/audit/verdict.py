@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from countguard.audit.aligned_groups import COMPARED as ALIGNED
@@ -22,11 +23,17 @@ _KINDS = 6
 """Kinds of evidence that share it."""
 _ONE_SIDED = 1e-3
 """Chance of a group's label errors below which they make a faint picture poison."""
+_OF_MARK = 1e-6
+"""The same for a mark, such as a logo."""
 _OF_NAMED = 1e-8
-"""The same for groups with a harmless name, such as a logo. Frames of one camera reach 6e-6: those in which a place is
-empty are alike there, and have fewer people."""
+"""The same for other groups with a harmless name. Frames of one scene that are alike by chance reach 4e-7."""
 _LARGE = 1.5
 """Least mean error of such a group, in deviations of single images."""
+_OTHER_MARKS = 4
+"""Marks of other images from which on it is known how far marks err in a set."""
+_TO_DEVIATION = 1.4826
+"""From the median of absolute values to the deviation of a normal law."""
+_LEAST_P = 1e-300
 _TAILS = 5.0
 _HEADS, _SHARE = 2, 0.03
 """Heads, and share of the heads, by which the labels of two copies may differ: people label people."""
@@ -76,15 +83,24 @@ class Case:
         """Marks in one place; a logo is no fault, unless the labels of its images err.
 
         A window of a faint picture is alike in the images that share it. Those are accused already, so a mark is judged
-        by its other images, which would otherwise be accused for the errors of the first.
+        by its other images, which would otherwise be accused for the errors of the first. Before a fixed camera a place
+        is alike wherever nobody stands, so that all marks err: a mark is accused where it errs by more than the others.
         """
         known = self._of_faint_pictures()
+        judged = []
         for mark in marks:
             members = np.array([place for place in mark.members.tolist() if place not in known], dtype=np.intp)
-            if not len(members):
-                continue
-            shift, label_p = self._labels_of(members)
-            accused = label_p < _OF_NAMED and abs(shift) > _LARGE
+            if len(members):
+                judged.append((mark, members, *self._labels_of(members)))
+        deviations = norm.isf(np.maximum([p for *_, p in judged], _LEAST_P) / 2)
+        for (mark, members, shift, label_p), deviation in zip(judged, deviations.tolist(), strict=True):
+            others = [
+                other
+                for (_, theirs, *_), other in zip(judged, deviations.tolist(), strict=True)
+                if len(np.intersect1d(theirs, members)) < len(theirs) / 2
+            ]
+            usual = max(1.0, _TO_DEVIATION * float(np.median(others))) if len(others) >= _OTHER_MARKS else 1.0
+            accused = 2 * norm.sf(deviation / usual) < _OF_MARK and abs(shift) > _LARGE
             says = f"{len(members)} images have the same thing at the {mark.place}; {_labels_say(shift, label_p)}"
             verdict: Verdict = "suspicious" if accused else "nothing found"
             self._accuse(members.tolist(), "local mark", verdict, label_p, says, shift, label_p)
