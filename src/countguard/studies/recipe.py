@@ -24,6 +24,7 @@ from countguard.defenses.defenses import AnyDefense, Defense
 from countguard.models import COUNTERS, build_counter
 from countguard.models.counter import Counter
 from countguard.models.hub import address_of, pinned
+from countguard.runs.plan import CLEAN
 from countguard.seeds import derived_seed
 from countguard.settings import Settings
 from countguard.training.settings import Training
@@ -99,7 +100,9 @@ class AttackSettings(Settings):
     def _distinct(self) -> "AttackSettings":
         names = [strategy.name for strategy in self.strategies]
         if len(set(names)) < len(names):
-            raise ValueError(f"strategies: each may stand once, got {', '.join(names)}; `vary` tries several settings")
+            raise ValueError(f"strategies: names must differ, got {', '.join(names)}; give each a label")
+        if CLEAN in names:
+            raise ValueError(f"strategies: {CLEAN} is what results call the counter without an attack")
         return self
 
     def strategy(self, name: str) -> Strategy:
