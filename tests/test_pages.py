@@ -8,7 +8,7 @@ import pytest
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize("name", ["defenses.md", "real-crowds.md", "counters.md"])
+@pytest.mark.parametrize("name", ["defenses.md", "dmba.md", "real-crowds.md", "counters.md"])
 def test_the_pages_of_repairs_are_what_the_cards_say(name: str) -> None:
     page = (DOCS / name).read_text(encoding="utf-8")
     assert "<!-- table: " in page
