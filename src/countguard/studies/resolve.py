@@ -149,4 +149,11 @@ def _each(entries: Any, defaults: Callable[[str], Raw]) -> Any:
     """The entries of a list, merged over the defaults of their kinds; anything else is left to the validation."""
     if not isinstance(entries, list):
         return entries
-    return [merged(defaults(str(entry.get("kind"))), entry) if isinstance(entry, dict) else entry for entry in entries]
+    return [_below(entry, defaults) if isinstance(entry, dict) else entry for entry in entries]
+
+
+def _below(entry: Raw, defaults: Callable[[str], Raw]) -> Raw:
+    """An entry over the defaults of its kind; a repair that another one tries out gets its own."""
+    whole = merged(defaults(str(entry.get("kind"))), entry)
+    tried = entry.get("of")
+    return whole | {"of": _below(tried, defaults)} if isinstance(tried, dict) else whole
