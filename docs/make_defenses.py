@@ -403,7 +403,32 @@ def filled(page: str) -> str:
         text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
         return f"<!-- table: {found[1]} -->\n{text}\n<!-- end -->"
 
-    return re.sub(r"<!-- table: ([a-z-]+) -->\n.*?<!-- end -->", table, page, flags=re.DOTALL)
+    page = re.sub(r"<!-- table: ([a-z-]+) -->\n.*?<!-- end -->", table, page, flags=re.DOTALL)
+    return FIGURE.sub(lambda found: f"{figure(found['card'], found['figure'])}<!-- {found['card']} -->", page)
+
+
+FIGURE = re.compile(r"(?P<figure>\d*\.\d+)<!-- (?P<card>[^>]*/[^>]*) -->")
+"""A figure in a sentence, and the card that it comes from: see `figure`."""
+
+
+def figure(said: str, shown: str) -> str:
+    """What a figure in a sentence should be, with as many digits as are shown.
+
+    `STUDY/CELL METRIC` is a metric of a kept card; ` - STUDY/CELL METRIC` after it is taken off. A cell may be a
+    pattern, `*`, of which `max`, `min` or `mean` before the study makes one number.
+    """
+    values = [_of_cards(term) for term in said.split(" - ")]
+    return f"{values[0] - sum(values[1:]):.{len(shown.partition('.')[2])}f}".removeprefix("0")
+
+
+def _of_cards(term: str) -> float:
+    *chosen, place, metric = term.split()
+    study, _, cell = place.partition("/")
+    cards = [Card.model_validate_json(path.read_text()) for path in sorted((RESULTS / study).glob(f"{cell}.json"))]
+    values = _values(cards, metric)
+    if len(values) != 1 and not chosen:
+        raise ValueError(f"{term}: {len(values)} cards; put max, min or mean before it")
+    return {"max": max, "min": min, "mean": fmean}[chosen[0]](values) if chosen else values[0]
 
 
 if __name__ == "__main__":

@@ -118,7 +118,8 @@ class Search(Defense):
             copied, place = deepcopy(counter), folder / "trial" / str(len(done)) if folder is not None else None
             if folder is not None and place is not None:
                 make_folder(place, folder)
-            trial.repair(copied, rest, **{**conditions, "folder": place, "validation": None, "report": None})
+            alone: Conditions = {**conditions, "folder": place, "validation": None, "report": None}
+            trial.repair(copied, rest, **alone)
             if conditions.get("machine", Machine()).accelerator != "cpu" and torch.cuda.is_available():
                 copied.cuda()
             done.append({"values": values, "error": self.error(copied, held, seed)})

@@ -169,7 +169,8 @@ class Recipe(Settings):
         defenses: the repairs, each applied to every counter.
         evaluation: what is measured in addition to the metrics.
         machine: where it runs.
-        vary: settings by dotted name, each with a list of values; the study runs all combinations.
+        vary: settings by dotted name, each with a list of values; the study runs all combinations. Names with a comma
+            between them vary together: `data.seed, attack.trigger.picture: [[1, kitten], [2, robots]]`.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]

@@ -1,7 +1,6 @@
 """Resolves a recipe file, a preset and overrides into a recipe with every setting written out."""
 
 import difflib
-import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from countguard.defenses.defenses import trains
 from countguard.dotted import overridden, set_dotted
 from countguard.errors import InputError
+from countguard.runs.plan import Plan
 from countguard.settings import first_error
 from countguard.studies.presets import Raw, merged, preset
 from countguard.studies.recipe import Recipe
@@ -113,13 +113,14 @@ def variations(recipe: Recipe) -> Iterator[tuple[dict[str, JsonValue], Recipe]]:
     Raises:
         InputError: a varied name is not a setting, or a value does not fit.
     """
-    names = list(recipe.vary)
+    plan = Plan.of(recipe.dump())
+    names = list(plan.varied)
     if "preset" in names:  # its numbers are written out by now: every value would train the same
         raise InputError("vary.preset: vary the settings that differ, or run the recipe once with each --set preset=")
     if "vary" in names:
         raise InputError("vary.vary: name the settings themselves")
-    for values in itertools.product(*recipe.vary.values()):
-        chosen = dict(zip(names, values, strict=True))
+    for variant in plan.variants:
+        chosen: dict[str, JsonValue] = dict(variant)
         raw = deepcopy(recipe.dump()) | {"vary": {}}
         for name, value in chosen.items():
             try:
