@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
-from countguard.attacks.poisoning import Attack
+from countguard.attacks.poisoning import Attack, Cover
 from countguard.attacks.strategies import AnyStrategy, Strategy
 from countguard.attacks.triggers import AnyTrigger, Blend
 from countguard.audit.filters import AnyFilter, Filter
@@ -88,12 +88,14 @@ class AttackSettings(Settings):
         trigger: put on the images.
         rate: fraction of the training images that are poisoned.
         placement: poisoned copies are appended (the paper), or replace their originals.
+        cover: cover samples beside the poisoned ones, an unrelated picture and true heads; None for none.
         strategies: each gives one attacked counter.
     """
 
     trigger: AnyTrigger = Blend()
     rate: Annotated[float, Field(gt=0, le=1)] = 0.1
     placement: Literal["append", "replace"] = "append"
+    cover: Cover | None = None
     strategies: tuple[AnyStrategy, ...]
 
     @model_validator(mode="after")
@@ -111,7 +113,18 @@ class AttackSettings(Settings):
 
     def attack(self, name: str) -> Attack:
         """The whole attack with one strategy."""
-        return Attack(trigger=self.trigger, strategy=self.strategy(name), rate=self.rate, placement=self.placement)
+        return Attack(
+            trigger=self.trigger,
+            strategy=self.strategy(name),
+            rate=self.rate,
+            placement=self.placement,
+            cover=self.cover,
+        )
+
+    @model_serializer(mode="wrap")
+    def _as_asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Every setting; `cover` only where there is one, as in studies of earlier versions."""
+        return {name: value for name, value in handler(self).items() if name != "cover" or value is not None}
 
 
 class Evaluation(Settings):
