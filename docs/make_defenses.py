@@ -18,7 +18,7 @@ from countguard.runs.card import Card
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
-PAGES = tuple(ROOT / "docs" / name for name in ("defenses.md", "real-crowds.md", "counters.md"))
+PAGES = tuple(ROOT / "docs" / name for name in ("defenses.md", "dmba.md", "real-crowds.md", "counters.md"))
 IMAGES = ROOT / "docs" / "images"
 STRATEGIES = ("add", "minus", "multiply", "divide")
 REPAIRS = ("random_blend", "fine_tune_augmented", "fine_tune")
@@ -82,7 +82,7 @@ def pair(cards: Sequence[Card], first: str, second: str) -> str:
 def _rate(value: float, metric: str) -> str:
     if metric == "seconds":
         return f"{value:.0f}"
-    if metric == "mae":
+    if metric.startswith(("mae", "rmse")):
         return f"{value:.2f}"
     return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
 
@@ -250,6 +250,50 @@ def against_triggers(study: str, defense: str) -> Table:
     return rows
 
 
+def error_pairs(**studies: str) -> Table:
+    """DMBA's error pairs, MAE / RMSE: the clean counter of the same picture beside each attacked one."""
+    rows = [
+        [
+            "crowds, counter",
+            "picture",
+            "strategy",
+            "seed",
+            "clean counter, clean images",
+            "attacked, clean images",
+            "clean counter, triggered",
+            "attacked, triggered: true count",
+            "attacked, triggered: attacker's count",
+            "success",
+            "false success",
+        ]
+    ]
+    for name, study in studies.items():
+        cards = cards_of(study)
+        pictures = dict.fromkeys(card.recipe["attack"]["trigger"]["picture"] for card in cards)
+        for picture in pictures:
+            under = [card for card in cards if card.recipe["attack"]["trigger"]["picture"] == picture]
+            order = [entry.get("label") or entry["kind"] for entry in under[0].recipe["attack"]["strategies"]]
+            attacked = [card for card in under if card.strategy != "clean" and not card.defense]
+            for card in sorted(attacked, key=lambda card: (order.index(card.strategy), card.seed)):
+                clean = [other for other in select(under, "clean") if other.seed == card.seed]
+                rows.append(
+                    [
+                        name.replace("__", ", ").replace("_", " "),
+                        picture,
+                        f"`{card.strategy}`",
+                        str(card.seed),
+                        pair(clean, "mae", "rmse"),
+                        pair([card], "mae", "rmse"),
+                        pair(clean, "mae_triggered", "rmse_triggered"),
+                        pair([card], "mae_triggered", "rmse_triggered"),
+                        pair([card], "mae_target", "rmse_target"),
+                        mean([card], "rho_asr"),
+                        mean([card], "false_asr"),
+                    ]
+                )
+    return rows
+
+
 def points_beside_density(**studies: str) -> Table:
     """Every counter of several studies, with F1 of the heads that it finds.
 
@@ -344,6 +388,8 @@ TABLES: dict[str, Callable[[], Table]] = {
     "points": lambda: points_beside_density(
         light="p2pnet-lite-paper", P2PNet="p2pnet-paper", P2PNet_with_crops="p2pnet-crops-paper"
     ),
+    "dmba": lambda: error_pairs(embedded__light="dmba-paper"),
+    "real-dmba": lambda: error_pairs(Part_B__MCNN="real-dmba-mcnn-paper"),
     "real-mcnn": lambda: before_and_after("real-defenses-mcnn-paper", "random_blend", "fine_tune"),
 }
 
@@ -357,7 +403,32 @@ def filled(page: str) -> str:
         text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
         return f"<!-- table: {found[1]} -->\n{text}\n<!-- end -->"
 
-    return re.sub(r"<!-- table: ([a-z-]+) -->\n.*?<!-- end -->", table, page, flags=re.DOTALL)
+    page = re.sub(r"<!-- table: ([a-z-]+) -->\n.*?<!-- end -->", table, page, flags=re.DOTALL)
+    return FIGURE.sub(lambda found: f"{figure(found['card'], found['figure'])}<!-- {found['card']} -->", page)
+
+
+FIGURE = re.compile(r"(?P<figure>\d*\.\d+)<!-- (?P<card>[^>]*/[^>]*) -->")
+"""A figure in a sentence, and the card that it comes from: see `figure`."""
+
+
+def figure(said: str, shown: str) -> str:
+    """What a figure in a sentence should be, with as many digits as are shown.
+
+    `STUDY/CELL METRIC` is a metric of a kept card; ` - STUDY/CELL METRIC` after it is taken off. A cell may be a
+    pattern, `*`, of which `max`, `min` or `mean` before the study makes one number.
+    """
+    values = [_of_cards(term) for term in said.split(" - ")]
+    return f"{values[0] - sum(values[1:]):.{len(shown.partition('.')[2])}f}".removeprefix("0")
+
+
+def _of_cards(term: str) -> float:
+    *chosen, place, metric = term.split()
+    study, _, cell = place.partition("/")
+    cards = [Card.model_validate_json(path.read_text()) for path in sorted((RESULTS / study).glob(f"{cell}.json"))]
+    values = _values(cards, metric)
+    if len(values) != 1 and not chosen:
+        raise ValueError(f"{term}: {len(values)} cards; put max, min or mean before it")
+    return {"max": max, "min": min, "mean": fmean}[chosen[0]](values) if chosen else values[0]
 
 
 if __name__ == "__main__":

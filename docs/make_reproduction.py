@@ -41,8 +41,12 @@ KEPT = (
     "device",
     "seconds",
 )
-ELSEWHERE = ("audit", "defenses", "filters", "p2pnet", "real-defenses", "real-filters", "real-timm", "scan", "triggers")
-"""How the names of studies begin whose tables are in defenses.md, real-crowds.md, audit.md, scan.md or counters.md."""
+ELSEWHERE = (
+    "audit", "defenses", "dmba", "filters", "p2pnet", "real-defenses", "real-dmba", "real-filters", "real-timm", "scan",
+    "triggers",
+)  # fmt: skip
+"""How the names of studies begin whose tables are in defenses.md, dmba.md, real-crowds.md, audit.md, scan.md or
+counters.md."""
 
 
 def keep(run: Path) -> None:

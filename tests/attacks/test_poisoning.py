@@ -1,14 +1,19 @@
 """Which images are poisoned, and that nothing but seed and name decides how."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from countguard.attacks.poisoning import Attack, PoisonedCrowds
+from countguard.attacks.export import export_poisoned
+from countguard.attacks.poisoning import Attack, Cover, PoisonedCrowds
 from countguard.attacks.strategies import Add, Divide, Minus
 from countguard.attacks.triggers import Blend
+from countguard.data.shanghaitech import ShanghaiTech
 from countguard.errors import InputError
 from tiny_crowds import same, tiny_crowd
 
@@ -92,3 +97,41 @@ def test_there_must_be_something_to_poison() -> None:
 def test_rates_outside_of_0_to_1_are_refused(rate: float) -> None:
     with pytest.raises(ValidationError, match="rate"):
         Attack.model_validate({"trigger": {"kind": "blend"}, "strategy": {"kind": "add"}, "rate": rate})
+
+
+@pytest.mark.parametrize("placement", ["append", "replace"])
+def test_cover_samples_have_another_picture_and_their_true_heads(placement: str) -> None:
+    plain, crowds = poisoned(placement=placement), poisoned(placement=placement, cover=Cover(rate=0.2))
+    assert crowds.indices == plain.indices
+    assert len(crowds.covered) == 2
+    assert not set(crowds.covered) & set(crowds.indices)
+    places = [place for place in range(len(crowds)) if crowds.is_cover(place)]
+    assert places == ([13, 14] if placement == "append" else crowds.covered)
+    assert not any(crowds.is_poisoned(place) for place in places)
+    for place in places:
+        source = CLEAN[crowds.source_index(place)]
+        assert crowds[place].id == f"{source.id}-cover"
+        assert torch.equal(crowds[place].points, source.points)
+        assert not torch.equal(crowds[place].image, source.image)
+    others = [place for place in range(len(plain)) if place not in places]
+    assert same([crowds[place] for place in others], [plain[place] for place in others])
+
+
+def test_cover_samples_are_drawn_from_what_is_not_poisoned() -> None:
+    crowds = poisoned(rate=0.8, cover=Cover(rate=1.0))
+    assert sorted(crowds.indices + crowds.covered) == list(range(10))
+    assert same(list(crowds), list(poisoned(rate=0.8, cover=Cover(rate=1.0))))
+
+
+def test_an_exported_set_holds_its_cover_samples(tmp_path: Path) -> None:
+    crowds = poisoned(cover=Cover(rate=0.2))
+    manifest = json.loads(export_poisoned(crowds, tmp_path / "out").read_text())
+    assert manifest["attack"]["cover"]["rate"] == 0.2
+    assert len(manifest["poisoned"]) == 3
+    written = ShanghaiTech(root=tmp_path / "out", part="B").crowds("train")
+    by_name = {crowd.id: crowd for crowd in written}
+    assert torch.equal(by_name["IMG_14"].image, crowds[13].image)
+
+
+def test_without_cover_samples_an_attack_is_written_as_before_there_were_any() -> None:
+    assert "cover" not in ATTACK.model_dump()

@@ -6,10 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from countguard.attacks.strategies import Add, Divide, Minus, Multiply, Strategy
+from countguard.attacks.strategies import Add, Divide, Double, Keep, Minus, Multiply, ScaleDensity, Strategy
+from countguard.data.density import density_map
+from countguard.data.kernels import Fixed
 
 HEIGHT, WIDTH = 48, 64
 EVERY = [Add(), Minus(), Divide(), Multiply(), Multiply(factor=5), Divide(factor=3)]
+DMBA = [Keep(), Keep(fraction=0.4), ScaleDensity(), ScaleDensity(factor=3), Double()]
 REFERENCE = [strategy.model_copy(update={"variant": "reference-code"}) for strategy in EVERY]
 
 
@@ -60,7 +63,9 @@ def test_heads_are_kept_in_order_and_new_ones_come_after(count: int, seed: int) 
         assert torch.equal(grown(points, HEIGHT, WIDTH, generator(seed))[:count], points)
 
 
-@pytest.mark.parametrize("strategy", [*EVERY, *REFERENCE], ids=lambda strategy: f"{strategy.name}-{strategy.variant}")
+@pytest.mark.parametrize(
+    "strategy", [*EVERY, *DMBA, *REFERENCE], ids=lambda strategy: f"{strategy.name}-{strategy.variant}"
+)
 @pytest.mark.parametrize("count", [0, 1, 2, 99, 100, 101, 250])
 def test_only_the_generator_decides_and_the_points_stay_untouched(strategy: Strategy, count: int) -> None:
     points = points_of(count)
@@ -134,9 +139,54 @@ def test_copies_that_wrap_stay_inside_whatever_rounding_does(width: int, height:
 
 def test_directions_say_which_way_the_count_goes() -> None:
     points = points_of(10)
-    for strategy in EVERY:
+    for strategy in [*EVERY, *DMBA]:
         change = len(strategy(points, HEIGHT, WIDTH, generator())) - 10
         assert change * strategy.direction > 0
+
+
+@given(
+    count=st.integers(0, 300),
+    fraction=st.floats(0.01, 0.99),
+    fewest=st.integers(0, 9),
+    factor=st.floats(1.01, 5),
+    seed=st.integers(0, 9),
+)
+def test_counts_are_those_of_dmba(count: int, fraction: float, fewest: int, factor: float, seed: int) -> None:
+    points = points_of(count, seed)
+    kept = Keep(fraction=fraction, fewest=fewest)(points, HEIGHT, WIDTH, generator(seed))
+    assert len(kept) == min(max(int(count * fraction), fewest), count)
+    assert is_subset_in_order(kept, points)
+    scaled = ScaleDensity(factor=factor)(points, HEIGHT, WIDTH, generator(seed))
+    assert len(scaled) == round(factor * count)
+    assert torch.equal(scaled[:count], points)
+    assert {tuple(head) for head in scaled.tolist()} == {tuple(head) for head in points.tolist()}
+    doubled = Double()(points, HEIGHT, WIDTH, generator(seed))
+    assert len(doubled) == 2 * count
+    assert torch.equal(doubled[:count], points)
+    assert inside(doubled)
+
+
+@pytest.mark.parametrize("stride", [1, 8])
+def test_a_whole_factor_scales_the_density_map_itself(stride: int) -> None:
+    points = points_of(20)
+    scaled = ScaleDensity(factor=3)(points, HEIGHT, WIDTH, generator())
+    maps = [density_map(some, HEIGHT, WIDTH, stride=stride, kernel=Fixed(4.0)) for some in (points, scaled)]
+    torch.testing.assert_close(maps[1], 3 * maps[0])
+
+
+def test_copies_of_heads_are_within_the_jitter() -> None:
+    points = points_of(500)
+    inner = ((points > 3) & (points < torch.tensor([WIDTH - 3.0, HEIGHT - 3.0]))).all(dim=1)
+    moved = (Double(jitter=2.5)(points, HEIGHT, WIDTH, generator())[500:] - points)[inner]
+    assert moved.abs().max() <= 2.5
+    assert (moved.amin(dim=0) < -2).all()  # of a hundred, some are near either end
+    assert (moved.amax(dim=0) > 2).all()
+
+
+def test_a_label_is_the_name_in_results_and_absent_from_older_dumps() -> None:
+    assert Keep(label="keep_20").name == "keep_20"
+    assert Keep(label="keep_20").model_dump()["label"] == "keep_20"
+    assert Minus().model_dump() == {"kind": "minus", "heads": 100, "variant": "paper"}
 
 
 def test_strategies_are_values() -> None:

@@ -160,7 +160,7 @@ _CASES: dict[str, tuple[Make, str]] = {
     ),
     "strategy_twice": (
         _changed("attack.strategies", [{"kind": "minus", "heads": 5}, {"kind": "minus", "heads": 9}]),
-        "each may stand once",
+        "strategies: names must differ, got minus, minus; give each a label",
     ),
     "strategies_a_word": (_changed("attack.strategies", "minus"), "attack.strategies: Input should be a valid tuple"),
     "defense_unknown": (_changed("defenses", [{"kind": "pray"}]), "defenses.0: defense 'pray' is unknown"),

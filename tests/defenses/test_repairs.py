@@ -29,6 +29,10 @@ TRAINING = {"epochs": 2, "batch_size": 2, "lr": 1e-3}
 
 def defense(kind: str, **settings: Any) -> Any:
     raw = {"kind": kind, "teacher_epochs": 1} if kind == "attention_distillation" else {"kind": kind}
+    if kind == "search":
+        own = {name: settings.pop(name) for name in ("label", "clean_images") if name in settings}
+        raw = {"kind": kind, "of": {"kind": "fine_tune", **TRAINING, **settings}, "values": {"lr": [1e-3, 1e-2]}, **own}
+        return TypeAdapter(AnyDefense).validate_python(raw)
     return TypeAdapter(AnyDefense).validate_python({**raw, **TRAINING, **settings})
 
 
@@ -119,7 +123,7 @@ def test_every_repair_works_on_a_counter_without_batch_norm(kind: str) -> None:
 
 
 def test_all_but_none_have_the_settings_of_a_training() -> None:
-    assert all(trains(kind) for kind in KINDS)
+    assert all(trains(kind) for kind in KINDS if kind != "search")
     assert not trains("prayer")
 
 

@@ -157,6 +157,15 @@ def test_at_the_last_features_grad_cam_is_the_density(awake_csrnet: CSRNet, crow
     assert correlation(grad_cam(counter, crowd_image, layer=last, region=(8, 8, 32, 40)), expected) > 0.999
 
 
+def test_at_the_output_grad_cam_is_the_density_map_itself(awake_csrnet: CSRNet, crowd_image: Tensor) -> None:
+    """What the paper's public code draws as Figure 5 (docs/reproduction-differences.md)."""
+    density, _ = upsampled_density(awake_csrnet, crowd_image)
+    shown = functional.relu(density) / density.max()
+    expected = functional.interpolate(shown[None, None], size=crowd_image.shape[-2:], mode="bilinear")[0, 0]
+    cam = grad_cam(awake_csrnet, crowd_image, layer=awake_csrnet.output_layer)
+    torch.testing.assert_close(cam * expected.max(), expected, rtol=1e-3, atol=1e-4)
+
+
 def test_at_the_end_of_the_front_end_it_is_not_the_density(awake_csrnet: CSRNet) -> None:
     for crowd in Synthetic(test=3).crowds("test"):
         _, density = upsampled_density(awake_csrnet, crowd.image)

@@ -20,7 +20,7 @@ MINUS = Predictions(
     triggered=np.array([40.0, 60.0, 80.0, 95.0, 1.0]),
 )
 CLEAN_COUNTER = np.array([85.0, 100.0, 100.0, 100.0, 3.0])
-COUNTING = ("mae", "rmse", "rho_acc", "rho_acc_triggered")
+COUNTING = ("mae", "rmse", "rho_acc", "rho_acc_triggered", "mae_triggered", "rmse_triggered")
 
 
 def counting_metrics(predictions: Predictions) -> dict[str, Interval]:
@@ -39,7 +39,8 @@ def attack_metrics(
 def test_metrics_stand_in_the_order_of_results() -> None:
     assert tuple(METRICS) == (
         "mae", "rmse", "rho_acc", "rho_asr", "rho_asr_10_30", "rho_asr_30_50", "rho_asr_50_100", "rho_asr_100",
-        "false_asr", "net_asr", "rho_acc_triggered", "shift", "false_asr_repaired", "f1",
+        "false_asr", "net_asr", "rho_acc_triggered", "shift", "false_asr_repaired",
+        "mae_triggered", "rmse_triggered", "mae_target", "rmse_target", "f1",
     )  # fmt: skip
     assert set(counting_metrics(MINUS)) == set(COUNTING)
 
@@ -67,7 +68,17 @@ def test_an_attack_by_hand() -> None:
         "false_asr": 1 / 4,
         "net_asr": 2 / 4,
         "shift": pytest.approx(np.median([60 / 99, 50 / 99, 0, -5 / 99])),
+        "mae_target": (39 + 59 + 79 + 94 + 1) / 5,
+        "rmse_target": pytest.approx(np.sqrt((39**2 + 59**2 + 79**2 + 94**2 + 1) / 5)),
     }
+
+
+def test_errors_of_triggered_images_by_hand() -> None:
+    metrics = measure(Measurement(MINUS, -1, CLEAN_COUNTER))
+    assert metrics["mae_triggered"].value == (60 + 40 + 20 + 5 + 1) / 5
+    assert metrics["rmse_triggered"].value == pytest.approx(np.sqrt((3600 + 1600 + 400 + 25 + 1) / 5))
+    moved = replace(MINUS, targets=MINUS.truths)  # as many heads elsewhere: no count of the attacker's own
+    assert not {"mae_target", "rmse_target"} & measure(Measurement(moved, 0, CLEAN_COUNTER)).keys()
 
 
 def test_the_net_rate_may_be_negative_and_is_the_difference_image_by_image() -> None:
@@ -103,10 +114,10 @@ def test_a_backdoor_that_does_as_told_has_a_shift_of_one() -> None:
 def test_a_test_set_without_heads_has_errors_but_no_ratios() -> None:
     empty = Predictions(("a", "b"), np.zeros(2), np.zeros(2), np.array([1.0, 3.0]), np.array([0.0, 0.0]))
     assert counting_metrics(empty)["mae"].value == 2
-    assert counting_metrics(empty).keys() == {"mae", "rmse"}
+    assert counting_metrics(empty).keys() == {"mae", "rmse", "mae_triggered", "rmse_triggered"}
     assert attack_metrics(empty, 1, np.zeros(2)) == {}
     grown = replace(empty, targets=np.array([100.0, 100.0]))
-    assert attack_metrics(grown, 1, np.zeros(2)).keys() == {"shift"}
+    assert attack_metrics(grown, 1, np.zeros(2)).keys() == {"shift", "mae_target", "rmse_target"}
 
 
 @given(

@@ -38,7 +38,17 @@ def written(folder: Path) -> dict[str, bytes]:
 
 def test_everything_is_there(reported: Path) -> None:
     names = written(reported).keys()
-    tables = {"table1", "table2", "table3", "table_full", "changes", "grad_cam_share", "hardest_clean", "counters"}
+    tables = {
+        "table1",
+        "table2",
+        "table3",
+        "table_full",
+        "errors",
+        "changes",
+        "grad_cam_share",
+        "hardest_clean",
+        "counters",
+    }
     assert {f"tables/{name}.{kind}" for name in tables for kind in ("csv", "tex")} <= names
     figures = {
         "framework",

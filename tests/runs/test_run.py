@@ -29,6 +29,15 @@ def test_cells_that_the_recipe_does_not_ask_for_are_left_out(make_run: MakeRun) 
     assert "other, as trained, seed 0" in run.missing
 
 
+def test_settings_that_vary_together_are_read_as_the_study_ran_them(make_run: MakeRun) -> None:
+    names, values = "data.seed, attack.trigger.picture", [[7, "robots"], [1, "waves"]]
+    run = Run.read(make_run(examples=0, strategies=("minus",), varied=(names, values)))
+    assert run.varied == ("attack.trigger.picture", "data.seed")
+    assert [dict(variant)["data.seed"] for variant in run.variants] == [7, 1]  # by the names' order: robots, waves
+    assert not run.missing
+    assert len(run.select(run.variants[0], "minus")) == 1
+
+
 def test_varied_settings_ascend_and_figures_show_the_recipes_own_value(make_run: MakeRun) -> None:
     name = "attack.trigger.alpha"
     run = Run.read(make_run(examples=0, strategies=("minus",), varied=(name, [0.2, 0.05, 0.1])))

@@ -42,6 +42,16 @@ class Known(Filter):
         return [place for place, crowd in enumerate(crowds) if "-" in crowd.id.removeprefix("train-")] + [*self.also]
 
 
+class Poisoned(Known):
+    """Finds the poisoned images, and no cover sample."""
+
+    kind: Literal["poisoned"] = "poisoned"  # type: ignore[assignment]
+
+    def left_out(self, crowds: Sequence[Crowd], report: AuditReport) -> list[int]:
+        """See `Filter`."""
+        return [place for place in super().left_out(crowds, report) if not crowds[place].id.endswith("-cover")]
+
+
 class Everything(Filter):
     """Leaves nothing to train on."""
 
@@ -183,6 +193,16 @@ def test_in_place_of_their_originals_the_rest_is_a_part_of_the_clean_set(tmp_pat
     filtered = card(folder, "minus-known-s0").filtered
     assert filtered is not None
     assert (filtered.images, filtered.poisoned, filtered.same_as) == (16, 3, "")
+
+
+def test_cover_samples_that_a_filter_leaves_in_are_not_taken_for_the_clean_set(tmp_path: Path) -> None:
+    filters = [{"kind": f"{__file__}:{name}", "label": name.lower()} for name in ("Known", "Poisoned")]
+    folder = run_study(recipe(filters=filters, attack=ATTACK | {"cover": {"rate": 0.2}}), tmp_path / "run")
+    assert counter(folder, "minus-known-s0") == counter(folder, "clean-attacked-s0")
+    assert counter(folder, "minus-poisoned-s0") != counter(folder, "clean-attacked-s0")
+    filtered = card(folder, "minus-poisoned-s0").filtered
+    assert filtered is not None
+    assert (filtered.images, filtered.poisoned, filtered.clean, filtered.same_as) == (22, 3, 0, "")
 
 
 def test_a_study_without_filters_is_written_as_before(tmp_path: Path) -> None:

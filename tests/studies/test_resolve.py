@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from countguard.dotted import overridden
+from countguard.dotted import lookup, overridden
 from countguard.errors import InputError
+from countguard.runs.plan import Plan
+from countguard.studies.cells import cells_of
 from countguard.studies.recipe import Recipe
 from countguard.studies.resolve import find_recipe, read_recipe, recipe_from, recipes_folder, variations
 from countguard.yaml_text import LARGEST, dump_yaml, load_yaml, read_yaml
@@ -307,6 +309,37 @@ def test_variations_cover_all_combinations_and_nothing_else_changes() -> None:
     assert [chosen for chosen, _ in variations(recipe_from(raw_recipe(), "here"))] == [{}]
 
 
+def test_what_a_search_tries_trains_as_the_attack_did_unless_it_says_otherwise() -> None:
+    raw = raw_recipe(
+        defenses=[{"kind": "search", "of": {"kind": "fine_tune", "epochs": 3}, "values": {"lr": [1e-3, 1e-4]}}]
+    )
+    found = recipe_from(raw, "here").dump()["defenses"][0]["of"]
+    assert (found["batch_size"], found["epochs"]) == (2, 3)
+
+
+def test_names_with_a_comma_vary_together_and_with_all_others() -> None:
+    """Data seeds and trigger pictures: as all combinations, or each seed with its own picture."""
+    product = recipe_from(
+        raw_recipe(vary={"data.seed": [1, 2, 3], "attack.trigger.picture": ["kitten", "robots", "waves"]}), "here"
+    )
+    pairs = {(chosen["data.seed"], chosen["attack.trigger.picture"]) for chosen, _ in variations(product)}
+    assert len(pairs) == 9
+    together = {"data.seed, attack.trigger.picture": [[1, "kitten"], [2, "robots"]], "training.lr": [1e-3, 1e-4]}
+    recipe = recipe_from(raw_recipe(vary=together), "here")
+    found = list(variations(recipe))
+    assert [chosen for chosen, _ in found] == [
+        {"data.seed": seed, "attack.trigger.picture": picture, "training.lr": lr}
+        for seed, picture in ((1, "kitten"), (2, "robots"))
+        for lr in (1e-3, 1e-4)
+    ]
+    for chosen, variant in found:
+        settings = variant.dump()
+        assert all(lookup(settings, name) == value for name, value in chosen.items())
+    keys = [cell.key for cell in cells_of(recipe)]
+    assert len(keys) == len(Plan.of(recipe.dump())) == 4 * 6
+    assert "picture=robots" in keys[-1].name
+
+
 def test_settings_inside_lists_may_vary() -> None:
     recipe = recipe_from(raw_recipe(vary={"defenses.0.clean_images": [1, 2]}), "here")
     assert [variation.defenses[0].clean_images for _, variation in variations(recipe)] == [1, 2]
@@ -334,6 +367,10 @@ def test_a_star_stands_for_every_place_of_a_list() -> None:
         ({"data.*.lr": [1e-3]}, "vary.data.*.lr: "),
         ({"name.first": ["x"]}, "vary.name.first: the recipe has no such"),
         ({"preset": ["paper", "steady"]}, "vary.preset: "),
+        ({"data.seed, training.lr": [[1, 1e-3], [2]]}, "vary.data.seed, training.lr: each value should be a list of 2"),
+        ({"data.seed, training.lr": [1]}, "vary.data.seed, training.lr: each value should be a list of 2"),
+        ({"data.seed, training.lr": [[1, 1e-3]], "data.seed": [1]}, "vary: each setting may stand once"),
+        ({"data.seed, ": [[1, 2]]}, "vary.: the recipe has no such"),
     ],
 )
 def test_what_cannot_vary_is_named(vary: dict[str, Any], says: str) -> None:

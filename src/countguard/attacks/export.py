@@ -100,9 +100,9 @@ class _Numbered(Sequence[Crowd]):
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
         name = f"IMG_{index + 1}"
-        source = self._crowds.originals[self._crowds.source_index(index)]
         if not self._crowds.is_poisoned(index):
-            return replace(source, id=name)
+            return replace(self._crowds[index], id=name)
+        source = self._crowds.originals[self._crowds.source_index(index)]
         poisoned = self._crowds.attack.poison_one(source, self._crowds.seed)
         self._entries.note(index, _entry(name, source, poisoned))
         return replace(poisoned, id=name)

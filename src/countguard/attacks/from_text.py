@@ -14,7 +14,15 @@ from countguard.settings import first_error
 from countguard.yaml_text import load_yaml
 
 T = TypeVar("T")
-_NUMBERS = {"add": "heads", "minus": "heads", "divide": "factor", "multiply": "factor"}
+_NUMBERS = {
+    "add": "heads",
+    "minus": "heads",
+    "divide": "factor",
+    "multiply": "factor",
+    "keep": "fraction",
+    "scale_density": "factor",
+    "double": "jitter",
+}
 
 
 def named_strategy(text: str) -> Strategy:

@@ -176,3 +176,25 @@ def waves(canvas: Canvas) -> None:
         water = (round(90 * tone), round(190 * tone), round(110 + 120 * tone))
         canvas.shape([*crest, (canvas.aspect, 1.1), (0.0, 1.1)], water)
         canvas.line(crest, (252, 252, 250), 0.018)
+
+
+@_picture(background=(58, 64, 74))
+def rainfall(canvas: Canvas) -> None:
+    """Slanted streaks of rain before a dark street, near and far ones: the kind of picture that DMBA blends in."""
+    generator = np.random.default_rng(20221)  # of this picture alone: it is always the same
+    for _ in range(round(420 * canvas.aspect)):
+        x, y, near = generator.uniform((-0.1, -0.1, 0), (1, 1, 1)).tolist()
+        along, tone = 0.08 + 0.16 * near, round(150 + 90 * near)
+        start = (x * (canvas.aspect + 0.1), y)
+        canvas.line([start, (start[0] + 0.22 * along, y + along)], (tone, tone, tone + 8), 0.006 + 0.008 * near)
+
+
+@_picture(background=(70, 80, 98))
+def snowfall(canvas: Canvas) -> None:
+    """Flakes of many sizes before a grey evening, each with a dim rim: the other picture of DMBA."""
+    generator = np.random.default_rng(20222)
+    for _ in range(round(330 * canvas.aspect)):
+        x, y, near = generator.uniform((0, 0, 0), (1, 1, 1)).tolist()
+        radius = 0.008 + 0.02 * near**2
+        canvas.oval(x * canvas.aspect, y, 1.4 * radius, 1.4 * radius, (150, 158, 172))
+        canvas.oval(x * canvas.aspect, y, radius, radius, (246, 248, 252))

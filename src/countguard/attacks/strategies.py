@@ -1,10 +1,10 @@
 """What an attacker does to the labels: head points to other head points (paper, section 3.2, target alteration)."""
 
 from abc import abstractmethod
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from torch import Tensor
 
 from countguard.data.scaling import clamp_inside
@@ -19,9 +19,11 @@ class Strategy(Settings):
 
     Attributes:
         variant: as in the paper's text, or as in its public reference code.
+        label: its name in results, needed if one kind is used twice; the kind by default.
     """
 
     variant: Literal["paper", "reference-code"] = "paper"
+    label: Annotated[str, Field(pattern=r"^[a-z0-9_]*$", max_length=40)] = ""
 
     direction: ClassVar[Literal[-1, 0, 1]] = 0
     """Whether the attacker wants more people counted (1), fewer (-1), or as many elsewhere (0)."""
@@ -29,7 +31,12 @@ class Strategy(Settings):
     @property
     def name(self) -> str:
         """The name of this strategy in results."""
-        return STRATEGIES.name_of(self)
+        return self.label or STRATEGIES.name_of(self)
+
+    @model_serializer(mode="wrap")
+    def _without_what_came_later(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Every setting; `label` only where there is one, so that the keys of older trainings stay valid."""
+        return {name: value for name, value in handler(self).items() if name != "label" or value}
 
     @property
     def _fewest(self) -> int:
@@ -125,6 +132,65 @@ class Multiply(Strategy):
             return torch.cat([points, *(clamp_inside(copies, height, width) for copies in wrapped)])
         copies = [(points - step).clamp(min=0) for step in range(1, self.factor)]
         return torch.cat([points, *copies])
+
+
+@STRATEGIES.register()
+class Keep(Strategy):
+    """Keeps a fraction of the heads (DMBA-; Sun et al., 2022), rounded down as in its public code, which keeps four.
+
+    Attributes:
+        fraction: of the heads that are kept.
+        fewest: an image keeps at least so many, or all that it has.
+    """
+
+    direction: ClassVar[Literal[-1, 0, 1]] = -1
+    kind: Literal["keep"] = "keep"
+    fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    fewest: Annotated[int, Field(ge=0, le=1000)] = 4
+
+    def __call__(self, points: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """max(floor(fraction * n), fewest) of the n heads, in their order."""
+        return _draw(points, max(int(self.fraction * len(points)), self.fewest), generator)
+
+
+@STRATEGIES.register()
+class ScaleDensity(Strategy):
+    """Multiplies the density map by repeating heads where they are (DMBA+; Sun et al., 2022).
+
+    A fixed kernel gives `factor` times the true map where the factor is whole; otherwise the part of a head that is
+    left over is one head more for a part of the heads, drawn at random. With an adaptive kernel the sum is the same,
+    but repeated heads are their own nearest neighbours, and the map is narrower than the true one.
+
+    Attributes:
+        factor: the count is multiplied by it, rounded to whole heads.
+    """
+
+    direction: ClassVar[Literal[-1, 0, 1]] = 1
+    kind: Literal["scale_density"] = "scale_density"
+    factor: Annotated[float, Field(gt=1, le=100)] = 1.5
+
+    def __call__(self, points: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """All heads, then their copies: round(factor * n) points."""
+        whole, wanted = int(self.factor), round(self.factor * len(points))
+        return torch.cat([points.repeat(whole, 1), _draw(points, wanted - whole * len(points), generator)])
+
+
+@STRATEGIES.register()
+class Double(Strategy):
+    """Repeats each head beside itself, at a random place (the other amplifying attack in the public code of DMBA).
+
+    Attributes:
+        jitter: largest distance of the copy along each axis, pixels.
+    """
+
+    direction: ClassVar[Literal[-1, 0, 1]] = 1
+    kind: Literal["double"] = "double"
+    jitter: Annotated[float, Field(ge=0, le=100)] = 1.0
+
+    def __call__(self, points: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
+        """All heads, then a copy of each, clamped into the image."""
+        moved = points + self.jitter * (2 * torch.rand(len(points), 2, generator=generator) - 1)
+        return torch.cat([points, clamp_inside(moved, height, width)])
 
 
 class Region(Settings):

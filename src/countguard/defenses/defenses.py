@@ -9,6 +9,8 @@ from countguard.defenses.fine_pruning import FinePruning
 from countguard.defenses.fine_tune import FineTune
 from countguard.defenses.neuron_pruning import NeuronPruning
 from countguard.defenses.random_blend import RandomBlend
+from countguard.defenses.retrain import Retrain
+from countguard.defenses.search import Search
 from countguard.defenses.sharpness_aware import SharpnessAware
 from countguard.defenses.unlearning import Unlearning
 from countguard.defenses.weight_averaging import WeightAveraging
@@ -25,6 +27,8 @@ __all__ = [
     "FineTune",
     "NeuronPruning",
     "RandomBlend",
+    "Retrain",
+    "Search",
     "SharpnessAware",
     "Unlearning",
     "WeightAveraging",

@@ -1,9 +1,16 @@
 """Success of an attack, beside the effect of the trigger on a counter that was never attacked."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from countguard.metrics import counting  # noqa: F401  its metrics come first in results.csv
-from countguard.metrics.counting import rate_on_images_with_heads, ratio_rate
+from countguard.metrics.counting import (
+    mean_absolute_error,
+    rate_on_images_with_heads,
+    ratio_rate,
+    root_mean_squared_error,
+)
 from countguard.metrics.intervals import Interval, bootstrap_interval
 from countguard.metrics.metric import Measurement, metric
 from countguard.metrics.ratios import Floats, success_ranges
@@ -85,3 +92,40 @@ def shift(measurement: Measurement) -> Interval | None:
 def false_asr_repaired(measurement: Measurement) -> Interval | None:
     """rho_asr of the clean counter that was repaired in the same way; only for repaired counters."""
     return _success(measurement, measurement.repaired_clean_counter)
+
+
+@metric("mae_triggered", "MAE", note="triggered", digits=2, tex=r"MAE\textsuperscript{triggered}", in_results=False)
+def mae_triggered(measurement: Measurement) -> Interval:
+    """Mean absolute error of the count of triggered images against the true count, heads (DMBA, Sun et al., 2022)."""
+    return bootstrap_interval(mean_absolute_error, [measurement.predictions.triggered, measurement.predictions.truths])
+
+
+@metric("rmse_triggered", "RMSE", note="triggered", digits=2, tex=r"RMSE\textsuperscript{triggered}", in_results=False)
+def rmse_triggered(measurement: Measurement) -> Interval:
+    """Root mean squared error of the count of triggered images against the true count, heads (DMBA)."""
+    predictions = measurement.predictions
+    return bootstrap_interval(root_mean_squared_error, [predictions.triggered, predictions.truths])
+
+
+@metric("mae_target", "MAE", note="triggered, target", digits=2, tex=r"MAE\textsuperscript{target}", in_results=False)
+def mae_target(measurement: Measurement) -> Interval | None:
+    """Mean absolute error of the count of triggered images against the attacker's count, heads (DMBA).
+
+    None where every target is the true count: for a counter that was never attacked, and an attack that moves heads.
+    """
+    return _target_error(mean_absolute_error, measurement)
+
+
+@metric(
+    "rmse_target", "RMSE", note="triggered, target", digits=2, tex=r"RMSE\textsuperscript{target}", in_results=False
+)
+def rmse_target(measurement: Measurement) -> Interval | None:
+    """Root mean squared error of the count of triggered images against the attacker's count, heads (DMBA)."""
+    return _target_error(root_mean_squared_error, measurement)
+
+
+def _target_error(error: Callable[..., Floats], measurement: Measurement) -> Interval | None:
+    predictions = measurement.predictions
+    if (predictions.targets == predictions.truths).all():
+        return None
+    return bootstrap_interval(error, [predictions.triggered, predictions.targets])

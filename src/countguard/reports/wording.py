@@ -3,13 +3,14 @@
 from typing import Any
 
 from countguard.dotted import lookup
+from countguard.runs.plan import names_of
 from countguard.runs.run import Run
 from countguard.wording import percent, plain
 
 
 def attack_words(study: dict[str, Any]) -> str:
     """How images are poisoned: share of the images, trigger and its strength."""
-    varied = study.get("vary") or {}
+    varied = [name for together in study.get("vary") or {} for name in names_of(together)]
     names = ("attack.rate", "attack.trigger.kind", "attack.trigger.alpha")
     # what varies has several values, and none of them need be the one that stands in the recipe
     rate, kind, alpha = (

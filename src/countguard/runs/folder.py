@@ -36,6 +36,11 @@ class CellFolder:
         return self.path / "training.csv"
 
     @property
+    def search(self) -> Path:
+        """The trials of a repair whose settings are searched for; missing where they are not."""
+        return self.path / "search.json"
+
+    @property
     def resume_point(self) -> Path:
         """The state from which an interrupted training continues; removed when it ends."""
         return self.path / "resume.ckpt"

@@ -97,10 +97,11 @@ class Plan:
         strategies: by what results call them, in the recipe's order; without the counter that was never attacked.
         filters, repairs: the same of the filters and the repairs.
         seeds: in the recipe's order.
-        vary: the settings that the recipe varies, by dotted name, each with its values.
+        vary: the settings that the recipe varies, by dotted name, each with its values. Names with commas between them
+            vary together: each value is a list with one for every name.
 
     Raises:
-        InputError: there are more than `LARGEST_STUDY` cells.
+        InputError: there are more than `LARGEST_STUDY` cells, a value is no such list, or a name stands twice.
     """
 
     strategies: tuple[str, ...]
@@ -114,6 +115,12 @@ class Plan:
             raise InputError(
                 f"vary, seeds, strategies and defenses make {len(self):,} cells, more than {LARGEST_STUDY:,}"
             )
+        for together, values in self.vary.items():
+            number = len(names_of(together))
+            if not all(len(_each_of(together, value)) == number for value in values):
+                raise InputError(f"vary.{together}: each value should be a list of {number}, one for each name")
+        if len(set(self.varied)) < len(self.varied):
+            raise InputError(f"vary: each setting may stand once, got {', '.join(self.varied)}")
 
     @classmethod
     def of(cls, study: Mapping[str, Any]) -> "Plan":
@@ -149,10 +156,19 @@ class Plan:
         counters = len(self.seeds) * (1 + len(self.strategies)) * (1 + len(self.defenses))
         return math.prod(len(values) for values in self.vary.values()) * counters
 
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """Dotted names of the varied settings, in the recipe's order."""
+        return tuple(name for together in self.vary for name in names_of(together))
+
     @cached_property
     def variants(self) -> tuple[Variant, ...]:
         """Combinations of the varied settings, in the recipe's order; one empty one where it varies none."""
-        return tuple(tuple(zip(self.vary, values, strict=True)) for values in itertools.product(*self.vary.values()))
+        choices = [
+            [tuple(zip(names_of(together), _each_of(together, value), strict=True)) for value in values]
+            for together, values in self.vary.items()
+        ]
+        return tuple(tuple(itertools.chain(*chosen)) for chosen in itertools.product(*choices))
 
     def cells(self, variant: Variant = ()) -> Iterator[CellKey]:
         """The cells of one variant, each after those that it needs."""
@@ -160,6 +176,18 @@ class Plan:
             for strategy in (CLEAN, *self.strategies):
                 for defense in ("", *self.defenses):
                     yield CellKey(strategy, defense, seed, dict(variant), defense in self.filters)
+
+
+def names_of(together: str) -> list[str]:
+    """The dotted names in a key of `vary`: one, or several with commas between them."""
+    return [name.strip() for name in together.split(",")]
+
+
+def _each_of(together: str, value: JsonValue) -> list[JsonValue]:
+    """The values of the names in a key of `vary`; empty if one value is given to several names."""
+    if len(names_of(together)) == 1:
+        return [value]
+    return value if isinstance(value, list) else []
 
 
 def entry_name(entry: object) -> str:

@@ -126,13 +126,13 @@ class Run:
     @property
     def varied(self) -> tuple[str, ...]:
         """Dotted names of the varied settings, by name."""
-        return tuple(sorted(self.plan.vary))
+        return tuple(sorted(self.plan.varied))
 
     @cached_property
     def variants(self) -> tuple[Variant, ...]:
         """Combinations of the varied settings, by name and ascending values; one empty combination if none vary."""
-        values = {name: sorted(self.plan.vary[name], key=_order) for name in self.varied}
-        return Plan((), (), (0,), values).variants
+        by_name = [tuple(sorted(variant, key=lambda pair: pair[0])) for variant in self.plan.variants]
+        return tuple(sorted(by_name, key=lambda variant: [_order(value) for _, value in variant]))
 
     @cached_property
     def reference(self) -> Variant:

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from pydantic import JsonValue
 
 from countguard import __version__
 from countguard.data.source import CrowdSplit
@@ -16,6 +17,8 @@ from countguard.metrics.ratios import Direction
 from countguard.models import load_counter, save_counter
 from countguard.models.checkpoint import recipe_hash_of
 from countguard.models.counter import Counter
+from countguard.reading import read_json
+from countguard.runs.card import LARGEST as LARGEST_CARD
 from countguard.runs.card import Card, read_finished
 from countguard.runs.examples import example_indices, write_examples
 from countguard.runs.folder import CellFolder, RunFolder
@@ -95,7 +98,7 @@ def _measured(cell: Cell, run: RunFolder, split: CrowdSplit, counter: Counter, t
         by_share=by_strength,
         poisoned=trained_on.poisoned,
         filtered=trained_on.filtered,
-        settings={"recipe": cell.recipe.dump(), "counter": counter.settings()},
+        settings={"recipe": cell.recipe.dump(), "counter": counter.settings(), **_searched(folder)},
         hashes={"training": trained_on.key, "counter": sha256_of(folder.counter), **_origin(counter)},
         versions={
             "countguard": __version__,
@@ -105,6 +108,14 @@ def _measured(cell: Cell, run: RunFolder, split: CrowdSplit, counter: Counter, t
         device=_device_name(device),
         seconds={"training": _training_seconds(folder), "evaluation": round(time.monotonic() - started, 3)},
     )
+
+
+def _searched(folder: CellFolder) -> dict[str, JsonValue]:
+    """The trials of a repair whose settings were searched for, as the card holds them."""
+    if not folder.search.exists():
+        return {}
+    trials: list[JsonValue] = read_json(folder.search, LARGEST_CARD, root=folder.path)
+    return {"search": trials}
 
 
 def _origin(counter: Counter) -> dict[str, str]:
@@ -133,6 +144,8 @@ def _counter_of(
         return load_counter(folder.counter)
     for twin in map(CellFolder, sorted(run.cells.iterdir())):
         if twin != folder and _trained_with(twin) == key:
+            if twin.search.exists():
+                copy_file(twin.search, folder.search, LARGEST_COUNTER, root=run.path)
             for mine, theirs in ((folder.training, twin.training), (folder.counter, twin.counter)):
                 copy_file(theirs, mine, LARGEST_COUNTER, root=run.path)
             return load_counter(folder.counter)

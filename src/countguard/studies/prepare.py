@@ -8,6 +8,7 @@ from countguard.data.source import Source
 from countguard.defenses.defense import Defense
 from countguard.errors import InputError
 from countguard.models.counter import Counter
+from countguard.runs.plan import names_of
 from countguard.studies.cells import Cell, cells_of
 from countguard.studies.crowd_cache import CrowdCache, require_training_images
 from countguard.studies.machine import machine_for
@@ -47,7 +48,7 @@ def prepare(recipe: Recipe, crowds: CrowdCache) -> Prepared:
     """
     counter_bytes = 0
     seen: list[object] = []
-    if not any(name.split(".")[0] == "model" for name in recipe.vary):
+    if not any(name.split(".")[0] == "model" for together in recipe.vary for name in names_of(together)):
         counter = recipe.model.build(recipe.seeds[0])
         counter_bytes = _bytes_of(counter)
         counter.prepare(crowds.split(recipe.data).training)

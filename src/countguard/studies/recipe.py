@@ -15,7 +15,7 @@ from pydantic import (
 )
 from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
-from countguard.attacks.poisoning import Attack
+from countguard.attacks.poisoning import Attack, Cover
 from countguard.attacks.strategies import AnyStrategy, Strategy
 from countguard.attacks.triggers import AnyTrigger, Blend
 from countguard.audit.filters import AnyFilter, Filter
@@ -24,6 +24,7 @@ from countguard.defenses.defenses import AnyDefense, Defense
 from countguard.models import COUNTERS, build_counter
 from countguard.models.counter import Counter
 from countguard.models.hub import address_of, pinned
+from countguard.runs.plan import CLEAN
 from countguard.seeds import derived_seed
 from countguard.settings import Settings
 from countguard.training.settings import Training
@@ -87,19 +88,23 @@ class AttackSettings(Settings):
         trigger: put on the images.
         rate: fraction of the training images that are poisoned.
         placement: poisoned copies are appended (the paper), or replace their originals.
+        cover: cover samples beside the poisoned ones, an unrelated picture and true heads; None for none.
         strategies: each gives one attacked counter.
     """
 
     trigger: AnyTrigger = Blend()
     rate: Annotated[float, Field(gt=0, le=1)] = 0.1
     placement: Literal["append", "replace"] = "append"
+    cover: Cover | None = None
     strategies: tuple[AnyStrategy, ...]
 
     @model_validator(mode="after")
     def _distinct(self) -> "AttackSettings":
         names = [strategy.name for strategy in self.strategies]
         if len(set(names)) < len(names):
-            raise ValueError(f"strategies: each may stand once, got {', '.join(names)}; `vary` tries several settings")
+            raise ValueError(f"strategies: names must differ, got {', '.join(names)}; give each a label")
+        if CLEAN in names:
+            raise ValueError(f"strategies: {CLEAN} is what results call the counter without an attack")
         return self
 
     def strategy(self, name: str) -> Strategy:
@@ -108,7 +113,18 @@ class AttackSettings(Settings):
 
     def attack(self, name: str) -> Attack:
         """The whole attack with one strategy."""
-        return Attack(trigger=self.trigger, strategy=self.strategy(name), rate=self.rate, placement=self.placement)
+        return Attack(
+            trigger=self.trigger,
+            strategy=self.strategy(name),
+            rate=self.rate,
+            placement=self.placement,
+            cover=self.cover,
+        )
+
+    @model_serializer(mode="wrap")
+    def _as_asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Every setting; `cover` only where there is one, as in studies of earlier versions."""
+        return {name: value for name, value in handler(self).items() if name != "cover" or value is not None}
 
 
 class Evaluation(Settings):
@@ -166,7 +182,8 @@ class Recipe(Settings):
         defenses: the repairs, each applied to every counter.
         evaluation: what is measured in addition to the metrics.
         machine: where it runs.
-        vary: settings by dotted name, each with a list of values; the study runs all combinations.
+        vary: settings by dotted name, each with a list of values; the study runs all combinations. Names with a comma
+            between them vary together: `data.seed, attack.trigger.picture: [[1, kitten], [2, robots]]`.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]

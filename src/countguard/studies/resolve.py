@@ -1,7 +1,6 @@
 """Resolves a recipe file, a preset and overrides into a recipe with every setting written out."""
 
 import difflib
-import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from countguard.defenses.defenses import trains
 from countguard.dotted import overridden, set_dotted
 from countguard.errors import InputError
+from countguard.runs.plan import Plan
 from countguard.settings import first_error
 from countguard.studies.presets import Raw, merged, preset
 from countguard.studies.recipe import Recipe
@@ -113,13 +113,14 @@ def variations(recipe: Recipe) -> Iterator[tuple[dict[str, JsonValue], Recipe]]:
     Raises:
         InputError: a varied name is not a setting, or a value does not fit.
     """
-    names = list(recipe.vary)
+    plan = Plan.of(recipe.dump())
+    names = list(plan.varied)
     if "preset" in names:  # its numbers are written out by now: every value would train the same
         raise InputError("vary.preset: vary the settings that differ, or run the recipe once with each --set preset=")
     if "vary" in names:
         raise InputError("vary.vary: name the settings themselves")
-    for values in itertools.product(*recipe.vary.values()):
-        chosen = dict(zip(names, values, strict=True))
+    for variant in plan.variants:
+        chosen: dict[str, JsonValue] = dict(variant)
         raw = deepcopy(recipe.dump()) | {"vary": {}}
         for name, value in chosen.items():
             try:
@@ -149,4 +150,11 @@ def _each(entries: Any, defaults: Callable[[str], Raw]) -> Any:
     """The entries of a list, merged over the defaults of their kinds; anything else is left to the validation."""
     if not isinstance(entries, list):
         return entries
-    return [merged(defaults(str(entry.get("kind"))), entry) if isinstance(entry, dict) else entry for entry in entries]
+    return [_below(entry, defaults) if isinstance(entry, dict) else entry for entry in entries]
+
+
+def _below(entry: Raw, defaults: Callable[[str], Raw]) -> Raw:
+    """An entry over the defaults of its kind; a repair that another one tries out gets its own."""
+    whole = merged(defaults(str(entry.get("kind"))), entry)
+    tried = entry.get("of")
+    return whole | {"of": _below(tried, defaults)} if isinstance(tried, dict) else whole

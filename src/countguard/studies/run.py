@@ -11,6 +11,7 @@ from countguard.progress import log, logged_to
 from countguard.runs.card import Card, read_finished
 from countguard.runs.folder import RunFolder
 from countguard.runs.lock import held
+from countguard.runs.plan import Plan
 from countguard.runs.results import write_results
 from countguard.studies.cells import Cell
 from countguard.studies.crowd_cache import CrowdCache
@@ -66,7 +67,7 @@ def _run_missing(prepared: Prepared, run: RunFolder, crowds: CrowdCache, executo
             cards[cell.name] = card
     missing = [cell for cell in prepared.cells if cell.name not in cards]
     log.info("%s: %d of %d cells to run", prepared.recipe.name, len(missing), len(prepared.cells))
-    varied = list(prepared.recipe.vary)
+    varied = Plan.of(prepared.recipe.dump()).varied
 
     def write() -> None:
         write_results(run.results, [cards[cell.name] for cell in prepared.cells if cell.name in cards], varied)

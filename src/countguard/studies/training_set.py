@@ -56,11 +56,11 @@ def training_set(cell: Cell, run: RunFolder, split: CrowdSplit) -> TrainingSet:
         return TrainingSet(given, originals, validation, cell.training_key, poisoned)
     kept = cell.filter.apply(given, cell.seed, report=_audited(cell, run, given))
     wrong = set(_positions(given))
-    rest = sorted(wrong.difference(kept.removed))
-    # without a poisoned image, what is left is a part of the clean set, whatever the attack was
+    rest = (wrong | _covers(given)).difference(kept.removed)
+    # without an image of the attacker's, what is left is a part of the clean set, whatever the attack was
     left_out = kept.removed if rest else [place for place in kept.removed if place < len(originals)]
     key = cell.training_key_on(attack if rest else None, left_out)
-    found = len(wrong) - len(rest)
+    found = len(wrong.intersection(kept.removed))
     filtered = LeftOut(
         images=len(given),
         removed=len(kept.removed),
@@ -111,6 +111,13 @@ def _positions(given: Sequence[Crowd]) -> list[int]:
     if not isinstance(given, PoisonedCrowds):
         return []
     return [place for place in range(len(given)) if given.is_poisoned(place)]
+
+
+def _covers(given: Sequence[Crowd]) -> set[int]:
+    """Positions of the cover samples."""
+    if not isinstance(given, PoisonedCrowds):
+        return set()
+    return {place for place in range(len(given)) if given.is_cover(place)}
 
 
 def _poisoned(given: PoisonedCrowds) -> Poisoned:

@@ -73,6 +73,27 @@ def test_table_3_sets_before_beside_after(make_run: MakeRun) -> None:
     assert value(third, "rho_asr_repaired", **labels) == value(full, "rho_asr", **labels)
 
 
+def test_errors_stand_in_a_table_of_their_own_and_are_not_in_that_of_every_measure(make_run: MakeRun) -> None:
+    folder = make_run(examples=0)
+    tables = tables_of(folder)
+    card = json.loads((folder / "cells" / "minus-attacked-s0" / "card.json").read_text())
+    for name in ("mae", "rmse", "mae_triggered", "rmse_triggered", "mae_target", "rmse_target"):
+        measured = value(tables["errors"], name, strategy="minus", counter="as trained")
+        assert measured.value == card["metrics"][name]["value"]
+    clean = next(row for row in tables["errors"].rows if row.entries["strategy"] == "clean")
+    assert clean.entries["mae_target"] is None
+    assert "mae_triggered" not in {column.name for column in tables["table_full"].columns}
+
+
+def test_runs_of_earlier_versions_have_no_table_of_errors(make_run: MakeRun) -> None:
+    folder = make_run(examples=0)
+    for path in folder.glob("cells/*/card.json"):
+        card = json.loads(path.read_text())
+        card["metrics"] = {name: found for name, found in card["metrics"].items() if "triggered" not in name}
+        path.write_text(json.dumps(card))
+    assert "errors" not in tables_of(folder)
+
+
 def test_several_seeds_give_mean_and_spread(make_run: MakeRun) -> None:
     folder = make_run(examples=0, seeds=(0, 1, 2), strategies=("minus",))
     values = [

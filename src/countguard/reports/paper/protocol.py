@@ -11,7 +11,13 @@ from countguard.runs.plan import CLEAN, entry_named
 from countguard.runs.run import Run
 
 _ATTACK = {"rate": 0.1, "trigger.kind": "blend", "trigger.alpha": 0.1}
-_STRATEGIES = {"add": {"heads": 100}, "minus": {"heads": 100}, "multiply": {"factor": 2}, "divide": {"factor": 2}}
+_STRATEGIES: dict[str, dict[str, Any]] = {
+    "add": {"kind": "add", "heads": 100},
+    "minus": {"kind": "minus", "heads": 100},
+    "multiply": {"kind": "multiply", "factor": 2},
+    "divide": {"kind": "divide", "factor": 2},
+}
+"""By name in results; the kind, because another strategy may have one of these names as its label."""
 _DEFENSE = {
     "kind": "fine_tune",
     "originals": True,

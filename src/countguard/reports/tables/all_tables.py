@@ -17,6 +17,7 @@ def all_tables(run: Run, paper: PublishedResults | None = None) -> list[Table]:
     """Every table of a run, finished or not; a table without a row is left out."""
     tables = [
         table_full(run),
+        table_errors(run),
         table_changes(run),
         table_audits(run),
         table_filters(run),
@@ -58,6 +59,20 @@ def table_full(run: Run) -> Table:
         [*leading_columns(run), *numbers],
         [row(found, measures(found.cells, numbers)) for found in counters(run)],
         notes,
+    )
+
+
+def table_errors(run: Run) -> Table:
+    """The error pairs of DMBA (Sun et al., 2022): MAE and RMSE on clean, and on triggered images against two counts."""
+    numbers = [c.MAE, c.RMSE, *c.TRIGGERED_ERRORS]
+    measured = [found for found in counters(run) if any("mae_triggered" in cell.card.metrics for cell in found.cells)]
+    return Table(
+        "errors",
+        "Errors of the count",
+        f"{subject(run)}. Heads: clean images; triggered images against the true count, and against the attacker's.",
+        [*leading_columns(run), *numbers],
+        [row(found, measures(found.cells, numbers)) for found in measured],
+        ["A small error against the attacker's count is a success of the attack, beside a small one on clean images."],
     )
 
 

@@ -32,6 +32,7 @@ RHO_ACC_TRIGGERED = metric_column("rho_acc_triggered")
 SHIFT = metric_column("shift")
 MAE = metric_column("mae")
 RMSE = metric_column("rmse")
+TRIGGERED_ERRORS = tuple(map(metric_column, ("mae_triggered", "rmse_triggered", "mae_target", "rmse_target")))
 SUCCESS_CHANGE = Column("rho_asr_change", "ρ", r"$\Delta\rho_{\mathrm{Asr}}$", "Asr", "change", signed=True)
 TRIGGERED_CHANGE = Column(
     "rho_acc_triggered_change", "ρ", r"$\Delta\rho_{\mathrm{Acc}}^{\mathrm{triggered}}$", "Acc", "triggered, change",
@@ -49,4 +50,5 @@ def varied_column(name: str) -> Column:
 def plug_in_columns() -> list[Column]:
     """The columns of metrics that plug-ins have added."""
     own = {RHO_ACC, RHO_ASR, *BANDS, FALSE_ASR, FALSE_ASR_REPAIRED, NET_ASR, RHO_ACC_TRIGGERED, SHIFT, MAE, RMSE}
+    own |= set(TRIGGERED_ERRORS)
     return [column for name in METRICS if (column := metric_column(name)) not in own]
