@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from countguard.attacks.patch import Patch
 from countguard.attacks.strategies import Add, Minus, Multiply
 from countguard.audit.copies import find_copies
-from countguard.audit.label_estimates import LabelErrors
+from countguard.audit.label_estimates import LabelErrors, standard_errors
 from countguard.audit.local_marks import LocalMark, local_marks
 from countguard.audit.point_patterns import point_patterns
 from countguard.audit.survey import SMALL, Survey
@@ -111,3 +111,17 @@ def test_a_mark_is_accused_where_it_errs_by_more_than_the_other_marks_do(
 
     assert accused([-2, 0, 0, 0, 0, 0]) == [True, *[False] * 5]
     assert accused([-2, -1.7, -1.5, -1.8, -1.6, -1.9]) == [False] * 6
+
+
+def test_errors_are_told_beside_images_that_are_estimated_alike() -> None:
+    draws = np.random.default_rng(0)
+    estimates = draws.permutation(np.linspace(5, 200, 400))
+    spread = 0.1 + 2 / estimates
+    ratios = -3 / estimates + spread * draws.normal(size=400)
+    errors = standard_errors(ratios, estimates)
+    emptiest = np.argsort(estimates)[:100]
+    assert abs(errors[emptiest].mean()) < 0.3
+    assert 0.8 < errors[emptiest].std() < 1.4
+    poisoned = draws.permutation(400)[:40]
+    ratios[poisoned] -= 1
+    assert standard_errors(ratios, estimates)[poisoned].mean() < -2

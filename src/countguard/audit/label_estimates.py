@@ -21,6 +21,8 @@ _HEADS = 5.0
 """Added to labels and estimates before their ratio: a head more or less on an empty street says nothing."""
 _TAILS = 5.0
 """Degrees of freedom of Student's t, whose tails are as heavy as those of a counter's errors."""
+_NEIGHBOURS, _FRACTION = 40, 8
+"""Images estimated alike by which an error is judged: so many, or an eighth of the set where that is more."""
 _CENTRES = 500
 """Images around each of which a group of pictures that look alike is made."""
 _POOL = 1000
@@ -34,7 +36,8 @@ class LabelErrors:
     Attributes:
         estimates: heads that the pictures show.
         blocks: the same for each block, where light counters told them.
-        errors: log((label + 5) / (estimate + 5)), in its own deviations over the set.
+        errors: log((label + 5) / (estimate + 5)), less its median over the images that are estimated alike, in their
+            deviations: light counters find people in empty pictures, and few of many.
         looks: what each picture looks like: float [images, numbers], of unit variance.
         by: what estimated them, in words.
     """
@@ -112,7 +115,20 @@ def label_errors(survey: Survey, crowds: Sequence[Crowd], counter: Counter | Non
         if not np.isfinite(estimates).all():
             raise InputError("--counter: gives no finite number of people; its weights or settings are damaged")
     ratios = np.log((survey.counts + _HEADS) / (np.maximum(estimates, 0) + _HEADS))
-    centre, spread = centre_and_spread(ratios)
     looks = survey.textures.mean(axis=1, dtype=float)
     looks = (looks - looks.mean(axis=0)) / (looks.std(axis=0) + 1e-6)
-    return LabelErrors(estimates, blocks, (ratios - centre) / spread, looks, by)
+    return LabelErrors(estimates, blocks, standard_errors(ratios, estimates), looks, by)
+
+
+def standard_errors(ratios: NDArray[np.float64], estimates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each ratio less the median over the images that are estimated alike, in deviations of those."""
+    number = len(ratios)
+    width = min(number, max(_NEIGHBOURS, number // _FRACTION))
+    order = np.argsort(estimates, kind="stable")
+    alike = np.lib.stride_tricks.sliding_window_view(ratios[order], width)
+    middle = np.median(alike, axis=1)
+    spread = np.array([centre_and_spread(values)[1] for values in alike])
+    place = np.clip(np.arange(number) - width // 2, 0, number - width)
+    errors = np.empty(number)
+    errors[order] = (ratios[order] - middle[place]) / spread[place]
+    return errors

@@ -23,11 +23,9 @@ _KINDS = 6
 """Kinds of evidence that share it."""
 _ONE_SIDED = 1e-3
 """Chance of a group's label errors below which they make a faint picture poison."""
-_OF_MARK = 1e-6
-"""The same for a mark, such as a logo."""
 _OF_NAMED = 1e-8
-"""The same for other groups with a harmless name. Frames of one scene that are alike by chance reach 4e-7."""
-_LARGE = 1.5
+"""The same for groups with a harmless name, such as a logo: frames of one camera that are alike reach 1e-7."""
+_LARGE = 1.2
 """Least mean error of such a group, in deviations of single images."""
 _OTHER_MARKS = 4
 """Marks of other images from which on it is known how far marks err in a set."""
@@ -100,7 +98,7 @@ class Case:
                 if len(np.intersect1d(theirs, members)) < len(theirs) / 2
             ]
             usual = max(1.0, _TO_DEVIATION * float(np.median(others))) if len(others) >= _OTHER_MARKS else 1.0
-            accused = 2 * norm.sf(deviation / usual) < _OF_MARK and abs(shift) > _LARGE
+            accused = 2 * norm.sf(deviation / usual) < _OF_NAMED and abs(shift) > _LARGE
             says = f"{len(members)} images have the same thing at the {mark.place}; {_labels_say(shift, label_p)}"
             verdict: Verdict = "suspicious" if accused else "nothing found"
             self._accuse(members.tolist(), "local mark", verdict, label_p, says, shift, label_p)
