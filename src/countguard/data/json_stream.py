@@ -158,7 +158,7 @@ class _Reader:
         size = len(self._text) - self._at
         if size > MAX_ENTRY_BYTES:
             raise InputError(f"{self._path}: one entry has more than {MAX_ENTRY_BYTES:,} signs")
-        if size > 8 * _CHUNK and sum(self._text.count(sign, self._at) for sign in "[{,") > MAX_ENTRY_VALUES:
+        if size > 4 * _CHUNK and sum(self._text.count(sign, self._at) for sign in "[{,") > MAX_ENTRY_VALUES:
             raise InputError(f"{self._path}: one entry has more than {MAX_ENTRY_VALUES:,} values")
 
     def _constant(self, name: str) -> NoReturn:
