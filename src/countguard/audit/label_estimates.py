@@ -25,6 +25,8 @@ _NEIGHBOURS, _FRACTION = 40, 8
 """Images estimated alike by which an error is judged: so many, or an eighth of the set where that is more."""
 _CENTRES = 500
 """Images around each of which a group of pictures that look alike is made."""
+_COUNTED = 10
+"""Such groups that err as far, from which on their number is the chance."""
 _POOL = 1000
 """Images that those groups are made of; more where a group is larger than a quarter of them."""
 
@@ -71,8 +73,9 @@ class LabelErrors:
         generator = generator_for(seed, "audit", "groups of labels", number)
         pool = others[torch.randperm(len(others), generator=generator).numpy()[: max(_POOL, 4 * number)]]
         means = bounded[self._alike(pool, number)].mean(axis=1) - middle
-        counted = (1 + int((np.abs(means) >= abs(shift)).sum())) / (len(means) + 1)
-        if counted > 10 / (len(means) + 1):
+        as_far = int((np.abs(means) >= abs(shift)).sum())
+        counted = (1 + as_far) / (1 + len(means))
+        if as_far >= _COUNTED:
             return shift, counted
         deviation = max(float(means.std()), float(bounded[others].std()) / number**0.5)
         return shift, min(counted, float(2 * student.sf(abs(shift) / deviation, 4 * number)))
@@ -126,8 +129,7 @@ def standard_errors(ratios: NDArray[np.float64], estimates: NDArray[np.float64])
     width = min(number, max(_NEIGHBOURS, number // _FRACTION))
     order = np.argsort(estimates, kind="stable")
     alike = np.lib.stride_tricks.sliding_window_view(ratios[order], width)
-    middle = np.median(alike, axis=1)
-    spread = np.array([centre_and_spread(values)[1] for values in alike])
+    middle, spread = np.array([centre_and_spread(values) for values in alike]).T
     place = np.clip(np.arange(number) - width // 2, 0, number - width)
     errors = np.empty(number)
     errors[order] = (ratios[order] - middle[place]) / spread[place]

@@ -22,6 +22,8 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
 )
 """In which bands a faint picture may show; each is looked for by itself."""
 
+TO_DEVIATION = 1.4826
+"""From the median of absolute values to the deviation of a normal law."""
 _CLIP = 3.0
 _STEP = _CLIP / 127
 _AT_ONCE = 256
@@ -131,7 +133,7 @@ class Likeness:
 def centre_and_spread(values: NDArray[np.floating]) -> tuple[float, float]:
     """Median, and the deviation that a normal distribution with these quartiles around it would have."""
     centre = float(np.median(values))
-    return centre, max(1.4826 * float(np.median(np.abs(values - centre))), 1e-9)
+    return centre, max(TO_DEVIATION * float(np.median(np.abs(values - centre))), 1e-9)
 
 
 def _coded(products: Floats, centre: float, spread: float) -> NDArray[np.int8]:

@@ -9,7 +9,7 @@ from scipy.stats import t as student
 
 from countguard.audit.aligned_groups import COMPARED as ALIGNED
 from countguard.audit.label_estimates import LabelErrors
-from countguard.audit.likeness import centre_and_spread
+from countguard.audit.likeness import TO_DEVIATION, centre_and_spread
 from countguard.audit.local_marks import LocalMark
 from countguard.audit.point_patterns import Pattern
 from countguard.audit.report import AuditReport, Evidence, GroupAudit, ImageAudit, NotRun, Verdict, worst
@@ -29,8 +29,6 @@ _LARGE = 1.2
 """Least mean error of such a group, in deviations of single images."""
 _OTHER_MARKS = 4
 """Marks of other images from which on it is known how far marks err in a set."""
-_TO_DEVIATION = 1.4826
-"""From the median of absolute values to the deviation of a normal law."""
 _LEAST_P = 1e-300
 _TAILS = 5.0
 _HEADS, _SHARE = 2, 0.03
@@ -97,7 +95,7 @@ class Case:
                 for (_, theirs, *_), other in zip(judged, deviations.tolist(), strict=True)
                 if len(np.intersect1d(theirs, members)) < len(theirs) / 2
             ]
-            usual = max(1.0, _TO_DEVIATION * float(np.median(others))) if len(others) >= _OTHER_MARKS else 1.0
+            usual = max(1.0, TO_DEVIATION * float(np.median(others))) if len(others) >= _OTHER_MARKS else 1.0
             accused = 2 * norm.sf(deviation / usual) < _OF_NAMED and abs(shift) > _LARGE
             says = f"{len(members)} images have the same thing at the {mark.place}; {_labels_say(shift, label_p)}"
             verdict: Verdict = "suspicious" if accused else "nothing found"

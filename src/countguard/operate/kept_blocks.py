@@ -34,18 +34,16 @@ def kept_blocks(take_blocks: TakeBlocks, kept: Kept) -> TakeBlocks:
     """
 
     def take(crowds: Sequence[Crowd], canvas: Canvas, blocks: Sequence[range]) -> Iterator[Sequence[Taken]]:
-        names = {block.start: _name(crowds, canvas, block) for block in blocks}
-        missing = [block for block in blocks if kept.journal.get(names[block.start]) is None]
-        fresh = take_blocks(crowds, canvas, missing)
-        waiting = {block.start for block in missing}
-        for block in blocks:
+        names = [_name(crowds, canvas, block) for block in blocks]
+        hashes = [kept.journal.get(name) for name in names]
+        fresh = take_blocks(crowds, canvas, [block for block, known in zip(blocks, hashes, strict=True) if not known])
+        for block, name, known in zip(blocks, names, hashes, strict=True):
             path = kept.folder / f"pictures-{block.start}.npz"
-            found = None if block.start in waiting else _read(path, kept.journal.get(names[block.start]))
-            if found is None:
-                taken = next(fresh) if block.start in waiting else next(take_blocks(crowds, canvas, [block]))
-                kept.journal.add(names[block.start], _write(path, taken))
-                found = list(taken)
-            yield found
+            taken: Sequence[Taken] | None = _read(path, known) if known else None
+            if taken is None:
+                taken = next(take_blocks(crowds, canvas, [block]) if known else fresh)
+                kept.journal.add(name, _write(path, taken))
+            yield taken
 
     return take
 
