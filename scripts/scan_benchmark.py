@@ -37,6 +37,7 @@ from countguard.scan.purification import PURIFICATIONS, Purified
 from countguard.scan.scan import examine
 from countguard.scan.statistic import shifts_of
 from countguard.studies.executors.base import executor_for
+from countguard.studies.machine import name_of
 from countguard.studies.recipe import Recipe
 from countguard.studies.resolve import find_recipe, overridden, read_yaml, recipe_from
 from countguard.studies.run import run_study
@@ -131,7 +132,7 @@ GUARD_STUDIES = tuple(study.name for study in POPULATION if study.trigger and st
 """Studies of the reported half whose counters get twins: one of each trigger."""
 
 
-def recipe_of(study: Study) -> Recipe:
+def recipe_of(study: Study, accelerator: str = "cpu") -> Recipe:
     """The whole recipe: its number is the seed of everything."""
     number = POPULATION.index(study)
     overrides = [
@@ -141,6 +142,7 @@ def recipe_of(study: Study) -> Recipe:
         f"data.look={study.look}",
         f"model.channels={study.channels}",
         f"training.augmentation={study.augmentation}",
+        f"machine.accelerator={accelerator}",
         f"attack.trigger={study.trigger}" if study.trigger else "attack.strategies=[]",
     ]
     file = find_recipe(BASE)
@@ -155,7 +157,7 @@ def chosen(names: Sequence[str]) -> list[Study]:
     return [by_name[name] for name in names] or list(POPULATION)
 
 
-def measure_study(study: Study, folder: Path) -> None:
+def measure_study(study: Study, folder: Path, device: torch.device) -> None:
     """Scans the finished counters of a study that have no card yet."""
     number = POPULATION.index(study)
     crowds = Resident(Synthetic(look=study.look, train=IMAGES, seed=1000 + number).crowds("train"))
@@ -164,7 +166,7 @@ def measure_study(study: Study, folder: Path) -> None:
         path = RESULTS / "population" / f"{study.name}-{card.strategy}.json"
         if path.exists():
             continue
-        counter = load_counter(trained.parent / "counter.safetensors")
+        counter = load_counter(trained.parent / "counter.safetensors", device)
         started = time.monotonic()
         examined = examine(counter, crowds, seed=number, searched=True)
         seconds = round(time.monotonic() - started, 2)
@@ -190,6 +192,7 @@ def measure_study(study: Study, folder: Path) -> None:
                 for s in shifts_of(effects, number)
             ],
             "hashes": {"counter": card.hashes["counter"]},
+            "devices": {"training": card.device, "scan": name_of(device)},
             "threads": torch.get_num_threads(),
             "seconds": seconds,
         }
@@ -198,7 +201,7 @@ def measure_study(study: Study, folder: Path) -> None:
         print(path.name, flush=True)
 
 
-def guard_study(study: Study, folder: Path) -> None:
+def guard_study(study: Study, folder: Path, device: torch.device) -> None:
     """Repairs the counters of a study in two ways, and measures the guard of each with its twin, or a purification.
 
     The threshold is found on one set of clean images, false alarms on another, and alarms on the second set triggered.
@@ -209,12 +212,13 @@ def guard_study(study: Study, folder: Path) -> None:
     trigger = recipe_of(study).attack.trigger
     for trained in sorted((folder / study.name / "cells").glob("*/card.json")):
         card = Card.model_validate_json(trained.read_text(encoding="utf-8"))
-        counter = load_counter(trained.parent / "counter.safetensors")
+        counter = load_counter(trained.parent / "counter.safetensors", device)
         for name in (*REPAIRS, *PURIFICATIONS):
             path = RESULTS / "guard" / f"{study.name}-{card.strategy}-{name}.json"
             if path.exists():
                 continue
-            twin = _twin(counter, name, folder / study.name / "twins" / f"{card.strategy}-{name}.safetensors", clean)
+            file = folder / study.name / "twins" / f"{card.strategy}-{name}.safetensors"
+            twin = _twin(counter, name, file, clean, device)
             written = {
                 "study": study.name,
                 "strategy": card.strategy,
@@ -223,22 +227,23 @@ def guard_study(study: Study, folder: Path) -> None:
                 "twin": name,
                 "repaired_with": REPAIRED_WITH if name in REPAIRS else 0,
                 **_guarded(counter, twin, others, trigger),
+                "device": name_of(device),
             }
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, json.dumps(_rounded(written), indent=1) + "\n")
             print(path.name, flush=True)
 
 
-def _twin(counter: Counter, name: str, path: Path, clean: Sequence[Crowd]) -> Counter:
+def _twin(counter: Counter, name: str, path: Path, clean: Sequence[Crowd], device: torch.device) -> Counter:
     """The repaired counter, from its file or newly repaired; or the counter behind a purification."""
     if name in PURIFICATIONS:
-        return Purified(counter, PURIFICATIONS[name])
+        return Purified(counter, PURIFICATIONS[name]).to(device)
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         twin = deepcopy(counter)
-        REPAIRS[name].repair(twin, clean, seed=0, machine=Machine(accelerator="cpu"))
+        REPAIRS[name].repair(twin, clean, seed=0, machine=Machine(accelerator=device.type))
         save_counter(twin, path)
-    return load_counter(path)
+    return load_counter(path, device)
 
 
 def _guarded(counter: Counter, twin: Counter, crowds: Sequence[Crowd], trigger: Trigger) -> dict[str, Any]:
@@ -282,18 +287,21 @@ def _rounded(value: Any) -> Any:
 def main() -> None:
     """The three verbs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("verb", choices=["train", "measure", "guard"])
+    parser.add_argument("verb", choices=["train", "measure", "guard", "all"], help="all: the three, study by study")
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*", help="studies; all by default")
     parser.add_argument("--executor", default="local", help="of the training, as `countguard run` takes it")
+    parser.add_argument("--accelerator", default="cpu", choices=["cpu", "cuda"])
     arguments = parser.parse_args()
+    device = torch.device(arguments.accelerator)
     for study in chosen(arguments.names):
-        if arguments.verb == "train":
-            run_study(recipe_of(study), arguments.folder / study.name, executor=executor_for(arguments.executor))
-        elif arguments.verb == "measure":
-            measure_study(study, arguments.folder)
-        elif arguments.names or study.name in GUARD_STUDIES:
-            guard_study(study, arguments.folder)
+        if arguments.verb in ("train", "all"):
+            recipe = recipe_of(study, arguments.accelerator)
+            run_study(recipe, arguments.folder / study.name, executor=executor_for(arguments.executor))
+        if arguments.verb in ("measure", "all"):
+            measure_study(study, arguments.folder, device)
+        if study.name in GUARD_STUDIES and arguments.verb in ("guard", "all"):
+            guard_study(study, arguments.folder, device)
 
 
 if __name__ == "__main__":

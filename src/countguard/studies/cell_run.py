@@ -6,7 +6,6 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
 from pydantic import JsonValue
 
 from countguard import __version__
@@ -26,7 +25,7 @@ from countguard.runs.plan import result_name
 from countguard.runs.predictions import predict, read_predictions, write_predictions
 from countguard.studies.cells import Cell
 from countguard.studies.crowd_cache import CrowdCache, training_and_validation
-from countguard.studies.machine import evaluation_device, machine_for
+from countguard.studies.machine import evaluation_device, machine_for, name_of
 from countguard.studies.strength_sweep import success_by_strength
 from countguard.studies.training_set import TrainingSet, training_set
 from countguard.training.callbacks import EpochReport
@@ -105,7 +104,7 @@ def _measured(cell: Cell, run: RunFolder, split: CrowdSplit, counter: Counter, t
             "python": platform.python_version(),
             **{name: version(name) for name in ("torch", "torchvision", "lightning", "numpy")},
         },
-        device=_device_name(device),
+        device=name_of(device),
         seconds={"training": _training_seconds(folder), "evaluation": round(time.monotonic() - started, 3)},
     )
 
@@ -195,9 +194,3 @@ def _trained_with(folder: CellFolder) -> str | None:
 def _training_seconds(folder: CellFolder) -> float:
     with folder.training.open(newline="", encoding="utf-8") as file:
         return round(sum(float(row["seconds"]) for row in csv.DictReader(file)), 3)
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu, {torch.get_num_threads()} threads"

@@ -29,3 +29,10 @@ def evaluation_device(settings: MachineSettings) -> torch.device:
     if settings.accelerator == "cpu":
         return torch.device("cpu")
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def name_of(device: torch.device) -> str:
+    """What a card says of a device."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu, {torch.get_num_threads()} threads"
