@@ -1,14 +1,14 @@
-"""Chooses the thresholds of `countguard scan` on one half of the benchmark, and writes docs/scan.md from its cards.
+"""Fits the thresholds of `countguard scan` to the benchmark's population, and writes docs/scan.md from its cards.
 
     python docs/make_scan.py
 
 Reads results/scan/, as scripts/scan_benchmark.py keeps it; writes src/countguard/scan/baselines.json and the tables and
-figures of docs/scan.md. Nothing of the reported half is looked at before the thresholds are written down.
+figures of docs/scan.md. The studies `new-...` are reported on; they took no part in any choice.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from statistics import fmean
@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from countguard.scan.baseline import Baseline, Kept, Stored, fitted
+from countguard.scan.baseline import Baseline, Signs, Stored, fitted
+from countguard.scan.scan import SAID
 from countguard.scan.statistic import GROUPS
 
 ROOT = Path(__file__).parents[1]
@@ -36,7 +37,8 @@ KINDS = {
 }
 STRATEGIES = ("add", "minus", "multiply", "divide")
 RESAMPLES = 2000
-COUNTERS = "{number} clean {kind} counters of embedded crowds"
+COUNTERS = "clean {kind} counters of embedded crowds"
+LOOKS = ("plaza", "stadium")
 
 Card = dict[str, Any]
 Table = list[list[str]]
@@ -58,37 +60,27 @@ def half(name: str, *, clean: bool) -> list[Card]:
     return [card for card in cards("population") if card["half"] == name and (card["trigger"] is None) == clean]
 
 
-def probed(card: Card) -> dict[str, float]:
-    """What the probes say of a counter, without the searches."""
-    return {name: card["signs"][name] for name in GROUPS}
-
-
+@cache
 def baselines() -> Stored:
     """The statistics of the choosing half's clean counters."""
     clean = half("choosing", clean=True)
-    counters = COUNTERS.format(number=len(clean), kind="lite")
-    families = {
-        f"{family['family']} {family['strength']:g}": round(fmean(values), 5)
-        for place, family in enumerate(clean[0]["families"])
-        for values in [[card["families"][place]["shift"] for card in clean]]
-    }
-    kept = Kept(
-        probed=_rounded(fitted([probed(card) for card in clean], counters), families),
-        searched=_rounded(fitted([card["signs"] for card in clean], counters), families),
+    by_look = {look: [card for card in clean if card["look"] == look] for look in LOOKS}
+    fits = fitted(
+        {look: [card["signs"] for card in some] for look, some in by_look.items()},
+        COUNTERS.format(kind="lite"),
     )
-    apart = Kept(
-        probed=_rounded(fitted(differences(clean, probed), "pairs of clean lite counters"), {}),
-        searched=_rounded(fitted(differences(clean, lambda card: card["signs"]), "pairs of clean lite counters"), {}),
+    apart = fitted({"lite": differences(clean)}, "pairs of clean lite counters")
+    return Stored(
+        clean={f"lite on synthetic {look}": _rounded(fits[look], by_look[look]) for look in LOOKS},
+        pairs={"lite": _rounded(apart["lite"], [])},
     )
-    names = ("lite on synthetic plaza", "lite on synthetic stadium")
-    return Stored(clean=dict.fromkeys(names, kept), pairs={"lite": apart})
 
 
-def differences(clean: Sequence[Card], signs: Callable[[Card], dict[str, float]]) -> list[dict[str, float]]:
+def differences(clean: Sequence[Card]) -> list[Signs]:
     """Each clean counter less the next one of the same look: each stands once on either side."""
     apart = []
-    for look in dict.fromkeys(card["look"] for card in clean):
-        same = [signs(card) for card in clean if card["look"] == look]
+    for look in LOOKS:
+        same = [card["signs"] for card in clean if card["look"] == look]
         apart += [
             {name: one[name] - other[name] for name in one}
             for one, other in zip(same, same[1:] + same[:1], strict=True)
@@ -96,16 +88,23 @@ def differences(clean: Sequence[Card], signs: Callable[[Card], dict[str, float]]
     return apart
 
 
-def _rounded(baseline: Baseline, families: dict[str, float]) -> Baseline:
+def _rounded(baseline: Baseline, clean: Sequence[Card]) -> Baseline:
+    """Five digits, and the mean shift of each family and strength."""
+
     def short(values: dict[str, float]) -> dict[str, float]:
         return {name: round(value, 5) for name, value in values.items()}
 
+    families = {
+        f"{family['family']} {family['strength']:g}": fmean(card["families"][place]["shift"] for card in clean)
+        for place, family in enumerate(clean[0]["families"] if clean else [])
+    }
     changes = {
         "mean": short(baseline.mean),
         "deviation": short(baseline.deviation),
-        "threshold": round(baseline.threshold, 3),
+        "correlation": [[round(value, 5) for value in row] for row in baseline.correlation],
+        "threshold": round(baseline.threshold, 4),
         "false_alarm_rate": round(baseline.false_alarm_rate, 4),
-        "families": families,
+        "families": short(families),
     }
     return baseline.model_copy(update=changes)
 
@@ -130,9 +129,24 @@ def _rate(value: float) -> str:
     return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
 
 
-def scores(chosen: Iterable[Card], baseline: Baseline) -> list[float]:
-    """Scores of counters under a baseline."""
-    return [baseline.score(card["signs"]) for card in chosen]
+def score(card: Card) -> float:
+    """A counter's distance from clean ones of its look."""
+    return baselines().clean[f"lite on synthetic {card['look']}"].score(card["signs"])
+
+
+def left_out_scores() -> list[float]:
+    """Each clean counter of the choosing half beside the others, as the threshold was found."""
+    clean = half("choosing", clean=True)
+    found = []
+    for card in clean:
+        others = [other["signs"] for other in clean if other is not card and other["look"] == card["look"]]
+        found.append(fitted({"others": others}, "")["others"].score(card["signs"]))
+    return found
+
+
+def threshold() -> float:
+    """Of a scan without a reference."""
+    return next(iter(baselines().clean.values())).threshold
 
 
 def found_text(values: Sequence[float], threshold: float) -> str:
@@ -141,62 +155,52 @@ def found_text(values: Sequence[float], threshold: float) -> str:
     return f"{above} of {len(values)} ({_rate(above / len(values))})" if values else ""
 
 
-def by_kind() -> Table:
-    """Reported counters, trigger by trigger: what the attack achieved, AUC, and what is found at the threshold."""
-    kept = next(iter(baselines().clean.values()))
-    clean = half("reported", clean=True)
+def reported() -> Table:
+    """New counters, which took no part in any choice."""
+    clean = [score(card) for card in half("reported", clean=True)]
     attacked = half("reported", clean=False)
-    rows = [
-        [
-            "trigger",
-            "counters",
-            "shift that it planted",
-            "AUC, probes",
-            "found, probes",
-            "AUC, probes and searches",
-            "found, probes and searches",
+    rows = [["counters", "number", "shift that it planted", "AUC [95 %]", "above the threshold"]]
+    if not clean:
+        return rows
+    groups = [(f"`{strategy}`", [card for card in attacked if card["strategy"] == strategy]) for strategy in STRATEGIES]
+    for name, chosen in [*groups, ("all four", attacked)]:
+        values = [score(card) for card in chosen]
+        found = [_planted(chosen), auc_text(values, clean), found_text(values, threshold())]
+        rows.append([f"a picture mixed in, {name}", str(len(chosen)), *found])
+    return [*rows, ["never attacked", str(len(clean)), "", "", found_text(clean, threshold())]]
+
+
+def by_kind() -> Table:
+    """The population that rule and thresholds were chosen on; each clean counter is held against the others."""
+    clean = left_out_scores()
+    attacked = half("choosing", clean=False)
+    rows = [["trigger", "counters", "shift that it planted", "AUC [95 %]", "above the threshold"]]
+    for kind, name in KINDS.items():
+        chosen = [card for card in attacked if kind_of(card) == kind]
+        values = [score(card) for card in chosen]
+        found = [_planted(chosen), auc_text(values, clean), found_text(values, threshold())]
+        rows.append([name, str(len(chosen)), *found])
+    return [*rows, ["never attacked", str(len(clean)), "", "", found_text(clean, threshold())]]
+
+
+def searches() -> Table:
+    """What searched pictures reach, beside what they reach in clean counters of the choosing half."""
+    rows = [["search", "clean counters: mean (sd)", *(f"AUC, {KINDS[kind]}" for kind in KINDS)]]
+    clean = half("choosing", clean=True)
+    attacked = half("choosing", clean=False)
+    for name in (name for name in clean[0]["signs"] if name not in GROUPS):
+        reached = [card["signs"][name] for card in clean]
+        cells = [
+            _rate(auc([abs(card["signs"][name] - fmean(reached)) for card in some], _apart_from_the_rest(reached)))
+            for kind in KINDS
+            for some in [[card for card in attacked if kind_of(card) == kind]]
         ]
-    ]
-    groups = [(KINDS[kind], [card for card in attacked if kind_of(card) == kind]) for kind in KINDS]
-    plain = [card for card in attacked if not card["cover_samples"]]
-    groups.append(("all without cover samples", plain))
-    for name, chosen in groups:
-        if chosen:
-            rows.append([name, str(len(chosen)), _planted(chosen), *_found(chosen, clean, kept)])
-    rows.append(
-        [
-            "never attacked (false alarms)",
-            str(len(clean)),
-            "",
-            *(
-                text
-                for one in (kept.probed, kept.searched)
-                for text in ("", found_text(scores(clean, one), one.threshold))
-            ),
-        ]
-    )
+        rows.append([SAID[name], f"{fmean(reached):+.3f} ({_rate(float(np.std(reached, ddof=1)))})", *cells])
     return rows
 
 
-def by_strategy() -> Table:
-    """The same, strategy by strategy, without the attackers who hide."""
-    kept = next(iter(baselines().clean.values()))
-    clean = half("reported", clean=True)
-    attacked = [card for card in half("reported", clean=False) if not card["cover_samples"]]
-    rows = [["strategy", "counters", "AUC, probes", "found, probes", "AUC, both", "found, both"]]
-    for strategy in STRATEGIES:
-        chosen = [card for card in attacked if card["strategy"] == strategy]
-        if chosen:
-            rows.append([f"`{strategy}`", str(len(chosen)), *_found(chosen, clean, kept)])
-    return rows
-
-
-def _found(chosen: Sequence[Card], clean: Sequence[Card], kept: Kept) -> list[str]:
-    cells = []
-    for one in (kept.probed, kept.searched):
-        values = scores(chosen, one)
-        cells += [auc_text(values, scores(clean, one)), found_text(values, one.threshold)]
-    return cells
+def _apart_from_the_rest(values: Sequence[float]) -> list[float]:
+    return [abs(value - fmean([*values[:place], *values[place + 1 :]])) for place, value in enumerate(values)]
 
 
 def _planted(chosen: Sequence[Card]) -> str:
@@ -206,29 +210,60 @@ def _planted(chosen: Sequence[Card]) -> str:
 
 
 def with_reference() -> Table:
-    """Reported counters against the clean counter of the next reported study of the same look."""
+    """New counters against the clean counter of the next new study of the same look."""
     pairs = baselines().pairs["lite"]
     clean = half("reported", clean=True)
-    rows = [["held against", "AUC, probes", "found", "false alarms", "AUC, both", "found", "false alarms"]]
-    cells = []
-    for one in (pairs.probed, pairs.searched):
-        values = [one.score(_apart(card, clean)) for card in half("reported", clean=False) if not card["cover_samples"]]
-        of_clean = [one.score(_apart(card, clean)) for card in clean]
-        cells += [
+    rows = [["counters", "number", "AUC [95 %]", "above the threshold"]]
+    if not clean:
+        return rows
+    values = [pairs.score(_apart(card, clean)) for card in half("reported", clean=False)]
+    of_clean = [pairs.score(_apart(card, clean)) for card in clean]
+    return [
+        *rows,
+        [
+            "a picture mixed in",
+            str(len(values)),
             auc_text(values, of_clean),
-            found_text(values, one.threshold),
-            found_text(of_clean, one.threshold),
-        ]
-    rows.append(["one clean counter", *cells])
-    return rows
+            found_text(values, pairs.threshold),
+        ],
+        ["never attacked", str(len(of_clean)), "", found_text(of_clean, pairs.threshold)],
+    ]
 
 
 def _apart(card: Card, clean: Sequence[Card]) -> dict[str, float]:
     """Signs of a counter less those of a clean counter that shares no crowd and no seed with it."""
-    same = [other for other in clean if other["look"] == card["look"]]
+    same = [other for other in clean if other["look"] == card["look"] and other["seed"] != card["seed"]]
     later = [other for other in same if other["seed"] > card["seed"]]
     reference = (later or same)[0]
     return {name: value - reference["signs"][name] for name, value in card["signs"].items()}
+
+
+def on_real_crowds() -> Table:
+    """Counters of real crowds, each against the clean counter of the next seed: that is what an operator can do."""
+    pairs = baselines().pairs["lite"]
+    rows = [["counter", "seeds", "strategy", "mixed picture: mean shift", "AUC [95 %]", "above the threshold"]]
+    chosen = cards("real")
+    for study in dict.fromkeys(card["study"] for card in chosen):
+        of_study = [card for card in chosen if card["study"] == study]
+        clean = {card["seed"]: card["signs"] for card in of_study if card["strategy"] == "clean"}
+        seeds = sorted(clean)
+
+        def apart(card: Card, clean: dict[int, Any] = clean, seeds: list[int] = seeds) -> dict[str, float]:
+            reference = clean[seeds[(seeds.index(card["seed"]) + 1) % len(seeds)]]
+            return {name: value - reference[name] for name, value in card["signs"].items()}
+
+        scores = {card["cell"]: pairs.score(apart(card)) for card in of_study}
+        of_clean = [scores[card["cell"]] for card in of_study if card["strategy"] == "clean"]
+        groups = [(f"`{one}`", [card for card in of_study if card["strategy"] == one]) for one in STRATEGIES]
+        groups.append(("all four", [card for card in of_study if card["strategy"] != "clean"]))
+        groups.append(("never attacked", [card for card in of_study if card["strategy"] == "clean"]))
+        for name, some in groups:
+            values = [scores[card["cell"]] for card in some]
+            shift = _rate(fmean(card["signs"]["mixed_picture"] for card in some)) if some else ""
+            area = auc_text(values, of_clean) if some and name != "never attacked" else ""
+            named = ", ".join(str(seed) for seed in seeds)
+            rows.append([of_study[0]["model"], named, name, shift, area, found_text(values, pairs.threshold)])
+    return rows
 
 
 def guards() -> Table:
@@ -245,6 +280,26 @@ def guards() -> Table:
         clean = [card for card in chosen if card["twin"] == twin and card["strategy"] == "clean"]
         if clean:
             rows.append(["never attacked", f"`{twin}`", *_guard_cells(clean)])
+    return rows
+
+
+def real_guards() -> Table:
+    """The same on real crowds."""
+    rows = [
+        ["counter", "twin", "strategy", "AUC", "alarms", "false alarms", "stated rate", "MAE, clean: counter, twin"]
+    ]
+    chosen = cards("real-guard")
+    for model, twin in dict.fromkeys((card["model"], card["twin"]) for card in chosen):
+        for strategy in ("clean", *STRATEGIES):
+            some = [
+                card for card in chosen if (card["model"], card["twin"], card["strategy"]) == (model, twin, strategy)
+            ]
+            if some:
+                means = {name: fmean(card[name] for card in some) for name in ("auc", "alarms", "false_alarms")}
+                mae = [fmean(card["mae"][key] for card in some) for key in ("counter", "twin")]
+                cells = [_rate(value) for value in means.values()]
+                rate = _rate(some[0]["false_alarm_rate"])
+                rows.append([model, f"`{twin}`", strategy, *cells, rate, f"{mae[0]:.1f}, {mae[1]:.1f}"])
     return rows
 
 
@@ -288,24 +343,25 @@ def _guard_cells(chosen: Sequence[Card]) -> list[str]:
 
 
 def misses() -> Table:
-    """Reported counters that a scan with searches passes, each with its score and what its attack planted."""
-    kept = next(iter(baselines().clean.values())).searched
+    """New attacked counters that a scan passes, each with its score and what its attack planted."""
     rows = [["counter", "trigger", "score", "threshold", "shift that it planted"]]
     for card in half("reported", clean=False):
-        score = kept.score(card["signs"])
-        if score <= kept.threshold:
-            name = f"{card['study']}, {card['strategy']}"
-            shift = _rate(card["attack"]["shift"])
-            rows.append([name, KINDS[kind_of(card)], f"{score:.1f}", f"{kept.threshold:.1f}", shift])
+        if score(card) <= threshold():
+            name, trigger = f"{card['study']}, {card['strategy']}", card["trigger"]
+            said = f"{trigger['picture']} at {trigger['alpha']:g}"
+            rows.append([name, said, f"{score(card):.2f}", f"{threshold():.2f}", _rate(card["attack"]["shift"])])
     return rows
 
 
 TABLES: dict[str, Callable[[], Table]] = {
+    "reported": reported,
     "kinds": by_kind,
-    "strategies": by_strategy,
+    "searches": searches,
     "reference": with_reference,
     "misses": misses,
+    "real": on_real_crowds,
     "guards": guards,
+    "real-guards": real_guards,
     "purifications": purifications,
 }
 

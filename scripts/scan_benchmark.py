@@ -209,7 +209,7 @@ def measure_study(study: Study, folder: Path, device: torch.device) -> None:
             "seconds": seconds,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(_rounded(written), indent=1) + "\n")
+        write_atomically(path, json.dumps(rounded(written), indent=1) + "\n")
         print(path.name, flush=True)
 
 
@@ -238,11 +238,11 @@ def guard_study(study: Study, folder: Path, device: torch.device) -> None:
                 "cover_samples": study.augmentation == COVER,
                 "twin": name,
                 "repaired_with": REPAIRED_WITH if name in REPAIRS else 0,
-                **_guarded(counter, twin, others, trigger),
+                **guarded(counter, twin, others, trigger, GUARDED),
                 "device": name_of(device),
             }
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, json.dumps(_rounded(written), indent=1) + "\n")
+            write_atomically(path, json.dumps(rounded(written), indent=1) + "\n")
             print(path.name, flush=True)
 
 
@@ -258,13 +258,15 @@ def _twin(counter: Counter, name: str, path: Path, clean: Sequence[Crowd], devic
     return load_counter(path, device)
 
 
-def _guarded(counter: Counter, twin: Counter, crowds: Sequence[Crowd], trigger: Trigger) -> dict[str, Any]:
-    """Threshold from the first half of the crowds, alarms on the second, clean and triggered."""
+def guarded(
+    counter: Counter, twin: Counter, crowds: Sequence[Crowd], trigger: Trigger, calibrating: int
+) -> dict[str, Any]:
+    """Threshold from the first crowds, alarms on the others, clean and triggered."""
     views = [lambda images, members: images, lambda images, members: trigger.mark(images, members, 0)]
     (clean, triggered), (twin_clean, twin_triggered) = (
         count_views(counted_by, crowds, views).double().numpy() for counted_by in (counter, twin)
     )
-    known, new = slice(None, GUARDED), slice(GUARDED, None)
+    known, new = slice(None, calibrating), slice(calibrating, None)
     threshold, rate = conformal_threshold(disagreement(clean[known], twin_clean[known]), RATE)
     apart, apart_triggered = (
         disagreement(clean[new], twin_clean[new]),
@@ -272,7 +274,7 @@ def _guarded(counter: Counter, twin: Counter, crowds: Sequence[Crowd], trigger: 
     )
     truths = np.array([crowd.count for crowd in crowds[new]], dtype=np.float64)
     return {
-        "images": GUARDED,
+        "images": len(crowds) - calibrating,
         "threshold": threshold,
         "false_alarm_rate": rate,
         "auc": float((apart_triggered[:, None] > apart).mean() + 0.5 * (apart_triggered[:, None] == apart).mean()),
@@ -287,12 +289,12 @@ def _guarded(counter: Counter, twin: Counter, crowds: Sequence[Crowd], trigger: 
     }
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """Five digits of each number: a card is read by people, too."""
     if isinstance(value, dict):
-        return {name: _rounded(entry) for name, entry in value.items()}
+        return {name: rounded(entry) for name, entry in value.items()}
     if isinstance(value, list):
-        return [_rounded(entry) for entry in value]
+        return [rounded(entry) for entry in value]
     return round(float(value), 5) if isinstance(value, float) else value
 
 

@@ -9,7 +9,7 @@ from countguard.errors import one_line
 from countguard.operate.pages import page_from, source_of
 from countguard.scan.probes import Probe
 from countguard.scan.report import ProbeFinding, ScanReport
-from countguard.scan.scan import SAID, Scan, change_in_words
+from countguard.scan.scan import FAR, SAID, Scan, change_in_words
 from countguard.scan.statistic import GROUPS
 from countguard.wording import percent
 
@@ -116,7 +116,7 @@ def _tracks(report: ScanReport, reach: float) -> list[Track]:
                 mean=_place(sign.shift, reach),
                 probes=tuple(_place(probe.shift, reach) for probe in probes),
                 references=tuple(_place(probe.reference, reach) for probe in probes if probe.reference is not None),
-                telling=report.threshold is not None and abs(sign.deviations or 0) > report.threshold,
+                telling=abs(sign.deviations or 0) > FAR,
             )
         )
     return tracks

@@ -7,13 +7,17 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from countguard.metrics.ratios import Floats
 from countguard.scan.conformal import conformal_threshold
+from countguard.scan.statistic import GROUPS
 from countguard.settings import Settings
 
 STORED = "baselines.json"
-"""Statistics of the clean counters of the benchmark's choosing half, written by docs/make_scan.py."""
+"""Statistics of the benchmark's clean counters, written by docs/make_scan.py."""
 RATE = 0.05
 """False alarms that are accepted, as a share of clean counters."""
+SHRINKAGE = 0.1
+"""Share of the identity in the correlation of the signs: few clean counters tell it only roughly."""
 
 Signs = Mapping[str, float]
 """Mean log ratios by what caused them, see `countguard.scan.scan.SAID`."""
@@ -25,7 +29,9 @@ class Baseline(Settings):
     Attributes:
         counters: what they are, in words.
         number: how many; pairs, where a suspect is held against one reference.
-        mean, deviation: by sign; of the difference of two clean counters where there is a reference.
+        mean, deviation: by sign; of the difference of two clean counters where there is a reference. Probes decide;
+            what searched pictures reach is kept to be shown beside a suspect's.
+        correlation: of the signs of `GROUPS`, in that order, in the clean counters, shrunk by `SHRINKAGE`.
         families: mean shift by family and strength, as `leaves 0.1`; empty where there is a reference.
         threshold: of `score`.
         false_alarm_rate: share of clean counters that score above the threshold, at most.
@@ -35,33 +41,25 @@ class Baseline(Settings):
     number: Annotated[int, Field(ge=2)]
     mean: dict[str, float]
     deviation: dict[str, float]
+    correlation: list[list[float]]
     families: dict[str, float] = {}
     threshold: Annotated[float, Field(gt=0)]
     false_alarm_rate: Annotated[float, Field(gt=0, le=1)]
 
     def scores(self, signs: Signs) -> dict[str, float]:
         """How far each sign is from the clean counters' mean, in their standard deviations, up or down."""
-        return {name: (signs[name] - mean) / self.deviation[name] for name, mean in self.mean.items()}
+        return {name: (signs[name] - mean) / self.deviation[name] for name, mean in self.mean.items() if name in signs}
 
     def score(self, signs: Signs) -> float:
-        """The greatest distance of any sign, up or down."""
-        return max(abs(distance) for distance in self.scores(signs).values())
+        """How far the probes' signs are from the clean counters', all together.
 
-
-class Kept(Settings):
-    """Two baselines of the same clean counters.
-
-    Attributes:
-        probed: of probes alone.
-        searched: of probes and searches.
-    """
-
-    probed: Baseline
-    searched: Baseline
-
-    def chosen(self, searched: bool) -> Baseline:
-        """The one for a scan with or without searches."""
-        return self.searched if searched else self.probed
+        It is the Mahalanobis distance over the square root of the number of signs. Clean counters differ in how much
+        they mind any loss of contrast, which moves several signs at once; such a move counts for less than one that
+        no clean counter makes.
+        """
+        apart = self.scores(signs)
+        distances = np.array([apart[name] for name in GROUPS])
+        return float(np.sqrt(distances @ np.linalg.solve(np.array(self.correlation), distances) / len(distances)))
 
 
 class Stored(Settings):
@@ -72,8 +70,8 @@ class Stored(Settings):
         pairs: of differences between two clean counters of one kind on the same pictures, by kind.
     """
 
-    clean: dict[str, Kept] = {}
-    pairs: dict[str, Kept] = {}
+    clean: dict[str, Baseline] = {}
+    pairs: dict[str, Baseline] = {}
 
 
 def stored() -> Stored:
@@ -82,41 +80,43 @@ def stored() -> Stored:
     return Stored.model_validate_json(file.read_text(encoding="utf-8")) if file.is_file() else Stored()
 
 
-def stored_baseline(kind: str, data: str, searched: bool) -> Baseline | None:
+def stored_baseline(kind: str, data: str) -> Baseline | None:
     """Clean counters of a kind on a data set, or on any if `data` is empty; None where none were measured."""
-    found = [kept for name, kept in stored().clean.items() if name.startswith(f"{kind} on {data}")]
-    return found[0].chosen(searched) if found else None
+    found = [baseline for name, baseline in stored().clean.items() if name.startswith(f"{kind} on {data}")]
+    return found[0] if found else None
 
 
-def against_reference(kind: str, reference: Signs, searched: bool) -> Baseline:
+def against_reference(kind: str, reference: Signs) -> Baseline:
     """A baseline whose mean is what one clean counter does; how far two clean ones lie apart is stored.
 
     A kind of which no pairs were measured is given the deviations and the threshold of the kind that varies most.
     """
-    pairs = [kept.chosen(searched) for name, kept in stored().pairs.items() if name == kind]
-    others = [kept.chosen(searched) for kept in stored().pairs.values()]
-    chosen = pairs[0] if pairs else max(others, key=lambda pair: pair.threshold * sum(pair.deviation.values()))
-    mean = {name: reference[name] for name in chosen.mean}
+    pairs = stored().pairs
+    chosen = pairs.get(kind) or max(pairs.values(), key=lambda pair: pair.threshold * sum(pair.deviation.values()))
+    mean = {name: reference[name] for name in chosen.mean if name in reference}
     return chosen.model_copy(update={"counters": "the reference", "mean": mean})
 
 
-def fitted(clean: Sequence[Signs], counters: str, rate: float = RATE) -> Baseline:
-    """A baseline of clean counters.
+def fitted(clean: Mapping[str, Sequence[Signs]], counters: str, rate: float = RATE) -> dict[str, Baseline]:
+    """A baseline for each of several groups of clean counters, with one threshold.
 
-    Each counter is scored against the others (leave one out), and the threshold is the conformal quantile of these
-    scores (cross-conformal prediction; Vovk, 2015): a new clean counter exceeds it with a probability of about `rate`,
-    or of 1 / (number + 1) where there are too few for that.
+    Each counter is scored against the others of its group (leave one out), and the threshold is the conformal quantile
+    of all these scores (cross-conformal prediction; Vovk, 2015): a new clean counter, of a group drawn as these were,
+    exceeds it with a probability of about `rate`, or of 1 / (number + 1) where there are too few for that.
 
     Args:
-        clean: the same signs of each of several counters that were never attacked.
+        clean: the same signs of each of several counters that were never attacked; four or more in a group.
         counters: what they are, in words.
         rate: of false alarms that is wanted.
     """
     left_out = [
-        _statistics([*clean[:place], *clean[place + 1 :]], counters).score(signs) for place, signs in enumerate(clean)
+        _statistics([*group[:place], *group[place + 1 :]], counters).score(signs)
+        for group in clean.values()
+        for place, signs in enumerate(group)
     ]
     threshold, stated = conformal_threshold(np.array(left_out), rate)
-    return _statistics(clean, counters).model_copy(update={"threshold": threshold, "false_alarm_rate": stated})
+    update = {"threshold": threshold, "false_alarm_rate": stated}
+    return {name: _statistics(group, counters).model_copy(update=update) for name, group in clean.items()}
 
 
 def _statistics(clean: Sequence[Signs], counters: str) -> Baseline:
@@ -126,6 +126,13 @@ def _statistics(clean: Sequence[Signs], counters: str) -> Baseline:
         number=len(clean),
         mean={name: float(column.mean()) for name, column in columns.items()},
         deviation={name: float(column.std(ddof=1)) for name, column in columns.items()},
+        correlation=_correlation(np.stack([columns[name] for name in GROUPS])).tolist(),
         threshold=1.0,
         false_alarm_rate=1.0,
     )
+
+
+def _correlation(signs: Floats) -> Floats:
+    """Of [signs, counters], shrunk towards none."""
+    correlation = np.atleast_2d(np.corrcoef(signs))
+    return (1 - SHRINKAGE) * correlation + SHRINKAGE * np.eye(len(correlation))

@@ -100,7 +100,8 @@ class ScanReport(Settings):
         verdict: "cannot tell" where there is nothing to hold the counter against, or where it does not count.
         false_alarm_rate: share of clean counters that are called backdoored, at most; None without a threshold.
         because: why, in sentences.
-        score, threshold: greatest distance of any sign in standard deviations, and where "backdoor likely" begins.
+        score, threshold: distance of all probes' signs together from clean counters', in standard deviations, and where
+            "backdoor likely" begins.
         against: what the counter was held against.
         signs: what the verdict is made of, most telling first.
         families: by family and strength.

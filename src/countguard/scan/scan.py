@@ -19,6 +19,8 @@ LARGEST_ERROR = 0.5
 """Mean absolute error over the mean count, above which a counter does not count, and nothing can be said of it."""
 SEARCH_WORK = 5e12
 """Floating point operations that all searches of one counter may cost; costlier counters are probed only."""
+FAR = 3
+"""Standard deviations from which a mark is named beside the farthest."""
 _STEP = 3 * IMAGES / 2
 """Counts that one step of a search costs: forth and back, for half of the images."""
 SAID = {
@@ -81,7 +83,7 @@ def scan(
 
     A counter whose training set was poisoned answers to much that resembles the trigger. Its shifts under unrelated
     marks, and under pictures that are searched by gradients, are held against those of a reference, or of clean
-    counters of the same kind whose statistics are kept.
+    counters of the same kind whose statistics are kept. The marks decide; the searched pictures are shown.
 
     Args:
         counter: the suspect, on any device.
@@ -119,10 +121,10 @@ def run_scan(
     if reference is not None:
         one = work_of(counter, clean)
         known = examine(reference, clean, seed, searched, lambda done: progress(one + done), kept.part("reference"))
-        baseline = against_reference(counter.kind, known.signs(seed), searched)
+        baseline = against_reference(counter.kind, known.signs(seed))
     else:
         not_run.append(NotRun(what="comparison with a reference", because="no reference counter was given"))
-        baseline = stored_baseline(counter.kind, data, searched)
+        baseline = stored_baseline(counter.kind, data)
         if baseline is None:
             where = f" on {data}" if data else ""
             because = f"no statistics of clean {counter.kind} counters{where} are kept"
@@ -250,16 +252,19 @@ def _verdict(
             "There is nothing to hold it against: name a counter that is known to be clean with --reference.",
             *(f"Under {SAID[sign.name]} it counts {change_in_words(sign.shift)}." for sign in signs[:2]),
         )
-    most = signs[0]
+    marks = [sign for sign in signs if sign.name in GROUPS]
+    most = marks[0]
+    distance = abs(most.deviations or 0)
     compared = (
         f"Under {SAID[most.name]} it counts {change_in_words(most.shift)}; {baseline.counters}: "
-        f"{change_in_words(baseline.mean[most.name])}. That is {score:.1f} standard deviations away."
+        f"{change_in_words(baseline.mean[most.name])}. That is {distance:.1f} standard deviations away."
     )
+    together = f"All marks together lie {score:.1f} away, and clean counters up to {baseline.threshold:.1f}."
     if score > baseline.threshold:
-        others = [SAID[sign.name] for sign in signs[1:] if abs(sign.deviations or 0) > baseline.threshold]
-        also = (f"The same goes for {', '.join(others)}.",) if others else ()
-        return "backdoor likely", (compared, *also)
-    return "nothing found", (f"No mark moves it as a backdoored counter is moved. {compared}",)
+        others = [SAID[sign.name] for sign in marks[1:] if abs(sign.deviations or 0) > FAR]
+        also = (f"It is more than {FAR} away under {', '.join(others)}, too.",) if others else ()
+        return "backdoor likely", (compared, *also, together)
+    return "nothing found", (f"No mark moves it as a backdoored counter is moved. {compared}", together)
 
 
 def change_in_words(shift: float) -> str:
