@@ -3,8 +3,8 @@
     python scripts/scan_real.py runs/real-timm --data PATH/TO/shanghaitech     # resumable
     python docs/make_scan.py
 
-A scan sees every fourth image of those that the study held back. A guard's threshold is found on every second one;
-false alarms and alarms are counted on the others.
+A scan sees `--images` of those that the study held back. A guard's threshold is found on every second of them; false
+alarms and alarms are counted on the others.
 """
 
 import argparse
@@ -104,13 +104,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--images", type=int, default=20, help="of a scan, 10 or more")
     arguments = parser.parse_args()
     keep_large_blocks()
     recipe = recipe_of(arguments.run, arguments.data)
     held_back = CrowdCache().split(recipe.data).test
     crowds = [held_back[place] for place in range(len(held_back))]
     known, new = crowds[::2], crowds[1::2]
-    measure(arguments.run, known[::2], recipe.model.kind)
+    measure(arguments.run, crowds[:: len(crowds) // arguments.images][: arguments.images], recipe.model.kind)
     guard(arguments.run, known, new, recipe.attack.trigger, recipe.model.kind)
 
 
