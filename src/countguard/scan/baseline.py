@@ -57,8 +57,7 @@ class Baseline(Settings):
         they mind any loss of contrast, which moves several signs at once; such a move counts for less than one that
         no clean counter makes.
         """
-        apart = self.scores(signs)
-        distances = np.array([apart[name] for name in GROUPS])
+        distances = np.array(list(self.scores(signs).values()))
         return float(np.sqrt(distances @ np.linalg.solve(np.array(self.correlation), distances) / len(distances)))
 
 

@@ -252,16 +252,18 @@ def _verdict(
             "There is nothing to hold it against: name a counter that is known to be clean with --reference.",
             *(f"Under {SAID[sign.name]} it counts {change_in_words(sign.shift)}." for sign in signs[:2]),
         )
-    marks = [sign for sign in signs if sign.name in GROUPS]
-    most = marks[0]
+    most = signs[0]
     distance = abs(most.deviations or 0)
     compared = (
         f"Under {SAID[most.name]} it counts {change_in_words(most.shift)}; {baseline.counters}: "
         f"{change_in_words(baseline.mean[most.name])}. That is {distance:.1f} standard deviations away."
     )
-    together = f"All marks together lie {score:.1f} away, and clean counters up to {baseline.threshold:.1f}."
+    together = (
+        f"All marks together are {score:.1f} standard deviations away; {1 - baseline.false_alarm_rate:.0%} of clean "
+        f"counters stay within {baseline.threshold:.1f}."
+    )
     if score > baseline.threshold:
-        others = [SAID[sign.name] for sign in marks[1:] if abs(sign.deviations or 0) > FAR]
+        others = [SAID[sign.name] for sign in signs[1:] if abs(sign.deviations or 0) > FAR]
         also = (f"It is more than {FAR} away under {', '.join(others)}, too.",) if others else ()
         return "backdoor likely", (compared, *also, together)
     return "nothing found", (f"No mark moves it as a backdoored counter is moved. {compared}", together)
@@ -281,7 +283,7 @@ def _signs(measured: Mapping[str, float], baseline: Baseline | None) -> tuple[Si
         return tuple(
             Sign(name=name, shift=shift, expected=None, deviation=None, deviations=None)
             for name, shift in apart
-            if name in GROUPS  # a searched picture moves any counter: without clean ones beside it, it says nothing
+            if name in GROUPS
         )
     distances = sorted(baseline.scores(measured).items(), key=lambda item: -abs(item[1]))
     return tuple(
