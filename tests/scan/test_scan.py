@@ -142,7 +142,7 @@ def test_fitted_thresholds_keep_their_rate() -> None:
 
 
 def test_marks_that_move_together_in_clean_counters_tell_less() -> None:
-    """Clean counters lose people under every mark at once, some more, some less: one that does so, too, is like them."""
+    """Clean counters lose people under all marks at once, some more, some less: a suspect that does so is like them."""
     generator = np.random.default_rng(0)
     clean = [
         {group: float(common + generator.normal(0, 0.01)) for group in GROUPS}
