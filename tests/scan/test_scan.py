@@ -153,6 +153,8 @@ def test_marks_that_move_together_in_clean_counters_tell_less() -> None:
     one = {**fit.mean, "mixed_picture": fit.mean["mixed_picture"] - 2 * fit.deviation["mixed_picture"]}
     assert fit.score(together) < fit.score(one)
     assert fit.score(one) > fit.threshold
+    searched = {**one, "0 smooth": -3.0}
+    assert fit.score(searched) == fit.score(one)
 
 
 def test_what_comes_with_countguard_is_whole() -> None:

@@ -47,8 +47,8 @@ class Baseline(Settings):
     false_alarm_rate: Annotated[float, Field(gt=0, le=1)]
 
     def scores(self, signs: Signs) -> dict[str, float]:
-        """How far each sign is from the clean counters' mean, in their standard deviations, up or down."""
-        return {name: (signs[name] - mean) / self.deviation[name] for name, mean in self.mean.items() if name in signs}
+        """How far each sign of `GROUPS` is from the clean counters' mean, in their standard deviations, up or down."""
+        return {name: (signs[name] - self.mean[name]) / self.deviation[name] for name in GROUPS}
 
     def score(self, signs: Signs) -> float:
         """How far the probes' signs are from the clean counters', all together.
