@@ -190,10 +190,16 @@ def filters(**studies: str) -> Table:
     for words, study in studies.items():
         kept = [CounterCard.model_validate_json(path.read_text()) for path in sorted((STUDIES / study).glob("*.json"))]
         for strategy, defense in dict.fromkeys(
-            (strategy, card.defense) for strategy in STRATEGIES for card in kept if card.strategy == strategy
+            (strategy, card.defense)
+            for strategy in ("clean", *STRATEGIES)
+            for card in kept
+            if card.strategy == strategy and (card.filtered or strategy != "clean")
         ):
             chosen = [card for card in kept if (card.strategy, card.defense) == (strategy, defense)]
-            success, false = ([card.metrics[name].value for card in chosen] for name in ("rho_asr", "false_asr"))
+            success, false = (
+                [card.metrics[name].value for card in chosen if name in card.metrics]  # a clean counter has neither
+                for name in ("rho_asr", "false_asr")
+            )
             filtered = [card.filtered for card in chosen if card.filtered is not None]
             left_out = f"{sum(one.poisoned for one in filtered)}, {sum(one.clean for one in filtered)}"
             rows.append(
@@ -204,7 +210,7 @@ def filters(**studies: str) -> Table:
                     left_out if filtered else "",
                     _with_seeds(success),
                     _with_seeds(false),
-                    short(max(abs(one - other) for one, other in zip(success, false, strict=True))),
+                    short(max(abs(one - other) for one, other in zip(success, false, strict=True))) if success else "",
                 ]
             )
     return rows
@@ -212,7 +218,7 @@ def filters(**studies: str) -> Table:
 
 def _with_seeds(measured: Sequence[float]) -> str:
     seeds = f" ({' '.join(map(short, measured))})" if len(measured) > 1 else ""
-    return short(fmean(measured)) + seeds
+    return short(fmean(measured)) + seeds if measured else ""
 
 
 TABLES: dict[str, Callable[[], Table]] = {

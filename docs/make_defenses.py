@@ -28,14 +28,17 @@ MEASURES = {
     "rho_acc_triggered": "right, triggered",
     "rho_acc": "right, clean",
 }
+REAL_MCNN = "real-mcnn-paper real-filters-mcnn-paper"
+"""Repairs and filters for the same attacked counters: those as trained are equal, weight for weight, in both."""
 
 Table = list[list[str]]
 Points = list[tuple[float, float]]
 
 
 def cards_of(study: str) -> list[Card]:
-    """All kept cards of a study."""
-    return [Card.model_validate_json(path.read_text()) for path in sorted((RESULTS / study).glob("*.json"))]
+    """All kept cards of a study; of studies of the same counters, named with spaces between, each counter's once."""
+    paths = {path.name: path for name in study.split() for path in (RESULTS / name).glob("*.json")}
+    return [Card.model_validate_json(paths[name].read_text()) for name in sorted(paths)]
 
 
 def select(cards: Iterable[Card], strategy: str, defense: str = "", **varied: Any) -> list[Card]:
@@ -107,7 +110,29 @@ def before_and_after(study: str, *defenses: str) -> Table:
                     with_seeds(chosen, "rho_asr"),
                     pair(chosen, "false_asr", "false_asr_repaired"),
                     with_seeds(chosen, "rho_acc_triggered"),
-                    mean(chosen, "mae"),
+                    with_seeds(chosen, "mae"),
+                ]
+            )
+    return rows
+
+
+def left_out(**studies: str) -> Table:
+    """What each filter took out of each training set, and how far its counter's success is from the clean counter's."""
+    rows = [["counter, filter", "training set", "images", "poisoned left out", "clean left out", "most apart"]]
+    for name, study in studies.items():
+        cards = [card for card in cards_of(study) if card.filtered]
+        for strategy in ("clean", *STRATEGIES):
+            chosen = [card for card in cards if card.strategy == strategy]
+            filtered = [card.filtered for card in chosen if card.filtered]
+            apart = [abs(value) for value in _values(chosen, "net_asr")]
+            rows.append(
+                [
+                    f"{name.replace('_', ' ')}, `{chosen[0].defense}`",
+                    strategy,
+                    str(filtered[0].images),
+                    " ".join(str(one.poisoned) for one in filtered),
+                    " ".join(str(one.clean) for one in filtered),
+                    _rate(max(apart), "net_asr") if apart else "",
                 ]
             )
     return rows
@@ -115,14 +140,13 @@ def before_and_after(study: str, *defenses: str) -> Table:
 
 def counters_beside_each_other(**studies: str) -> Table:
     """One row a study: the clean counter, and each attack's net success, as trained and repaired by random blends."""
-    rows = [["counter", "images", "seeds", "MAE, clean counter", "right, clean", *STRATEGIES, "minutes a training"]]
+    rows = [["counter", "images", "seeds", "MAE, clean counter", "right, clean", *STRATEGIES, "device"]]
     for name, study in studies.items():
         cards = cards_of(study)
         clean = select(cards, "clean")
         if not clean:
             continue
         data = clean[0].recipe["data"]
-        seconds = fmean(value for card in cards if not card.defense for value in _values([card], "seconds"))
         repaired = "random_blend" if any(card.defense == "random_blend" for card in cards) else "fine_tune"
         rows.append(
             [
@@ -132,7 +156,7 @@ def counters_beside_each_other(**studies: str) -> Table:
                 mean(clean, "mae"),
                 mean(clean, "rho_acc"),
                 *(_before_and_after(cards, strategy, repaired) for strategy in STRATEGIES),
-                f"{seconds / 60:.1f}",
+                clean[0].device,
             ]
         )
     return rows
@@ -382,9 +406,15 @@ TABLES: dict[str, Callable[[], Table]] = {
     "adaptive-all": lambda: before_and_after("defenses-adaptive-all-paper", "random_blend"),
     "triggers": lambda: against_triggers("triggers-paper", "random_blend"),
     "real-counters": lambda: counters_beside_each_other(
-        MCNN="real-defenses-mcnn-paper", EfficientNet_Lite0="real-timm-paper"
+        MCNN=REAL_MCNN,
+        MCNN_on_two_cores="real-defenses-mcnn-paper",
+        EfficientNet_Lite0="real-timm-paper",
+        CSRNet="real-defenses-paper",
     ),
-    "real-timm": lambda: before_and_after("real-timm-paper", "random_blend", "fine_tune"),
+    "real-timm": lambda: before_and_after("real-timm-paper", "audit", "random_blend", "fine_tune"),
+    "real-mcnn-seeds": lambda: before_and_after(REAL_MCNN, "shared_picture", "random_blend", "fine_tune"),
+    "real-csrnet": lambda: before_and_after("real-defenses-paper", "random_blend", "fine_tune"),
+    "left-out": lambda: left_out(EfficientNet_Lite0="real-timm-paper", MCNN="real-filters-mcnn-paper"),
     "points": lambda: points_beside_density(
         light="p2pnet-lite-paper", P2PNet="p2pnet-paper", P2PNet_with_crops="p2pnet-crops-paper"
     ),
