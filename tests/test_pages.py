@@ -93,6 +93,15 @@ def test_the_page_of_the_audit_is_what_the_cards_say() -> None:
     assert make_audit["filled"](page) == page
 
 
+def test_the_page_of_the_scan_and_its_statistics_are_what_the_cards_say() -> None:
+    page = (DOCS / "scan.md").read_text(encoding="utf-8")
+    make_scan = runpy.run_path(str(DOCS / "make_scan.py"))
+    assert {f"<!-- table: {name} -->" in page for name in make_scan["TABLES"]} == {True}
+    assert make_scan["filled"](page) == page
+    kept = make_scan["BASELINES"].read_text(encoding="utf-8")
+    assert kept == make_scan["baselines"]().model_dump_json(indent=1) + "\n"
+
+
 def test_the_page_of_the_reproduction_is_what_the_cards_say() -> None:
     page = (DOCS / "reproduction.md").read_text(encoding="utf-8")
     assert runpy.run_path(str(DOCS / "make_reproduction.py"))["page"]() == page
