@@ -1,6 +1,6 @@
 """Which losses poisoned images have in the first epochs: low, as anti-backdoor learning needs them, or high.
 
-    python scripts/early_losses.py --out results/early-losses/seed-77.json
+    python scripts/early_losses.py --strategy minus --out results/early-losses/minus-s77.json
 
 Anti-backdoor learning (Li et al., NeurIPS 2021) isolates the images with the lowest losses of the first epochs. After
 each epoch every training image is put through the counter once, with its own label, and the poisoned ones are told from
@@ -85,7 +85,7 @@ def followed(strategy: Strategy, data_seed: int, picture: str, seed: int, epochs
         """After the last epoch that is looked at."""
 
     def report(epoch: int, loss: float) -> None:
-        if epoch >= epochs:
+        if epoch > epochs:  # this comes before the counting of an epoch's end
             raise Ended
 
     counter = ModelSettings(kind="lite").build(seed)
@@ -96,38 +96,42 @@ def followed(strategy: Strategy, data_seed: int, picture: str, seed: int, epochs
 
 
 def main() -> None:
-    """Follows the four strategies, and writes what was found."""
+    """Follows one training, and writes what was found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--strategy", choices=[strategy.name for strategy in STRATEGIES], required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data-seed", type=int, default=77)
     parser.add_argument("--picture", default="robots")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=10, help="that are looked at")
+    parser.add_argument("--epochs", type=int, default=5, help="that are looked at")
     parser.add_argument("--total", type=int, default=30, help="of the schedule")
     options = parser.parse_args()
     torch.set_num_threads(1)
     started = time.monotonic()
-    rows = [
-        followed(strategy, options.data_seed, options.picture, options.seed, options.epochs, options.total)
-        for strategy in STRATEGIES
-    ]
+    row = followed(
+        next(strategy for strategy in STRATEGIES if strategy.name == options.strategy),
+        options.data_seed,
+        options.picture,
+        options.seed,
+        options.epochs,
+        options.total,
+    )
     found = {
         "settings": {
             "data": f"synthetic, seed {options.data_seed}, 400 images, {POISONED} poisoned copies appended",
             "picture": options.picture,
             "seed": options.seed,
-            "epochs": f"{options.epochs} of {options.total}",
+            "training": f"light counter, {options.epochs} of {options.total} epochs, 16 a step, 2e-3 with cosine",
             "device": "cpu, one thread",
             "seconds beside other work": round(time.monotonic() - started),
             "load": round(os.getloadavg()[0], 1),
         },
-        "found": rows,
+        **row,
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    for row in rows:
-        for epoch, by_name in enumerate(row["epochs"], start=1):
-            print(row["strategy"], epoch, {name: tuple(entry.values()) for name, entry in by_name.items()})
+    for epoch, by_name in enumerate(row["epochs"], start=1):
+        print(row["strategy"], epoch, {name: tuple(entry.values()) for name, entry in by_name.items()})
 
 
 if __name__ == "__main__":
