@@ -19,6 +19,7 @@ from countguard.errors import RunError
 from countguard.models.counter import Counter
 from countguard.models.counting import count_crowds
 from countguard.training.isolation import Isolation
+from countguard.training.module import CounterModule
 from countguard.writing import write_atomically
 
 EpochReport = Callable[[int, float], None]
@@ -133,6 +134,7 @@ class Isolating(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tells the module what is left out, also after a resume."""
+        assert isinstance(pl_module, CounterModule)
         if trainer.current_epoch == self._isolation.after:
             self.isolated = self._isolation.isolated(_counter(pl_module), self._crowds)
         pl_module.isolated = frozenset(self.isolated)
