@@ -41,7 +41,9 @@ def cards_of(study: str) -> list[Card]:
     return [Card.model_validate_json(paths[name].read_text()) for name in sorted(paths)]
 
 
-def select(cards: Iterable[Card], strategy: str, defense: str = "", **varied: Any) -> list[Card]:
+def select(
+    cards: Iterable[Card], strategy: str, defense: str = "", *, relearned: bool = False, **varied: Any
+) -> list[Card]:
     """The cards of one counter, one for each seed; `varied` names settings by the last part of their dotted names."""
     return sorted(
         (
@@ -49,6 +51,7 @@ def select(cards: Iterable[Card], strategy: str, defense: str = "", **varied: An
             for card in cards
             if card.strategy == strategy
             and card.defense == defense
+            and card.key.relearned == relearned
             and all(_last(card.varied).get(name) == value for name, value in varied.items())
         ),
         key=lambda card: card.seed,
@@ -191,6 +194,47 @@ def all_methods(study: str) -> Table:
 def _worth(cards: Sequence[Card], defense: str) -> float:
     attacked = [card for card in cards if card.defense == defense and card.strategy != "clean"]
     return fmean(_values(attacked, "rho_acc_triggered"))
+
+
+def relearning(study: str) -> Table:
+    """Each repair: success repaired, relearned, and relearned less that of the counter that was never attacked."""
+    cards = cards_of(study)
+    repairs = {card.defense: _relearned_success(cards, card.defense) for card in cards if card.defense}
+    rows = [["counter", *STRATEGIES, "right, clean, relearned"]]
+    for repair in ["", *sorted(repairs, key=repairs.__getitem__)]:
+        again = {strategy: select(cards, strategy, repair, relearned=True) for strategy in STRATEGIES}
+        if not any(again.values()):
+            continue
+        entries = []
+        for strategy, after in again.items():
+            before = mean(select(cards, strategy, repair), "rho_asr") if repair else mean(after, "false_asr")
+            texts = (before, mean(after, "rho_asr"), _above_control(after) if repair else "")
+            entries.append(" / ".join(text for text in texts if text) if after else "")
+        right = mean([card for after in again.values() for card in after], "rho_acc")
+        rows.append([f"`{repair}`" if repair else "never attacked", *entries, right])
+    return rows
+
+
+def _above_control(relearned: Sequence[Card]) -> str:
+    differences = [card.metrics["rho_asr"].value - card.metrics["false_asr_repaired"].value for card in relearned]
+    return f"{fmean(differences):+.3f}".replace("0.", ".", 1) if differences else ""
+
+
+def _relearned_success(cards: Sequence[Card], repair: str) -> float:
+    again = [card for card in cards if card.defense == repair and card.key.relearned]
+    return fmean(_values(again, "rho_asr")) if again else 1.0
+
+
+def early_losses() -> Table:
+    """What three numbers of an image tell of it: AUC, and the fraction of poisoned ones among the 40 highest."""
+    names = ("loss", "loss over count", "error of the count over count")
+    rows = [["strategy", "epoch", *names]]
+    for strategy in STRATEGIES:
+        for path in sorted((RESULTS / "early-losses").glob(f"{strategy}-s*.json")):
+            for epoch, found in enumerate(json.loads(path.read_text())["epochs"], start=1):
+                told = [" / ".join(_rate(found[name][end], "rate") for end in ("auc", "highest")) for name in names]
+                rows.append([strategy, str(epoch), *told])
+    return rows
 
 
 def against_strength(study: str, defense: str) -> Table:
@@ -400,6 +444,8 @@ TABLES: dict[str, Callable[[], Table]] = {
     "blend": lambda: before_and_after("defenses-paper", "random_blend"),
     "share": lambda: against_strength("defenses-paper", "random_blend"),
     "methods": lambda: all_methods("defenses-paper"),
+    "relearning": lambda: relearning("relearn-paper"),
+    "early-losses": early_losses,
     "budget": lambda: against_setting("defenses-budget-paper", "clean_images"),
     "rate": lambda: against_setting("defenses-rate-paper", "rate"),
     "adaptive": lambda: before_and_after("defenses-adaptive-paper", "random_blend"),

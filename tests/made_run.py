@@ -46,6 +46,7 @@ class MadeRun:
         varied: dotted name and values of a varied setting; none by default.
         ids: names of the test images.
         unfinished: cells without a card, as (strategy, stage).
+        relearns: whether counters relearn.
         examples: how many pictures a cell keeps.
         counters: whether each cell has an untrained counter.
     """
@@ -58,6 +59,7 @@ class MadeRun:
     varied: tuple[str, Sequence[Any]] | None = None
     ids: Sequence[str] = tuple(f"IMG_{number}" for number in range(1, 41))
     unfinished: Sequence[tuple[str, str]] = ()
+    relearns: bool = False
     examples: int = 2
     dataset: str = "synthetic"
     model: str = "lite"
@@ -81,7 +83,7 @@ def resolved_recipe(run: MadeRun) -> dict[str, Any]:
         "defenses": [_defense(name) for name in run.defenses],
         "vary": {run.varied[0]: list(run.varied[1])} if run.varied else {},
     }
-    return recipe | run.recipe
+    return recipe | ({"relearn": {"poisoned": 4}} if run.relearns else {}) | run.recipe
 
 
 def _strategy(name: str) -> dict[str, Any]:
@@ -104,7 +106,11 @@ def build_run(made: MadeRun) -> Path:
     if len(truths) > 1:
         truths[-1] = 0
     plan = Plan(
-        tuple(made.strategies), tuple(made.defenses), tuple(made.seeds), dict([made.varied] if made.varied else ())
+        tuple(made.strategies),
+        tuple(made.defenses),
+        tuple(made.seeds),
+        dict([made.varied] if made.varied else ()),
+        relearns=made.relearns,
     )
     generators: dict[str, np.random.Generator] = {}
     triggered: dict[str, Floats] = {}
@@ -113,11 +119,18 @@ def build_run(made: MadeRun) -> Path:
             generator = generators.setdefault(
                 f"{key.seed} {key.varied}", np.random.default_rng([key.seed, *str(key.varied).encode()])
             )
-            reach = SUCCESS[key.strategy] * (0.2 if key.defense else 1.0)
+            reach = SUCCESS[key.strategy] * _left(key)
             predictions = _predict(generator, made.ids, truths, TARGETS[key.strategy](truths), reach)
             triggered[key.name] = predictions.triggered
             _write_cell(made, recipe, key, predictions, triggered)
     return made.folder
+
+
+def _left(key: CellKey) -> float:
+    """How much of the attack there is; a repaired counter relearns more than one that was never attacked learns."""
+    if key.relearned:
+        return 0.9 if key.defense else 0.05
+    return 0.2 if key.defense else 1.0
 
 
 def _predict(

@@ -63,6 +63,7 @@ SMALL_STUDY = {
     "training": "{epochs: 1, batch_size: 4}",
     "filters": "[]",
     "defenses": "[]",
+    "relearn": "null",
     "evaluation": "{examples: 0}",
     "machine": "{accelerator: cpu, threads: 1}",
 }

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from made_run import MadeRun, build_run
+
 DOCS = Path(__file__).parents[1] / "docs"
 
 
@@ -105,3 +107,29 @@ def test_the_page_of_the_scan_and_its_statistics_are_what_the_cards_say() -> Non
 def test_the_page_of_the_reproduction_is_what_the_cards_say() -> None:
     page = (DOCS / "reproduction.md").read_text(encoding="utf-8")
     assert runpy.run_path(str(DOCS / "make_reproduction.py"))["page"]() == page
+
+
+def test_the_table_of_relearning_fills_itself_from_cards(tmp_path: Path) -> None:
+    make_defenses = runpy.run_path(str(DOCS / "make_defenses.py"))
+    make_defenses["cards_of"].__globals__["RESULTS"] = tmp_path
+    head = make_defenses["relearning"]("relearn-paper")
+    assert len(head) == 1
+    made = MadeRun(
+        tmp_path / "run", strategies=("minus", "multiply"), defenses=("a", "b"), seeds=(0, 1), examples=0, relearns=True
+    )
+    for path in build_run(made).glob("cells/*/card.json"):
+        kept = tmp_path / "relearn-paper" / f"{path.parent.name}.json"
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text(path.read_text())
+    _, never, *repairs = make_defenses["relearning"]("relearn-paper")
+    assert never[0] == "never attacked"
+    assert sorted(row[0] for row in repairs) == ["`a`", "`b`"]
+    cards = {card.cell: card.metrics for card in make_defenses["cards_of"]("relearn-paper")}
+    for row in repairs:
+        before, again, above = (float(text) for text in row[2].split(" / "))
+        names = [f"minus-{row[0].strip('`')}-relearned-s{seed}" for seed in (0, 1)]
+        assert again == pytest.approx(sum(cards[name]["rho_asr"].value for name in names) / 2, abs=5e-4)
+        control = sum(cards[f"minus-never_attacked-relearned-s{seed}"]["rho_asr"].value for seed in (0, 1)) / 2
+        assert above == pytest.approx(again - control, abs=1.1e-3)
+        assert before < again
+        assert row[1] == row[4] == ""  # add and divide were not measured

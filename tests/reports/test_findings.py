@@ -154,3 +154,28 @@ def test_each_of_several_repairs_is_answered(make_run: MakeRun) -> None:
     found = by_question(make_run(examples=0, strategies=("minus",), defenses=("fine_tune", "prune")))
     assert "Does the repair work (prune)?" in found
     assert "At what cost (fine_tune)?" in found
+
+
+def test_a_repair_lasts_beside_a_counter_that_was_never_attacked(make_run: MakeRun) -> None:
+    folder = make_run(examples=0, strategies=("minus", "multiply", "move"), relearns=True)
+    control, relearned = "multiply-never_attacked-relearned-s0", "multiply-fine_tune-relearned-s0"
+    copy_triggered(folder, control, relearned)
+    found = by_question(folder)["Does the repair last?"]
+    assert verdicts(found) == {
+        "minus": "Relearns more readily than a counter that was never attacked",
+        "multiply": "Cannot be told from a counter that was never attacked",
+        "move": "No success rate",
+    }
+    minus, multiply, _ = found.findings
+    assert minus.text.startswith("Tuned on 4 poisoned images of the attack, the repaired counter is fooled on ")
+    assert multiply.text.endswith(" Beyond that counter: 0 points [0, 0].")
+
+
+def test_without_its_control_a_relearned_counter_tells_nothing(make_run: MakeRun) -> None:
+    folder = make_run(examples=0, strategies=("minus", "add"), relearns=True)
+    (folder / "cells" / "minus-never_attacked-relearned-s0" / "card.json").unlink()
+    (folder / "cells" / "add-fine_tune-relearned-s0" / "card.json").unlink()
+    assert verdicts(by_question(folder)["Does the repair last?"]) == {
+        "minus": "Cannot tell without the clean counter",
+        "add": "Not measured yet",
+    }

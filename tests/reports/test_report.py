@@ -149,3 +149,14 @@ def test_summary_has_a_row_for_each_counter(make_run: MakeRun) -> None:
     table = summary_table(make_run(examples=0, strategies=("minus",), unfinished=[("minus", "repaired")]))
     assert table.row_count == 3
     assert "1 counter not finished" in str(table.caption)
+
+
+def test_a_run_that_relearns_says_so_and_is_reported_whole(make_run: MakeRun) -> None:
+    folder = make_run(strategies=("minus",), relearns=True)
+    write_report(folder)
+    page = (folder / "report.html").read_text()
+    assert "were then tuned on the clean images and 4 poisoned images of that attack." in page
+    assert "Does the repair last?" in page
+    assert "What repaired counters relearn" in page
+    assert "Over 4 counters." in page  # the hardest images: relearned counters fail as attacked ones do
+    assert (folder / "tables" / "relearned.csv").exists()

@@ -18,6 +18,7 @@ from countguard.models.counter import Counter
 from countguard.models.counting import count_crowds
 from countguard.training.callbacks import History
 from countguard.training.fit import Machine, _callbacks, fit
+from countguard.training.isolation import Isolation
 from countguard.training.schedules import Cosine
 from countguard.training.settings import Training
 from tiny_crowds import tiny_crowd
@@ -33,6 +34,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "selected": {"select": "best_validation", "select_every": 1},
     "averaged and selected": {"average": 0.5, "select": "best_validation", "select_every": 1},
     "by steps, into the last epoch": {"steps": 7},
+    "isolated": {"isolate": Isolation(after=2, fraction=0.3)},
     "clipped AdamW": {"optimizer": "adamw", "weight_decay": 0.1, "clip_gradient": 0.5},
     "clipped in mixed precision": {"precision": "bf16-mixed", "clip_gradient": 0.5},
 }
@@ -202,7 +204,7 @@ def test_weights_are_looked_at_in_these_epochs(
     selection: dict[str, int], epochs: int, looked_at: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = Training.model_validate({"select": "best_validation", **selection})
-    (_, _, best) = _callbacks(History(), training, VALIDATION, None, MACHINE)
+    (_, _, best) = _callbacks(History(), training, CROWDS, VALIDATION, None, MACHINE)
     looks: list[int] = []
     trainer = SimpleNamespace(max_epochs=epochs)
     monkeypatch.setattr(type(best), "_look", lambda self, counter: looks.append(trainer.current_epoch + 1))

@@ -36,6 +36,7 @@ def make_run(tmp_path: Path) -> MakeRun:
             examples=0,
             unfinished=unfinished,
             counters=True,
+            relearns="relearn" in changes,
         )
         return build_run(made)
 

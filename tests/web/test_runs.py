@@ -35,6 +35,13 @@ def test_counters_are_named_in_the_recipes_order(make_run: MakeRun) -> None:
     assert shown_first(run) == ["clean counter", "attacked: minus", "attacked: minus, repaired by fine_tune"]
 
 
+def test_a_relearned_counter_says_what_it_was_before(make_run: MakeRun) -> None:
+    assert list(counters_of(Run.read(make_run(relearn={"poisoned": 4}))))[-2:] == [
+        "clean counter, tuned on poisoned images: minus",
+        "attacked: minus, repaired by fine_tune, relearned",
+    ]
+
+
 def test_a_counter_without_its_file_is_not_offered(make_run: MakeRun) -> None:
     folder = make_run()
     (folder / "cells" / "minus-attacked-s0" / "counter.safetensors").unlink()

@@ -90,7 +90,10 @@ def shift(measurement: Measurement) -> Interval | None:
     in_results=False,
 )
 def false_asr_repaired(measurement: Measurement) -> Interval | None:
-    """rho_asr of the clean counter that was repaired in the same way; only for repaired counters."""
+    """rho_asr of the clean counter that was repaired in the same way; only for repaired counters.
+
+    Of filtered and relearned ones: of the clean counter trained on what the filter left, or tuned on the same images.
+    """
     return _success(measurement, measurement.repaired_clean_counter)
 
 

@@ -17,7 +17,8 @@ class Measurement:
         predictions: of the counter that is measured.
         direction: whether the attack inflates (1) or deflates (-1) the count; 0 for no attack, or one that moves heads.
         clean_counter: estimates of the unrepaired counter that was never attacked, on the same triggered images.
-        repaired_clean_counter: the same for that counter after the same repair; only for repaired counters.
+        repaired_clean_counter: the same for that counter after the same repair or filter, or tuned on the same poisoned
+            images; only for counters to which this was done.
     """
 
     predictions: Predictions

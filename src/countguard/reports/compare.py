@@ -55,6 +55,13 @@ def excess(attacked: FinishedCell, clean: FinishedCell) -> Interval | None:
     return rate_change(success, theirs.triggered, mine.triggered, mine.truths) if success and mine.ids else None
 
 
+def excesses(counters: Sequence[FinishedCell], controls: Sequence[FinishedCell]) -> list[Interval]:
+    """`excess` over the control of the same seed, for each seed that both have."""
+    by_seed = {cell.card.seed: cell for cell in controls}
+    found = [excess(cell, by_seed[cell.card.seed]) for cell in counters if cell.card.seed in by_seed]
+    return [interval for interval in found if interval is not None]
+
+
 def _change(before: FinishedCell, after: FinishedCell) -> Change:
     old, new = _common(before.predictions, after.predictions)
     success = success_ranges(before.direction).get("rho_asr")

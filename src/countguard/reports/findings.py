@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from countguard.metrics.intervals import Interval
-from countguard.reports.compare import changes, excess, trigger_effect
+from countguard.reports.compare import changes, excess, excesses, trigger_effect
+from countguard.reports.tables.relearned import images_in_words
 from countguard.reports.tables.table import Value, measured, over_seeds
 from countguard.runs.plan import CLEAN, Variant, variant_text
 from countguard.runs.run import FinishedCell, Run
@@ -49,7 +50,7 @@ class Answer:
 
 
 def answers(run: Run) -> list[Answer]:
-    """The three questions, the last two for each defense, over every variant of the recipe."""
+    """The questions, all but the first for each defense, over every variant of the recipe."""
     attacked = [row for variant in run.variants for row in _rows(run, variant, run.strategies)]
     all_counters = [row for variant in run.variants for row in _rows(run, variant, (CLEAN, *run.strategies))]
     found = [Answer("Is the attack real?", [_attack(run, row) for row in attacked])]
@@ -58,6 +59,8 @@ def answers(run: Run) -> list[Answer]:
         noun = "filter" if defense in run.plan.filters else "repair"
         found.append(Answer(f"Does the {noun} work{of}?", [_defense(run, row, defense) for row in attacked]))
         found.append(Answer(f"At what cost{of}?", [_cost(run, row, defense) for row in all_counters]))
+        if run.plan.relearns and defense in run.repairs:
+            found.append(Answer(f"Does the repair last{of}?", [_lasting(run, row, defense) for row in attacked]))
     return found
 
 
@@ -191,6 +194,33 @@ def _cost(run: Run, row: _Row, defense: str) -> Finding:
         ends = error.range_text(1, signed=True)
         text += f"MAE {maes[0].text(1)} before, {maes[1].text(1)} heads after: {error.text(1, signed=True)} {ends}."
     return Finding(name, verdict, text.strip())
+
+
+def _lasting(run: Run, row: _Row, repair: str) -> Finding:
+    """What the repaired counter learns from a few poisoned images, beside the one that was never attacked."""
+    strategy = row.label
+    repaired = run.select(row.variant, row.strategy, repair)
+    after = run.select(row.variant, row.strategy, repair, relearned=True)
+    control = run.select(row.variant, row.strategy, relearned=True)
+    before, again, learned = (measured(cells, "rho_asr") for cells in (repaired, after, control))
+    if not after:
+        return Finding(strategy, "Not measured yet", "The relearned counter is not finished.")
+    if again is None:
+        return Finding(strategy, "No success rate", _NO_RATE)
+    text = f"Tuned on {images_in_words(run)} of the attack, the repaired counter is fooled on {_rate(again)}"
+    text += f" (before, {_rate(before)})" if before else ""
+    if learned is None:
+        return Finding(strategy, "Cannot tell without the clean counter", f"{text}.")
+    beyond = excesses(after, control)
+    text += f"; one that was never attacked, on {_rate(learned)}."
+    if (difference := over_seeds(beyond)) is not None:
+        text += f" Beyond that counter: {_points(difference)}."
+    verdicts: dict[Sign, str] = {
+        "above": "Relearns more readily than a counter that was never attacked",
+        "below": "Relearns less readily than a counter that was never attacked",
+        "unclear": "Cannot be told from a counter that was never attacked",
+    }
+    return Finding(strategy, verdicts[sign(beyond)], text)
 
 
 def _intervals(cells: Sequence[FinishedCell], metric: str) -> list[Interval]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from countguard.dotted import lookup
 from countguard.explain.cam_on_trigger import cam_on_trigger
+from countguard.reports.tables.relearned import images_in_words
 from countguard.reports.tables.rows import counters, leading_columns, subject
 from countguard.reports.tables.table import Column, Row, Table, Value
 from countguard.reports.wording import attack_words
@@ -35,6 +36,11 @@ def what_was_done(run: Run) -> list[str]:
         )
     if run.repairs:
         sentences.append(f"Every counter, the clean one too, was then repaired by {join(run.repairs)}.")
+    if run.plan.relearns:
+        sentences.append(
+            "For each attack, the repaired counters and the clean one were then tuned on the clean images and "
+            f"{images_in_words(run)} of that attack."
+        )
     if run.cells:
         sentences.append(
             f"Reported: {subject(run)}, each counted without and with the trigger, against its true count."

@@ -108,7 +108,9 @@ class Card(_Part):
     @property
     def key(self) -> CellKey:
         """Which counter of its study this card describes."""
-        return CellKey(self.strategy, self.defense, self.seed, self.varied, self.stage == "filtered")
+        return CellKey(
+            self.strategy, self.defense, self.seed, self.varied, self.stage == "filtered", self.stage == "relearned"
+        )
 
     def write(self, path: Path) -> None:
         """Writes the card, completely or not at all. It is the last file of a cell: a cell with a card is finished."""

@@ -17,10 +17,12 @@ from countguard.errors import InputError
 
 CLEAN = "clean"
 """What results call the counter that was never attacked."""
+NEVER_ATTACKED = "never_attacked"
+"""In the name of its cell, where it was tuned on a few poisoned images of a strategy."""
 LARGEST_STUDY = 10_000
 """Cells; a recipe that varies a few settings too many asks for billions."""
 
-Stage: TypeAlias = Literal["attacked", "filtered", "repaired"]
+Stage: TypeAlias = Literal["attacked", "filtered", "repaired", "relearned"]
 Variant: TypeAlias = tuple[tuple[str, Any], ...]
 """Values of the settings that a recipe varies: pairs of dotted name and value."""
 
@@ -31,10 +33,12 @@ class CellKey:
 
     Attributes:
         strategy: by which it was attacked; `clean` for the counter that never was.
-        defense: the repair, or the filter of its training set; empty as trained.
+        defense: the repair, or the filter of its training set; empty as trained, and for a counter that was never
+            attacked before it relearned.
         seed: of everything random in it.
         varied: the settings that tell its variant from the others, by dotted name.
         filtered: whether `defense` is a filter.
+        relearned: whether it was then tuned on clean images with a few poisoned ones of `strategy` among them.
     """
 
     strategy: str
@@ -42,17 +46,21 @@ class CellKey:
     seed: int
     varied: Mapping[str, JsonValue] = field(default_factory=dict)
     filtered: bool = False
+    relearned: bool = False
 
     @property
     def stage(self) -> Stage:
         """As results call it; a clean counter as it was trained is `attacked`, too."""
+        if self.relearned:
+            return "relearned"
         return "filtered" if self.filtered else "repaired" if self.defense else "attacked"
 
     @property
     def name(self) -> str:
         """A folder's name: strategy, stage or defense, seed, and the varied settings."""
         settings = [f"{_slug(name.split('.')[-1])}={_slug(value)}" for name, value in self.varied.items()]
-        name = "-".join([self.strategy, self.defense or "attacked", f"s{self.seed}", *settings])
+        done = [self.defense or NEVER_ATTACKED, "relearned"] if self.relearned else [self.defense or "attacked"]
+        name = "-".join([self.strategy, *done, f"s{self.seed}", *settings])
         if len(name) <= 120:
             return name
         return f"{name[:100]}-{digest(self.varied)[:12]}"
@@ -64,7 +72,9 @@ class CellKey:
 
     @property
     def defended_clean_counter(self) -> "CellKey":
-        """The never attacked counter, repaired or filtered in the same way."""
+        """The never attacked counter, repaired or filtered in the same way, or tuned on the same poisoned images."""
+        if self.relearned:
+            return CellKey(self.strategy, "", self.seed, self.varied, relearned=True)
         return CellKey(CLEAN, self.defense, self.seed, self.varied, self.filtered)
 
     @property
@@ -73,25 +83,35 @@ class CellKey:
         return CellKey(self.strategy, "", self.seed, self.varied)
 
     @property
+    def starts_from(self) -> "CellKey | None":
+        """The counter that is repaired, or tuned again; None for one that is trained from the start."""
+        if not self.relearned:
+            return self.attacked_counter if self.defense and not self.filtered else None
+        return CellKey(self.strategy, self.defense, self.seed, self.varied) if self.defense else self.clean_counter
+
+    @property
     def needs(self) -> list[str]:
         """Names of the cells that must be finished before this one."""
-        needed = [self.clean_counter]
-        if self.defense:
-            needed += [] if self.filtered else [self.attacked_counter]
-            needed += [self.defended_clean_counter]
-        return list(dict.fromkeys(cell.name for cell in needed if cell.name != self.name))
+        needed = [self.clean_counter, self.starts_from, self.defended_clean_counter if self.defense else None]
+        return list(dict.fromkeys(cell.name for cell in needed if cell is not None and cell.name != self.name))
 
     @property
     def words(self) -> str:
         """Which counter it is, for people."""
-        label = f"{self.stage} by {self.defense}" if self.defense else "as trained"
         settings = variant_text(tuple(self.varied.items()))
-        return f"{self.strategy}, {label}, seed {self.seed}{', ' if settings else ''}{settings}"
+        return f"{self.strategy}, {self.done}, seed {self.seed}{', ' if settings else ''}{settings}"
+
+    @property
+    def done(self) -> str:
+        """What was done to the counter, for people."""
+        if self.relearned:
+            return f"repaired by {self.defense}, relearned" if self.defense else "never attacked, relearned"
+        return f"{self.stage} by {self.defense}" if self.defense else "as trained"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The matrix of a study: variants x seeds x strategies x (as trained, filters, repairs).
+    """The matrix of a study: variants x seeds x strategies x (as trained, filters, repairs, repairs that relearn).
 
     Attributes:
         strategies: by what results call them, in the recipe's order; without the counter that was never attacked.
@@ -99,6 +119,8 @@ class Plan:
         seeds: in the recipe's order.
         vary: the settings that the recipe varies, by dotted name, each with its values. Names with commas between them
             vary together: each value is a list with one for every name.
+        relearns: whether the counters of every strategy are tuned on a few poisoned images, after each repair and
+            without ever having been attacked.
 
     Raises:
         InputError: there are more than `LARGEST_STUDY` cells, a value is no such list, or a name stands twice.
@@ -109,6 +131,7 @@ class Plan:
     seeds: tuple[int, ...]
     vary: Mapping[str, Sequence[JsonValue]] = field(default_factory=dict)
     filters: tuple[str, ...] = ()
+    relearns: bool = False
 
     def __post_init__(self) -> None:
         if len(self) > LARGEST_STUDY:
@@ -141,6 +164,7 @@ class Plan:
             seeds=tuple(seeds),
             vary=vary,
             filters=tuple(_names(study, "filters")),
+            relearns=study.get("relearn") is not None,
         )
 
     @property
@@ -153,8 +177,9 @@ class Plan:
         return "filtered" if defense in self.filters else "repaired" if defense else "attacked"
 
     def __len__(self) -> int:
-        counters = len(self.seeds) * (1 + len(self.strategies)) * (1 + len(self.defenses))
-        return math.prod(len(values) for values in self.vary.values()) * counters
+        counters = (1 + len(self.strategies)) * (1 + len(self.defenses))
+        counters += self.relearns * len(self.strategies) * (1 + len(self.repairs))
+        return math.prod(len(values) for values in self.vary.values()) * len(self.seeds) * counters
 
     @property
     def varied(self) -> tuple[str, ...]:
@@ -174,8 +199,20 @@ class Plan:
         """The cells of one variant, each after those that it needs."""
         for seed in self.seeds:
             for strategy in (CLEAN, *self.strategies):
-                for defense in ("", *self.defenses):
-                    yield CellKey(strategy, defense, seed, dict(variant), defense in self.filters)
+                for defense, relearned in self.done_to(strategy):
+                    yield self.key(variant, strategy, defense, seed, relearned=relearned)
+
+    def done_to(self, strategy: str) -> Iterator[tuple[str, bool]]:
+        """What is done to the counters of a strategy: the defense, and whether they then relearn."""
+        for defense in ("", *self.defenses):
+            yield defense, False
+        if self.relearns and strategy != CLEAN:
+            for repair in ("", *self.repairs):
+                yield repair, True
+
+    def key(self, variant: Variant, strategy: str, defense: str, seed: int, *, relearned: bool = False) -> CellKey:
+        """The key of one counter."""
+        return CellKey(strategy, defense, seed, dict(variant), defense in self.filters, relearned)
 
 
 def names_of(together: str) -> list[str]:

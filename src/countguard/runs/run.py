@@ -158,13 +158,21 @@ class Run:
             InputError: one is unusable, or a link leads out of the folder.
         """
         found = {audited.file.cell: audited for audited in read_audits(RunFolder(self.folder))}
-        keys = (key for key in self._keys() if not key.defense)
+        keys = (key for key in self._keys() if key.stage == "attacked")
         return tuple(found[key.name] for key in keys if key.name in found)
 
-    def select(self, variant: Variant, strategy: str, defense: str = "") -> list[FinishedCell]:
-        """The finished counters of one row, one for each seed; `defense` is empty for counters as they were trained."""
-        filtered = defense in self.plan.filters
-        keys = (CellKey(strategy, defense, seed, dict(variant), filtered) for seed in self.seeds)
+    def select(
+        self, variant: Variant, strategy: str, defense: str = "", *, relearned: bool = False
+    ) -> list[FinishedCell]:
+        """The finished counters of one row, one for each seed.
+
+        Args:
+            variant: values of the varied settings.
+            strategy: of the attack.
+            defense: empty for counters as they were trained; of relearned ones, for those that were never attacked.
+            relearned: whether those that were then tuned on a few poisoned images are meant.
+        """
+        keys = (self.plan.key(variant, strategy, defense, seed, relearned=relearned) for seed in self.seeds)
         return [cell for key in keys if (cell := self._by_key.get(_index(key))) is not None]
 
     def frame(self) -> "pd.DataFrame":
@@ -193,9 +201,9 @@ class Run:
     def _keys(self) -> Iterator[CellKey]:
         for variant in self.variants:
             for strategy in (CLEAN, *self.strategies):
-                for defense in ("", *self.defenses):
+                for defense, relearned in self.plan.done_to(strategy):
                     for seed in self.seeds:
-                        yield CellKey(strategy, defense, seed, dict(variant), defense in self.plan.filters)
+                        yield self.plan.key(variant, strategy, defense, seed, relearned=relearned)
 
 
 def read_study(folder: Path) -> dict[str, Any]:

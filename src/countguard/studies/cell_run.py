@@ -38,7 +38,7 @@ LARGEST_COUNTER = 1 << 34
 
 
 def run_cell(cell: Cell, study: Path, crowds: CrowdCache, report: EpochReport | None = None) -> None:
-    """Trains or repairs the cell's counter, measures it, and writes its card; does nothing if there is a card.
+    """Trains, repairs or tunes the cell's counter, measures it, and writes its card; does nothing if there is a card.
 
     Each file is written completely or not at all, and the card last, so that a killed cell continues where it stopped.
 
@@ -157,20 +157,22 @@ def _trained(
     cell: Cell, run: RunFolder, split: CrowdSplit, trained_on: TrainingSet, report: EpochReport | None
 ) -> Counter:
     recipe, folder, defense = cell.recipe, run.cell(cell.name), cell.defense
-    machine = machine_for(recipe.machine)
+    machine, start = machine_for(recipe.machine), cell.key.starts_from
+    if start is None:
+        counter = recipe.model.build(cell.seed)
+        counter.prepare(trained_on.originals)
+    else:
+        counter = load_counter(run.cell(start.name).counter)
     if defense is not None:
-        counter = load_counter(run.cell(cell.key.attacked_counter.name).counter)
         clean, validation = training_and_validation(split, defense)
         history = defense.repair(
             counter, clean, seed=cell.seed, folder=folder.path, validation=validation, machine=machine, report=report
         )
     else:
-        counter = recipe.model.build(cell.seed)
-        counter.prepare(trained_on.originals)
         history = fit(
             counter,
             trained_on.crowds,
-            recipe.training,
+            cell.relearn or recipe.training,
             seed=cell.seed,
             folder=folder.path,
             validation=trained_on.validation,

@@ -10,6 +10,7 @@ from countguard.audit.filters import Filter
 from countguard.defenses.defense import Defense
 from countguard.runs.plan import CLEAN, CellKey, Plan, digest
 from countguard.studies.recipe import Recipe
+from countguard.studies.relearning import Relearn
 from countguard.studies.resolve import variations
 
 
@@ -52,8 +53,13 @@ class Cell:
 
     @property
     def defense(self) -> Defense | None:
-        """The repair; None for a counter as it was trained."""
+        """The repair of a repaired counter; None for one that is trained, or tuned again."""
         return self.recipe.defense(self.key.defense) if self.key.stage == "repaired" else None
+
+    @property
+    def relearn(self) -> Relearn | None:
+        """How a repaired counter, or one that was never attacked, is tuned again; None for all other counters."""
+        return self.recipe.relearn if self.key.stage == "relearned" else None
 
     @property
     def filter(self) -> Filter | None:
@@ -90,6 +96,9 @@ class Cell:
             depends["left_out"] = list(left_out)
         if (defense := self.defense) is not None:
             depends["defense"] = defense.model_dump(mode="json")
+        if (relearn := self.relearn) is not None and (start := self.key.starts_from) is not None:
+            depends["relearn"] = relearn.model_dump(mode="json")
+            depends["starts_from"] = Cell(start, self.recipe).training_key
         return digest(depends)
 
 

@@ -68,6 +68,9 @@ def prepare(recipe: Recipe, crowds: CrowdCache) -> Prepared:
             opened[variant.data] = len(crowds.split(variant.data).training)
             _log_skipped(variant.data.name, crowds.skipped)
         trainings: list[Training | Defense] = [variant.training, *variant.defenses]
+        if variant.relearn is not None:
+            trainings.append(variant.relearn)
+            variant.relearn.require_enough(opened[variant.data])
         for training in trainings:
             require_training_images(opened[variant.data], training)
         require_enough_to_audit(opened[variant.data], variant)

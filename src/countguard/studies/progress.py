@@ -65,7 +65,7 @@ def epochs_shown(training: Training | Defense, epochs: int | None = None) -> Ite
 
 
 def _epochs(cell: Cell) -> int:
-    return _epochs_of(cell.defense or cell.recipe.training)
+    return _epochs_of(cell.defense or cell.relearn or cell.recipe.training)
 
 
 def _epochs_of(training: Training | Defense) -> int:

@@ -24,9 +24,10 @@ from countguard.defenses.defenses import AnyDefense, Defense
 from countguard.models import COUNTERS, build_counter
 from countguard.models.counter import Counter
 from countguard.models.hub import address_of, pinned
-from countguard.runs.plan import CLEAN
+from countguard.runs.plan import CLEAN, NEVER_ATTACKED
 from countguard.seeds import derived_seed
 from countguard.settings import Settings
+from countguard.studies.relearning import Relearn
 from countguard.training.settings import Training
 
 
@@ -180,6 +181,8 @@ class Recipe(Settings):
         training: how clean and attacked counters are trained.
         filters: each cleans every training set, on which a counter is then trained anew.
         defenses: the repairs, each applied to every counter.
+        relearn: how repaired counters are tuned once more, on clean images with a few poisoned ones among them; None
+            for not at all.
         evaluation: what is measured in addition to the metrics.
         machine: where it runs.
         vary: settings by dotted name, each with a list of values; the study runs all combinations. Names with a comma
@@ -195,6 +198,7 @@ class Recipe(Settings):
     training: Training
     filters: tuple[AnyFilter, ...] = ()
     defenses: tuple[AnyDefense, ...] = ()
+    relearn: Relearn | None = None
     evaluation: Evaluation = Evaluation()
     machine: MachineSettings = MachineSettings()
     vary: dict[str, Annotated[list[JsonValue], Field(min_length=1)]] = {}
@@ -207,6 +211,10 @@ class Recipe(Settings):
             raise ValueError(f"{what}: names must differ, got {', '.join(names)}; give each a label")
         if "attacked" in names:
             raise ValueError(f"{what}: attacked is what results call the stage before a repair; choose another label")
+        if self.relearn is not None and NEVER_ATTACKED in names:
+            raise ValueError(f"{what}: {NEVER_ATTACKED} is what cells call a counter that relearn only tunes")
+        if self.relearn is not None and not self.defenses:
+            raise ValueError("relearn: needs a repair under defenses, whose counters it tunes")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds: each may stand once")
         return self
@@ -221,8 +229,8 @@ class Recipe(Settings):
 
     @model_serializer(mode="wrap")
     def _as_asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Every setting; `filters` only where there are some, as in studies of earlier versions."""
-        return {name: value for name, value in handler(self).items() if name != "filters" or value}
+        """Every setting; `filters` and `relearn` only where there are some, as in studies of earlier versions."""
+        return {name: value for name, value in handler(self).items() if name not in ("filters", "relearn") or value}
 
     def dump(self) -> dict[str, Any]:
         """Every setting, as JSON and YAML can hold it."""

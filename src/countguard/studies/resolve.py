@@ -140,7 +140,10 @@ def _with_preset(raw: Raw, folder: Path | None) -> Raw:
     # "the same configuration": a repair trains as the attack did, unless its entry or the preset says otherwise
     training = whole.get("training")
     trained = merged(training, for_defenses) if isinstance(training, dict) else {}
+    trained = {name: value for name, value in trained.items() if name != "isolate"}  # what is clean is kept whole
     whole["defenses"] = _each(whole.get("defenses", []), lambda kind: trained if trains(kind, folder) else {})
+    if isinstance(relearn := whole.get("relearn"), dict):
+        whole["relearn"] = merged(trained, relearn)
     if isinstance(attack := whole.get("attack"), dict) and "strategies" in attack:
         whole["attack"] = attack | {"strategies": _each(attack["strategies"], lambda kind: for_strategies)}
     return whole

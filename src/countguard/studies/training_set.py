@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from countguard.attacks.poisoning import PoisonedCrowds
+from countguard.attacks.poisoning import Attack, PoisonedCrowds
 from countguard.audit.audit import FEWEST, audit
 from countguard.audit.report import AuditReport
 from countguard.data.crowd import Crowd
@@ -41,14 +41,14 @@ class TrainingSet:
 
 
 def training_set(cell: Cell, run: RunFolder, split: CrowdSplit) -> TrainingSet:
-    """The training set of a cell, or that of the counter that it repairs; audited first, where the recipe says so.
+    """What a cell is trained or tuned on, or the counter that it repairs was; audited first, where the recipe says so.
 
     Raises:
         InputError: there is nothing to train on, or nothing that can be audited.
     """
-    originals, validation = training_and_validation(split, cell.recipe.training)
+    originals, validation = training_and_validation(split, cell.relearn or cell.recipe.training)
     attack = cell.attack
-    given = originals if attack is None else PoisonedCrowds(originals, attack, cell.seed)
+    given = originals if attack is None else _with_poisoned(cell, originals, attack)
     poisoned = _poisoned(given) if isinstance(given, PoisonedCrowds) else None
     if cell.is_audited:
         _audited(cell, run, given)
@@ -80,6 +80,12 @@ def require_enough_to_audit(images: int, recipe: Recipe) -> None:
     if (recipe.filters or recipe.evaluation.audits) and images < FEWEST:
         what = "filters" if recipe.filters else "evaluation.audits"
         raise InputError(f"{what}: {images} training images; an audit needs at least {FEWEST}")
+
+
+def _with_poisoned(cell: Cell, originals: Sequence[Crowd], attack: Attack) -> PoisonedCrowds:
+    if cell.relearn is not None:
+        return cell.relearn.crowds(originals, attack, cell.seed)
+    return PoisonedCrowds(originals, attack, cell.seed)
 
 
 def _trained_on_the_same(cell: Cell, key: str) -> str:

@@ -18,6 +18,8 @@ from countguard.data.crowd import Crowd
 from countguard.errors import RunError
 from countguard.models.counter import Counter
 from countguard.models.counting import count_crowds
+from countguard.training.isolation import Isolation
+from countguard.training.module import CounterModule
 from countguard.writing import write_atomically
 
 EpochReport = Callable[[int, float], None]
@@ -115,6 +117,35 @@ class History(Callback):
         digits = {"epoch": ".0f", "loss": ".6g", "learning_rate": ".6g", "seconds": ".3f"}
         rows = [[Number(f"{row[name]:{form}}") for name, form in digits.items()] for row in self.rows]
         write_atomically(path, csv_lines([list(digits), *rows]))
+
+
+class Isolating(Callback):
+    """Takes images out of a training after some epochs, see `Isolation`; must come before the resume point.
+
+    Args:
+        isolation: its settings.
+        crowds: the training crowds.
+    """
+
+    def __init__(self, isolation: Isolation, crowds: Sequence[Crowd]) -> None:
+        self._isolation = isolation
+        self._crowds = crowds
+        self.isolated: list[int] = []
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Tells the module what is left out, also after a resume."""
+        assert isinstance(pl_module, CounterModule)
+        if trainer.current_epoch == self._isolation.after:
+            self.isolated = self._isolation.isolated(_counter(pl_module), self._crowds)
+        pl_module.isolated = frozenset(self.isolated)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is left out."""
+        return {"isolated": self.isolated}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restores what is left out."""
+        self.isolated = list(state_dict["isolated"])
 
 
 class ResumePoint(Callback):

@@ -25,7 +25,15 @@ from countguard.data.loading import EpochBatches
 from countguard.errors import InputError
 from countguard.models.counter import Counter
 from countguard.signals import tidy_when_terminated
-from countguard.training.callbacks import AveragedWeights, BestWeights, Divergence, EpochReport, History, ResumePoint
+from countguard.training.callbacks import (
+    AveragedWeights,
+    BestWeights,
+    Divergence,
+    EpochReport,
+    History,
+    Isolating,
+    ResumePoint,
+)
 from countguard.training.compiling import PAYS, Size, compiled
 from countguard.training.faults import IntoItsFolder, faults_explained
 from countguard.training.freezing import Frozen, frozen
@@ -138,7 +146,7 @@ def fit(
             deterministic=machine.deterministic,
             benchmark=not machine.deterministic,  # each convolution tried in all ways; the quickest need not repeat
             reload_dataloaders_every_n_epochs=1,
-            callbacks=_callbacks(history, training, validation or (), resume, machine),
+            callbacks=_callbacks(history, training, crowds, validation or (), resume, machine),
             plugins=[IntoItsFolder()],
             logger=False,
             enable_checkpointing=False,
@@ -161,10 +169,17 @@ def fit(
 
 
 def _callbacks(
-    history: History, training: Training, validation: Sequence[Crowd], resume: Path | None, machine: Machine
+    history: History,
+    training: Training,
+    crowds: Sequence[Crowd],
+    validation: Sequence[Crowd],
+    resume: Path | None,
+    machine: Machine,
 ) -> list[Callback]:
     """The callbacks in order: one that another uses or saves comes before it."""
     callbacks: list[Callback] = [Divergence(), history]
+    if training.isolate is not None:
+        callbacks.append(Isolating(training.isolate, crowds))
     averaging = AveragedWeights(training.average) if training.average is not None else None
     if averaging is not None:
         callbacks.append(averaging)

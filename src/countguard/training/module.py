@@ -31,11 +31,13 @@ class CounterModule(LightningModule):
             its layers or gradients with respect to its input.
         frozen: the part of the counter that stays as it is; None for none.
         keeps_features: whether the output of that part is kept.
+        isolated: positions of training crowds whose loss no longer counts.
     """
 
     compiles: ClassVar[bool] = True
     frozen: Frozen | None = None
     keeps_features: bool = False
+    isolated: frozenset[int] = frozenset()
 
     def __init__(self, counter: Counter, training: Training, steps_per_epoch: int, seed: int) -> None:
         super().__init__()
@@ -85,8 +87,10 @@ class CounterModule(LightningModule):
         """The counter's loss on images with the heads of the batch, weighted as the recipe says."""
         balance = self.training_settings.balance
         weights = None
-        if balance > 0:
+        if balance > 0 or self.isolated:
             weights = torch.tensor([(100 / max(1, len(points))) ** balance for points in batch.points])
+            if self.isolated:
+                weights *= torch.tensor([place not in self.isolated for place, _ in batch.drawn])
             weights = weights.to(images.device, non_blocking=True)  # made there, it would be waited for
         given: AbstractContextManager[None] = nullcontext()
         if self.frozen is not None and self.keeps_features and images is batch.images:

@@ -1,13 +1,15 @@
 """Every setting of a training, apart from its crowds and its counter."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, PositiveInt, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from countguard.data.augment import Augmentation
 from countguard.settings import Settings
+from countguard.training.isolation import Isolation
 from countguard.training.schedules import AnySchedule, Constant
 
+_LATER = ("select_from", "isolate")
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
@@ -33,6 +35,7 @@ class Training(Settings):
         freeze: the dotted name of a module of the counter, such as `frontend` of a CSRNet: the network up to the end of
             this module is not trained, including the statistics of batch norm. If the augmentation does no more than
             mirror, the output of that part is computed once for each image. None trains everything.
+        isolate: leaves images whose labels an early counter contradicts out of the rest of the training; None for none.
         select: which weights are kept: those of the last epoch; those with the best MAE on `validation_images` held
             back from the training images; or those with the best MAE on the test images, which makes the reported
             number too good and is only for comparison with the reference code.
@@ -55,15 +58,20 @@ class Training(Settings):
     average: Annotated[float, Field(gt=0, lt=1)] | None = None
     clip_gradient: Annotated[float, Field(gt=0)] | None = None
     freeze: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    isolate: Isolation | None = None
     select: Literal["last", "best_validation", "best_test_as_published"] = "last"
     select_every: PositiveInt = 20
     select_from: PositiveInt | None = None
     validation_images: PositiveInt = 40
 
+    @model_validator(mode="after")
+    def _isolates_in_time(self) -> Self:
+        if self.isolate is not None and self.isolate.after >= self.epochs:
+            raise ValueError(f"isolate.after: should be less than the {self.epochs} epochs of the training")
+        return self
+
     @model_serializer(mode="wrap")
     def _without_what_came_later(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leaves out `select_from` if it is None, so that the keys of older trainings stay valid."""
+        """Leaves out `select_from` and `isolate` if they are None, so that the keys of older trainings stay valid."""
         dump: dict[str, Any] = handler(self)
-        if dump["select_from"] is None:
-            del dump["select_from"]
-        return dump
+        return {name: value for name, value in dump.items() if name not in _LATER or value is not None}

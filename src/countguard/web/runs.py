@@ -95,8 +95,10 @@ def _embedded(run: Run | None) -> Synthetic | None:
 def _label(run: Run, cell: FinishedCell) -> str:
     card = cell.card
     parts = ["clean counter" if card.strategy == CLEAN else f"attacked: {card.strategy}"]
-    if card.defense:
-        parts.append(f"{card.stage} by {card.defense}")
+    if card.stage == "relearned" and not card.defense:
+        parts = [f"clean counter, tuned on poisoned images: {card.strategy}"]
+    elif card.stage != "attacked":
+        parts.append(card.key.done)
     if card.varied:
         parts.append(variant_text(tuple(sorted(card.varied.items()))))
     if len(run.seeds) > 1:

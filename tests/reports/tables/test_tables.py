@@ -199,3 +199,33 @@ def test_what_holds_for_some_rows_alone_says_so(make_run: MakeRun) -> None:
     assert not any("differs" in note for note in tables["table1"].notes)
     assert any(note.endswith(f"{phrase} (in some rows).") for note in tables["table2"].notes)
     assert any(note.endswith(f"{phrase}.") for note in tables["table3"].notes)
+
+
+def test_relearned_counters_stand_beside_the_repaired_ones_and_the_control(make_run: MakeRun) -> None:
+    tables = tables_of(make_run(examples=0, strategies=("minus", "add"), seeds=(0, 1), relearns=True))
+    full, relearned = tables["table_full"], tables["relearned"]
+    assert [(row.entries["strategy"], row.entries["counter"]) for row in relearned.rows] == [
+        ("minus", "relearned: fine_tune"),
+        ("add", "relearned: fine_tune"),
+    ]
+    for strategy in ("minus", "add"):
+        for column, counter in (
+            ("rho_asr_repaired", "repaired: fine_tune"),
+            ("rho_asr_relearned", "relearned: fine_tune"),
+            ("rho_asr_never_attacked", "relearned: never attacked"),
+        ):
+            measured = value(relearned, column, strategy=strategy)
+            assert measured == value(full, "rho_asr", strategy=strategy, counter=counter)
+        again, never = (
+            value(relearned, f"rho_asr_{name}", strategy=strategy) for name in ("relearned", "never_attacked")
+        )
+        assert value(relearned, "rho_asr_excess", strategy=strategy).value == pytest.approx(again.value - never.value)
+    assert relearned.caption.endswith("tuned on the clean images and 4 poisoned images.")
+    for name in ("table1", "table2", "table3", "changes"):
+        assert not any("relearned" in str(row.entries.get("counter")) for row in tables[name].rows)
+
+
+def test_a_study_that_relearns_nothing_says_nothing_of_it(make_run: MakeRun) -> None:
+    tables = tables_of(make_run(examples=0))
+    assert "relearned" not in tables
+    assert not any("relearned" in note for table in tables.values() for note in table.notes)

@@ -8,6 +8,7 @@ from countguard.reports.paper.published import PublishedResults
 from countguard.reports.paper.tables import MEANINGLESS_ALONE, table_1, table_2, table_3, table_contradictions
 from countguard.reports.tables import columns as c
 from countguard.reports.tables.audits import table_audits, table_filters
+from countguard.reports.tables.relearned import table_relearned
 from countguard.reports.tables.rows import counters, leading_columns, measures, row, subject
 from countguard.reports.tables.table import Column, Row, Table, over_seeds
 from countguard.runs.run import Run
@@ -21,6 +22,7 @@ def all_tables(run: Run, paper: PublishedResults | None = None) -> list[Table]:
         table_changes(run),
         table_audits(run),
         table_filters(run),
+        table_relearned(run),
         table_1(run, paper),
         table_2(run, paper),
         table_3(run, paper),
@@ -48,6 +50,8 @@ def table_full(run: Run) -> Table:
     notes = [MEANINGLESS_ALONE]
     if run.filters:
         notes.append("In filtered rows, the clean counter, repaired, is the one trained on what the same filter left.")
+    if run.plan.relearns:
+        notes.append("In relearned rows, it is the one that was never attacked, tuned on the same poisoned images.")
     if left_out:
         notes.append(
             f"{left_out} of the images hold nobody and have no ratio: left out of every rate, not of MAE and RMSE."
@@ -57,7 +61,7 @@ def table_full(run: Run) -> Table:
         "Every measure",
         f"{subject(run)}. MAE and RMSE in heads, on clean images.",
         [*leading_columns(run), *numbers],
-        [row(found, measures(found.cells, numbers)) for found in counters(run)],
+        [row(found, measures(found.cells, numbers)) for found in counters(run, relearned=True)],
         notes,
     )
 
@@ -65,7 +69,8 @@ def table_full(run: Run) -> Table:
 def table_errors(run: Run) -> Table:
     """The error pairs of DMBA (Sun et al., 2022): MAE and RMSE on clean, and on triggered images against two counts."""
     numbers = [c.MAE, c.RMSE, *c.TRIGGERED_ERRORS]
-    measured = [found for found in counters(run) if any("mae_triggered" in cell.card.metrics for cell in found.cells)]
+    rows = counters(run, relearned=True)
+    measured = [found for found in rows if any("mae_triggered" in cell.card.metrics for cell in found.cells)]
     return Table(
         "errors",
         "Errors of the count",

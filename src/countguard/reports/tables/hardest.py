@@ -18,8 +18,11 @@ ESTIMATE = Column("worst_estimate", "Its estimate", "Its estimate", digits=1)
 
 
 def hardest_tables(run: Run) -> list[Table]:
-    """The worst clean images over all counters, and the worst triggered ones after a filter or a repair."""
-    cells = [cell for cell in run.cells if cell.card.varied == dict(run.reference)]
+    """The worst clean images over all counters, and the worst triggered ones after a filter or a repair.
+
+    Counters that relearned are left out: they fail under the trigger as attacked ones do.
+    """
+    cells = [cell for cell in run.cells if cell.card.varied == dict(run.reference) and not cell.card.key.relearned]
     defended = [cell for cell in cells if cell.card.defense]
     stages = " and ".join(dict.fromkeys(cell.card.stage for cell in defended))
     tables = [

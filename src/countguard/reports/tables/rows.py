@@ -12,6 +12,7 @@ from countguard.runs.plan import CLEAN, Variant
 from countguard.runs.run import FinishedCell, Run
 
 AS_TRAINED = "as trained"
+NEVER_ATTACKED = "never attacked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Counters:
     Attributes:
         variant: values of the varied settings.
         strategy: of the attack; `clean` for none.
-        defense: empty for the counter as trained.
+        defense: empty for the counter as trained, and for a relearned one that was never attacked.
         cells: by seed, at least one.
     """
 
@@ -33,7 +34,10 @@ class Counters:
     @property
     def label(self) -> str:
         """Which counter it is, in words."""
-        return f"{self.cells[0].card.stage}: {self.defense}" if self.defense else AS_TRAINED
+        stage = self.cells[0].card.stage
+        if stage == "attacked":
+            return AS_TRAINED
+        return f"{stage}: {self.defense or NEVER_ATTACKED}"
 
     @property
     def entries(self) -> dict[str, str]:
@@ -42,15 +46,21 @@ class Counters:
 
 
 def counters(
-    run: Run, *, attacked: bool = True, filtered: bool = True, repaired: bool = True, clean: bool = True
+    run: Run,
+    *,
+    attacked: bool = True,
+    filtered: bool = True,
+    repaired: bool = True,
+    relearned: bool = False,
+    clean: bool = True,
 ) -> Iterator[Counters]:
     """Rows of a run, in the recipe's order: those with a finished counter."""
-    defenses = [""] * attacked + list(run.filters) * filtered + list(run.repairs) * repaired
+    wanted = {"attacked": attacked, "filtered": filtered, "repaired": repaired, "relearned": relearned}
     for variant in run.variants:
         for strategy in [CLEAN] * clean + list(run.strategies):
-            for defense in defenses:
-                cells = run.select(variant, strategy, defense)
-                if cells:
+            for defense, again in run.plan.done_to(strategy):
+                cells = run.select(variant, strategy, defense, relearned=again)
+                if cells and wanted[cells[0].card.stage]:
                     yield Counters(variant, strategy, defense, cells)
 
 

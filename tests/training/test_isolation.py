@@ -1,0 +1,115 @@
+"""Images whose labels an early counter contradicts are left out of the rest of a training."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from countguard.data.loading import EpochBatches
+from countguard.errors import InputError
+from countguard.models import build_counter
+from countguard.models.counter import Counter
+from countguard.studies.resolve import recipe_from
+from countguard.training import isolation
+from countguard.training.fit import Machine, fit
+from countguard.training.isolation import Isolation, losses_over_count
+from countguard.training.module import CounterModule
+from countguard.training.settings import Training
+from raw_recipe import raw_recipe
+from tiny_crowds import tiny_crowd
+
+CROWDS = [tiny_crowd(f"crowd-{index}", heads=index + 2, seed=index) for index in range(6)]
+WRONG = 4
+MISLABELLED = [
+    replace(crowd, points=torch.rand(90, 2) * 20 + 4) if place == WRONG else crowd for place, crowd in enumerate(CROWDS)
+]
+
+
+def new_counter() -> Counter:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return build_counter("lite")
+
+
+@given(
+    losses=st.lists(st.floats(0, 10) | st.just(math.inf), min_size=2, max_size=6),
+    fraction=st.floats(0, 1, exclude_min=True, exclude_max=True),
+)
+def test_the_largest_losses_are_isolated_as_many_as_asked_for(losses: list[float], fraction: float) -> None:
+    number, crowds = math.ceil(fraction * len(losses)), CROWDS[: len(losses)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(isolation, "losses_over_count", lambda counter, crowds: losses)
+        if number == len(losses):
+            with pytest.raises(InputError, match=r"training.isolate.fraction: .* leave none to train on"):
+                Isolation(fraction=fraction).isolated(new_counter(), crowds)
+            return
+        found = Isolation(fraction=fraction).isolated(new_counter(), crowds)
+    assert found == sorted(set(found))
+    assert len(found) == number
+    kept = set(range(len(losses))).difference(found)
+    assert min(losses[place] for place in found) >= max(losses[place] for place in kept)
+
+
+def test_losses_are_over_the_count_and_leave_the_counter_as_it_was() -> None:
+    counter = new_counter().train()
+    before = {name: value.clone() for name, value in counter.state_dict().items()}
+    empty = replace(CROWDS[0], points=torch.zeros(0, 2))
+    losses = losses_over_count(counter, [CROWDS[3], empty])
+    assert counter.training
+    assert all(torch.equal(value, before[name]) for name, value in counter.state_dict().items())
+    counter.eval()
+    with torch.no_grad():
+        whole = [float(counter.loss(crowd.image.unsqueeze(0), [crowd.points])) for crowd in (CROWDS[3], empty)]
+    assert losses == [pytest.approx(whole[0] / CROWDS[3].count), pytest.approx(whole[1])]
+
+
+def test_an_image_that_is_isolated_moves_no_weight() -> None:
+    batches = EpochBatches(CROWDS, 6, seed=0)
+    (batch,) = batches.epoch(0)
+    gradients = []
+    for crowds in (CROWDS, MISLABELLED):
+        module = CounterModule(new_counter().eval(), Training(epochs=2), 1, 0)
+        module.isolated = frozenset({WRONG})
+        points = [crowds[place].points for place, _ in batch.drawn]
+        module.loss(batch.images, replace(batch, points=points)).backward()  # type: ignore[no-untyped-call]
+        gradients.append([weight.grad for weight in module.counter.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        assert one is not None
+        assert other is not None
+        assert torch.equal(one, other)
+        assert one.abs().sum() > 0 or one.numel() < 2000
+
+
+def test_a_training_isolates_what_is_labelled_wrong_and_says_which(caplog: pytest.LogCaptureFixture) -> None:
+    training = Training(lr=1e-3, epochs=3, batch_size=6, isolate=Isolation(after=1, fraction=0.1))
+    with caplog.at_level("INFO", logger="countguard"):
+        fit(new_counter(), MISLABELLED, training, seed=0, machine=Machine("cpu"))
+    assert [record.message for record in caplog.records if "isolated" in record.message] == [
+        f"isolated 1 of 6 training images by their loss: {CROWDS[WRONG].id}"
+    ]
+
+
+def test_it_must_come_before_the_end_and_older_keys_stay_valid() -> None:
+    with pytest.raises(ValidationError, match=r"isolate\.after: should be less than the 3 epochs"):
+        Training(epochs=3, isolate=Isolation(after=3))
+    assert "isolate" not in Training().model_dump()
+
+
+def test_repairs_and_relearning_do_not_inherit_it() -> None:
+    changes: dict[str, Any] = {
+        "training": {"epochs": 5, "lr": 0.01, "isolate": {"after": 2}},
+        "relearn": {"poisoned": 2},
+    }
+    recipe = recipe_from(raw_recipe(**changes), "here")
+    assert recipe.training.isolate == Isolation(after=2)
+    repair = recipe.defenses[0]
+    assert isinstance(repair, Training)
+    assert recipe.relearn is not None
+    for other in (repair, recipe.relearn):
+        assert other.isolate is None
+        assert other.lr == 0.01
