@@ -18,6 +18,7 @@ It gets the crowds that this process has opened; an executor whose cells run in 
 """
 
 
+@dataclass(frozen=True, slots=True)
 class Local:
     """This process."""
 
