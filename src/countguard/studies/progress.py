@@ -72,7 +72,8 @@ class StudyProgress:
 
     def _show(self) -> None:
         self._shown(sum(self._done.values()))
-        self._shown.at(", ".join(self._running))
+        if self._running:
+            self._shown.at(", ".join(self._running))
 
 
 @contextmanager

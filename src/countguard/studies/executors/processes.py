@@ -7,7 +7,7 @@ from functools import cache
 from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from countguard.errors import RunError
 from countguard.studies.cell_run import run_cell, train_cell
@@ -15,7 +15,7 @@ from countguard.studies.cells import Cell
 from countguard.studies.crowd_cache import CrowdCache
 from countguard.studies.executors.base import Executor
 from countguard.studies.executors.order import Order, Task
-from countguard.studies.executors.workers import working
+from countguard.studies.executors.workers import given_to_me, working
 from countguard.studies.progress import StudyProgress
 
 _LOOK = 0.5
@@ -45,7 +45,7 @@ def run_in_processes(workers: int) -> Executor:
         reports: _Reports = get_context("spawn").SimpleQueue()
         threads = cells[0].recipe.machine.threads
         try:
-            with working(workers, threads=threads, prepare=_report_to, given=(reports,)) as submit:
+            with working(workers, threads=threads, given=reports) as submit:
                 while True:
                     while len(running) < workers and (task := order.next()) is not None:
                         progress.started(task.cell)
@@ -74,29 +74,13 @@ def run_in_processes(workers: int) -> Executor:
     return run
 
 
-class _Here:
-    """What one process has for all cells that it runs."""
-
-    def __init__(self) -> None:
-        self.crowds = CrowdCache()
-        self.reports: _Reports | None = None
-
-
 @cache
-def _here() -> _Here:
-    return _Here()
-
-
-def _report_to(reports: Any) -> None:
-    _here().reports = reports
+def _crowds() -> CrowdCache:
+    """A process's crowds, read once for all cells that it runs."""
+    return CrowdCache()
 
 
 def _run_one(task: Task, study: Path) -> None:
-    here = _here()
-
-    def report(epoch: int, loss: float) -> None:
-        assert here.reports is not None
-        here.reports.put((task.cell.name, epoch, loss))
-
+    reports: _Reports = given_to_me()
     run = run_cell if task.whole else train_cell
-    run(task.cell, study, here.crowds, report)
+    run(task.cell, study, _crowds(), lambda epoch, loss: reports.put((task.cell.name, epoch, loss)))

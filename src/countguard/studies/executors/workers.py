@@ -1,4 +1,7 @@
-"""Processes that work for this one: each has its part of the cores, and ends with it."""
+"""Processes that work for this one: each has its part of the cores, and ends with it.
+
+What is imported here is light: a process that is told to end before it has begun need not import the rest first.
+"""
 
 import os
 import signal
@@ -6,20 +9,17 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
-
-import torch
 
 Submit: TypeAlias = "Callable[..., Future[Any]]"
 """Takes a function and its arguments, which can be pickled, and gives what a process will have made of them."""
 
 
 @contextmanager
-def working(
-    workers: int, *, threads: int | None = None, prepare: Callable[..., None] | None = None, given: tuple[Any, ...] = ()
-) -> Iterator[Submit]:
+def working(workers: int, *, threads: int | None = None, given: Any = None) -> Iterator[Submit]:
     """A block with processes, which are started as they are needed.
 
     They end with the block: at once, in the middle of their work, where it fails or this process is killed. Ctrl-C does
@@ -28,12 +28,11 @@ def working(
     Args:
         workers: how many at most.
         threads: of each; None gives each its part of the cores.
-        prepare: is called in each before its first task.
-        given: the arguments of that.
+        given: is what `given_to_me` gives in each of them.
     """
     spawn = get_context("spawn")
     life, held = spawn.Pipe(duplex=False)
-    start = (threads or max(1, cores() // workers), life, prepare, given)
+    start = (life, threads or max(1, cores() // workers), given)
     pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start, initargs=start)
 
     def submit(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
@@ -66,11 +65,22 @@ def _ctrl_c_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start(threads: int, life: Connection, prepare: Callable[..., None] | None, given: tuple[Any, ...]) -> None:
-    torch.set_num_threads(threads)
+def given_to_me() -> Any:
+    """What a process that works for another was given by it."""
+    return _given()[-1]
+
+
+@cache
+def _given() -> list[Any]:
+    return []
+
+
+def _start(life: Connection, threads: int, given: Any) -> None:
     threading.Thread(target=_end_with, args=(life,), daemon=True).start()
-    if prepare is not None:
-        prepare(*given)
+    import torch
+
+    torch.set_num_threads(threads)
+    _given().append(given)
 
 
 def _end_with(life: Connection) -> None:
