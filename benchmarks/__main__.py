@@ -27,6 +27,7 @@ BENCHMARKS = {
     "growth": "benchmarks.growth",
     "audit": "benchmarks.audit",
     "precision": "benchmarks.precision",
+    "demo": "benchmarks.demo",
 }
 """Name to module; a module is imported only when it is run."""
 

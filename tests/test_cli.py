@@ -437,20 +437,21 @@ def test_demo_is_the_demo_recipe(countguard: Run, tmp_path: Path, monkeypatch: p
     taken: list[Any] = []
 
     def run_study(recipe: Any, folder: Path, **options: Any) -> Path:
-        taken.append((recipe, folder))
+        taken.append((recipe, folder, options["executor"]))
         return folder
 
     monkeypatch.setattr("countguard.studies.run.run_study", run_study)
+    monkeypatch.setattr("countguard.studies.executors.base.executor_for", lambda name: f"ran by {name}")
     monkeypatch.setattr("countguard.reports.report.write_report", lambda folder: folder / "report.html")
     monkeypatch.setattr("countguard.cli.summary.summary_table", lambda folder: "the table")
     monkeypatch.setattr("countguard.cli.summary.audit_lines", lambda folder: ["what was found"])
     ended = countguard("demo", "--out", "here", "--set", "seeds=[3]")
     assert (ended.code, ended.err) == (0, "")
     assert ended.out == "the table\nwhat was found\nreport: here/report.html\n"
-    ((recipe, folder),) = taken
-    assert (recipe.name, recipe.seeds, folder) == ("demo", (3,), Path("here"))
+    ((recipe, folder, executor),) = taken
+    assert (recipe.name, recipe.seeds, folder, executor) == ("demo", (3,), Path("here"), "ran by processes")
     assert countguard("run", "tiny", "--devices", "2").code == 0
-    assert (taken[1][0].machine.devices, taken[1][1]) == (2, Path("runs/tiny"))
+    assert (taken[1][0].machine.devices, *taken[1][1:]) == (2, Path("runs/tiny"), "ran by local")
 
 
 def test_poison_writes_a_set_that_reads_back(countguard: Run, crowds: Path, tmp_path: Path) -> None:

@@ -33,27 +33,33 @@ class Shown:
     def start_at(self, done: int) -> None:
         """So many were done before, and say nothing of the time that one takes."""
 
+    def at(self, what: str) -> None:
+        """What is being done now, beside the number of what is done."""
+
 
 @contextmanager
-def counted(what: str, total: int | None, *, start: int = 0) -> Iterator[Shown]:
+def counted(what: str, total: int | None, *, start: int = 0, console: "Console | None" = None) -> Iterator[Shown]:
     """Shows how far work on `total` things is; yields what to call with the number that are done.
 
-    Shows nothing where the logger `countguard.progress` is not to tell of it.
+    Shows nothing where the logger `countguard.progress` is not to tell of it; a console that is given gets its bar
+    unless that logger is told to be quiet.
 
     Args:
         what: the things.
         total: how many there are; None where nobody knows.
         start: how many were done before.
+        console: where a bar is drawn if it is a terminal; stderr by default.
     """
-    if not told.isEnabledFor(logging.INFO):
-        yield Shown()
-    elif sys.stderr.isatty():
+    enough = logging.INFO if console is None else logging.WARNING
+    if told.isEnabledFor(enough) and (sys.stderr.isatty() if console is None else console.is_terminal):
         from rich.console import Console
 
-        with bar(Console(stderr=True), what) as shown:
+        with bar(console or Console(stderr=True), what) as shown:
             on_bar = _Bar(shown, what, total)
             on_bar.start_at(start)
             yield on_bar
+    elif not told.isEnabledFor(logging.INFO):
+        yield Shown()
     else:
         with _Lines(what, total) as lines:
             lines.start_at(start)
@@ -119,6 +125,9 @@ class _Bar(Shown):
     def start_at(self, done: int) -> None:
         self._shown.reset(self._task, completed=done, total=self._total)
 
+    def at(self, what: str) -> None:
+        self._shown.update(self._task, description=what)
+
 
 class _Lines(Shown):
     """A line every so often, by a thread of its own: one thing may take longer than that."""
@@ -126,6 +135,7 @@ class _Lines(Shown):
     def __init__(self, what: str, total: int | None) -> None:
         self.what, self.total = what, total
         self.start = self.done = 0
+        self.now = ""
         self._began = time.monotonic()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tell, daemon=True)
@@ -144,6 +154,9 @@ class _Lines(Shown):
     def start_at(self, done: int) -> None:
         self.start = self.done = done
 
+    def at(self, what: str) -> None:
+        self.now = what
+
     def _tell(self) -> None:
         while not self._ended.wait(EVERY):
             told.info(self.line(time.monotonic() - self._began))
@@ -153,4 +166,5 @@ class _Lines(Shown):
         of = "" if self.total is None else f" of {self.total}"
         new = self.done - self.start
         left = "" if self.total is None or new <= 0 else f", {duration((self.total - self.done) * seconds / new)} left"
-        return f"{self.what}: {self.done}{of} done in {duration(seconds)}{left}"
+        now = f" ({self.now})" if self.now else ""
+        return f"{self.what}: {self.done}{of} done in {duration(seconds)}{left}{now}"

@@ -18,6 +18,7 @@ from countguard.models import load_counter
 from countguard.models.checkpoint import recipe_hash_of
 from countguard.runs.predictions import read_predictions
 from countguard.runs.results import columns
+from countguard.studies.cell_run import train_cell
 from countguard.studies.cells import Cell
 from countguard.studies.executors.local import run_locally
 from countguard.studies.progress import StudyProgress
@@ -305,6 +306,42 @@ def test_an_interrupted_study_goes_on_to_the_same_numbers(
     run_study(tiny_recipe, tmp_path / "run")
     same_numbers(tmp_path / "run", tiny_study, machine=False)
     assert not list(tmp_path.rglob("resume*"))
+
+
+def test_counters_trained_ahead_are_measured_later(
+    tiny_study: Path, tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train_and_press(cells: Sequence[Cell], study: Path, crowds: Any, *rest: object) -> None:
+        for cell in sorted(cells, key=lambda cell: cell.key.strategy == "clean"):  # attacked ones before the clean one
+            train_cell(cell, study, crowds)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(tiny_recipe, tmp_path / "run", executor=train_and_press)
+    assert rows(tmp_path / "run") == []
+    monkeypatch.setattr("countguard.studies.cell_run._trained", fail)
+    run_study(tiny_recipe, tmp_path / "run")
+    same_numbers(tmp_path / "run", tiny_study)
+
+
+def test_the_clean_counter_meets_each_strength_once(
+    tiny_recipe: Recipe, tiny_study: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import countguard.studies.cell_run as cell_run
+
+    asked: list[int] = []
+    original = cell_run.triggered_counts
+
+    def counted(counter: Any, *args: Any) -> Any:
+        asked.append(len(args[1]))
+        return original(counter, *args)
+
+    monkeypatch.setattr(cell_run, "triggered_counts", counted)
+    for cell in ("minus-attacked-s0", "multiply-attacked-s0", "multiply-fine_tune-s0"):
+        (copy / "cells" / cell / "card.json").unlink()
+    run_study(tiny_recipe, copy)
+    same_numbers(copy, tiny_study)
+    assert asked == [2] * 4  # three counters, and the clean one
 
 
 def test_variations_share_a_training_where_nothing_of_it_varies(

@@ -54,6 +54,52 @@ def test_a_terminal_sees_epochs_and_the_time_left() -> None:
     assert "left" in shown
 
 
+def test_where_cells_run_at_once_each_is_named_and_their_epochs_add_up() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=150)
+    with StudyProgress(CELLS, console) as progress:
+        for cell in CELLS[:2]:
+            progress.started(cell)
+        progress.epoch(CELLS[0], 2, 0.5)
+        progress.epoch(CELLS[1], 1, 0.5)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "clean-attacked-s0, minus-attacked-s0" in shown
+    assert "3/9" in shown
+
+
+def test_a_cell_that_is_trained_ahead_counts_once() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    with StudyProgress(CELLS, console) as progress:
+        for _ in range(2):
+            progress.started(CELLS[1])
+            progress.epoch(CELLS[1], 3, 0.5)
+            progress.trained(CELLS[1])
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "3/9" in shown
+    assert "6/9" not in shown
+
+
+def test_in_a_pipe_a_line_every_so_often_names_the_cells_that_run(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("countguard.progress.EVERY", 0.01)
+    caplog.set_level(logging.INFO, logger="countguard.progress")
+    with StudyProgress(CELLS, Console(file=io.StringIO())) as progress, progress.cell(CELLS[1]) as report:
+        report(2, 0.5)
+        caplog.clear()
+        while not caplog.records:
+            time.sleep(0.005)
+    assert caplog.messages[-1].startswith("epochs: 2 of 9 done in 0 s, 0 s left (minus-attacked-s0)")
+
+
+def test_quiet_draws_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger("countguard.progress"), "level", logging.ERROR)
+    logging.getLogger("countguard.progress").manager._clear_cache()  # type: ignore[attr-defined]
+    console = Console(file=io.StringIO(), force_terminal=True)
+    with StudyProgress(CELLS, console) as progress, progress.cell(CELLS[0]) as report:
+        report(1, 0.5)
+    assert console.file.getvalue() == ""  # type: ignore[attr-defined]
+
+
 def test_without_a_terminal_nothing_is_drawn() -> None:
     console = Console(file=io.StringIO())
     with StudyProgress(CELLS, console) as progress, progress.cell(CELLS[0]) as report:

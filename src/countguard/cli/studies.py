@@ -11,10 +11,18 @@ app = typer.Typer()
 PANEL = "Studies"
 
 
+Executor = Annotated[
+    str,
+    typer.Option(
+        help="local; processes:4 for four at once, processes for one on each core; ray, or a Ray cluster's address."
+    ),
+]
+
+
 @app.command(rich_help_panel=PANEL, epilog="Example: countguard demo --out runs/demo")
-def demo(out: Out = Path("runs/demo"), overrides: Overrides = None) -> None:
-    """Run the whole study on embedded crowds: nothing to download, about five minutes on two cores."""
-    run("demo", out, overrides)
+def demo(out: Out = Path("runs/demo"), overrides: Overrides = None, executor: Executor = "processes") -> None:
+    """Run the whole study on embedded crowds: nothing to download, three to five minutes on two cores."""
+    run("demo", out, overrides, executor)
 
 
 @app.command(
@@ -24,9 +32,7 @@ def run(
     recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a recipe that comes with countguard.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME by default.")] = None,
     overrides: Overrides = None,
-    executor: Annotated[
-        str, typer.Option(help="local, processes:4 for four at once, ray, or the address of a Ray cluster.")
-    ] = "local",
+    executor: Executor = "local",
     devices: Devices = None,
 ) -> None:
     """Run a study: poison, train, measure, repair, measure, report. Only what is missing is done."""

@@ -51,7 +51,8 @@ def keep_freed_memory() -> None:
     """Makes glibc, if it is used, keep up to 64 MiB of freed memory.
 
     Otherwise the memory of each batch is returned to the system and has to be cleared again page by page, which takes a
-    third of the time of a light counter. glibc adapts to the size of a block that is freed, up to 32 MiB.
+    third of the time of a light counter, and a sixth of its training. glibc adapts to the size of a block that is
+    freed, up to 32 MiB.
     """
     torch.empty(31 << 20, dtype=torch.uint8)
 

@@ -96,6 +96,16 @@ class CellKey:
         return list(dict.fromkeys(cell.name for cell in needed if cell is not None and cell.name != self.name))
 
     @property
+    def needs_to_train(self) -> list[str]:
+        """Names of those among them whose counters must be trained before this one can be.
+
+        The others are needed to measure it. A filtered counter waits for all: it may take over the counter of one.
+        """
+        if self.filtered:
+            return self.needs
+        return [self.attacked_counter.name] if self.defense else []
+
+    @property
     def words(self) -> str:
         """Which counter it is, for people."""
         settings = variant_text(tuple(self.varied.items()))

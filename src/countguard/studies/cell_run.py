@@ -3,16 +3,19 @@
 import csv
 import platform
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
 from pydantic import JsonValue
 
 from countguard import __version__
+from countguard.attacks.triggers import Trigger
 from countguard.data.source import CrowdSplit
 from countguard.errors import InputError
 from countguard.metrics import Measurement, Predictions, measure
-from countguard.metrics.ratios import Direction
+from countguard.metrics.ratios import Direction, Floats
 from countguard.models import load_counter, save_counter
 from countguard.models.checkpoint import recipe_hash_of
 from countguard.models.counter import Counter
@@ -21,8 +24,8 @@ from countguard.runs.card import LARGEST as LARGEST_CARD
 from countguard.runs.card import Card, read_finished
 from countguard.runs.examples import example_indices, write_examples
 from countguard.runs.folder import CellFolder, RunFolder
-from countguard.runs.plan import result_name
-from countguard.runs.predictions import predict, read_predictions, write_predictions
+from countguard.runs.plan import digest, result_name
+from countguard.runs.predictions import predict, read_predictions, triggered_counts, write_predictions
 from countguard.studies.cells import Cell
 from countguard.studies.crowd_cache import CrowdCache, training_and_validation
 from countguard.studies.machine import evaluation_device, machine_for, name_of
@@ -56,17 +59,38 @@ def run_cell(cell: Cell, study: Path, crowds: CrowdCache, report: EpochReport | 
     folder = run.cell(cell.name)
     if read_finished(folder.card) is not None:
         return
-    make_folder(folder.path, study)
-    split = crowds.split(cell.recipe.data)
-    trained_on = training_set(cell, run, split)
-    counter = _counter_of(cell, run, split, trained_on, report)
+    split, trained_on, counter = _prepared(cell, run, crowds, report)
     with faults_explained("counting", "a smaller data.scale would help, or machine.accelerator: cpu"):
-        card = _measured(cell, run, split, counter, trained_on)
+        card = _measured(cell, run, crowds, split, counter, trained_on)
     folder.resume_point.unlink(missing_ok=True)
     card.write(folder.card)
 
 
-def _measured(cell: Cell, run: RunFolder, split: CrowdSplit, counter: Counter, trained_on: TrainingSet) -> Card:
+def train_cell(cell: Cell, study: Path, crowds: CrowdCache, report: EpochReport | None = None) -> None:
+    """Trains or repairs the cell's counter, so that `run_cell` has only to measure it; see there.
+
+    Args:
+        cell: those that it needs to train have been trained.
+        study: the run's folder.
+        crowds: those that this process has read.
+        report: is called after each epoch.
+    """
+    _prepared(cell, RunFolder(study), crowds, report)
+
+
+def _prepared(
+    cell: Cell, run: RunFolder, crowds: CrowdCache, report: EpochReport | None
+) -> tuple[CrowdSplit, TrainingSet, Counter]:
+    """The cell's crowds, what its counter is trained on, and the counter, which lies in its folder from now on."""
+    make_folder(run.cell(cell.name).path, run.path)
+    split = crowds.split(cell.recipe.data)
+    trained_on = training_set(cell, run, split)
+    return split, trained_on, _counter_of(cell, run, split, trained_on, report)
+
+
+def _measured(
+    cell: Cell, run: RunFolder, crowds: CrowdCache, split: CrowdSplit, counter: Counter, trained_on: TrainingSet
+) -> Card:
     """Writes predictions and examples of the cell's counter; returns the card."""
     folder = run.cell(cell.name)
     started = time.monotonic()
@@ -78,10 +102,10 @@ def _measured(cell: Cell, run: RunFolder, split: CrowdSplit, counter: Counter, t
     kept = example_indices(split.test, cell.recipe.evaluation.examples)
     write_examples(counter, split.test, kept, trigger, cell.seed, folder.examples)
     direction: Direction = strategy.direction if strategy is not None else 0
-    clean_counter = None if strategy is None else load_counter(run.cell(cell.key.clean_counter.name).counter, device)
-    by_strength = success_by_strength(
-        counter, clean_counter, split.test, trigger, cell.recipe.evaluation.shares, direction, cell.seed
-    )
+    strengths = cell.recipe.evaluation.shares
+    triggers = [trigger.with_strength(strength) for strength in strengths]
+    estimates = triggered_counts(counter, split.test, triggers, cell.seed)
+    clean = None if strategy is None else _clean_counts(cell, run, crowds, split, triggers, device)
     return Card(
         cell=cell.name,
         dataset=cell.recipe.data.name,
@@ -94,7 +118,7 @@ def _measured(cell: Cell, run: RunFolder, split: CrowdSplit, counter: Counter, t
         images=len(predictions.ids),
         left_out=int((~predictions.has_ratio).sum()),
         metrics=measure(_measurement(cell, run, predictions, direction)),
-        by_share=by_strength,
+        by_share=success_by_strength(predictions.truths, strengths, estimates, clean, direction),
         poisoned=trained_on.poisoned,
         filtered=trained_on.filtered,
         settings={"recipe": cell.recipe.dump(), "counter": counter.settings(), **_searched(folder)},
@@ -106,6 +130,18 @@ def _measured(cell: Cell, run: RunFolder, split: CrowdSplit, counter: Counter, t
         },
         device=name_of(device),
         seconds={"training": _training_seconds(folder), "evaluation": round(time.monotonic() - started, 3)},
+    )
+
+
+def _clean_counts(
+    cell: Cell, run: RunFolder, crowds: CrowdCache, split: CrowdSplit, triggers: Sequence[Trigger], device: torch.device
+) -> list[Floats]:
+    """What the counter that was never attacked counts under each trigger: all other cells of its variant ask for it."""
+    counter = run.cell(cell.key.clean_counter.name).counter
+    how = {"triggers": [trigger.model_dump(mode="json") for trigger in triggers], "seed": cell.seed}
+    return crowds.counts(
+        digest({"counter": sha256_of(counter), "device": str(device), **how}),
+        lambda: triggered_counts(load_counter(counter, device), split.test, triggers, cell.seed),
     )
 
 

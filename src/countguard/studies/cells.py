@@ -37,6 +37,11 @@ class Cell:
         return self.key.needs
 
     @property
+    def needs_to_train(self) -> list[str]:
+        """Names of those among them whose counters must be trained before this one can be."""
+        return self.key.needs_to_train
+
+    @property
     def seed(self) -> int:
         """The seed of everything random in it."""
         return self.key.seed

@@ -1,6 +1,6 @@
-"""The crowds that the cells of a study share within one process, read once."""
+"""What the cells of a study share within one process: crowds that were read, and what was counted on them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from countguard.data.crowd import Crowd
@@ -8,6 +8,7 @@ from countguard.data.loading import Resident
 from countguard.data.source import CrowdSplit, Source
 from countguard.defenses.defense import Defense
 from countguard.errors import InputError
+from countguard.metrics.ratios import Floats
 from countguard.training.settings import Training
 
 
@@ -22,6 +23,7 @@ class CrowdCache:
     skipped: tuple[str, ...] = ()
     _source: Source | None = None
     _split: CrowdSplit = field(default_factory=lambda: CrowdSplit([], []))
+    _counts: dict[str, list[Floats]] = field(default_factory=dict)
 
     def split(self, source: Source) -> CrowdSplit:
         """The training and test crowds of a source. The source is opened once, and each picture is read at most once.
@@ -34,7 +36,14 @@ class CrowdCache:
             validation = None if split.validation is None else Resident(split.validation)
             self._split = CrowdSplit(Resident(split.training), Resident(split.test), validation)
             self._source, self.skipped = source, split.skipped
+            self._counts.clear()
         return self._split
+
+    def counts(self, key: str, count: Callable[[], list[Floats]]) -> list[Floats]:
+        """What was counted on the newest source's crowds, under a key that says by which counter and how; done once."""
+        if key not in self._counts:
+            self._counts[key] = count()
+        return self._counts[key]
 
 
 def training_and_validation(

@@ -1,50 +1,79 @@
-"""Progress of a run: one bar with the remaining time, and a log with times."""
+"""Progress of a run: how many epochs are done, with the remaining time, and a log with times."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 
 from countguard.defenses.defense import Defense
-from countguard.progress import bar, counted, log
+from countguard.progress import Shown, counted, log
 from countguard.studies.cells import Cell
 from countguard.training.callbacks import EpochReport
 from countguard.training.settings import Training
 
 
 class StudyProgress:
-    """Counts the epochs of all cells of a study. Without a terminal, only the log is written."""
+    """Counts the epochs of all cells of a study, of which several may run at once.
 
-    def __init__(self, cells: list[Cell], console: Console) -> None:
-        self._bar = bar(console, "epochs")
-        self._task = self._bar.add_task("starting", total=sum(_epochs(cell) for cell in cells))
+    Args:
+        cells: that are run.
+        console: where a bar is drawn if it is a terminal.
+    """
+
+    def __init__(self, cells: Sequence[Cell], console: Console) -> None:
+        self._done = {cell.name: 0 for cell in cells}
+        self._total = sum(_epochs(cell) for cell in cells)
+        self._running: list[str] = []
+        self._console = console
+        self._shown = Shown()
+        self._stack = ExitStack()
 
     def __enter__(self) -> "StudyProgress":
-        self._bar.start()
+        self._shown = self._stack.enter_context(counted("epochs", self._total, console=self._console))
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._bar.stop()
+        self._stack.close()
+
+    def started(self, cell: Cell) -> None:
+        """Shows the cell as one of those that run."""
+        self._running.append(cell.name)
+        self._show()
+        log.info("%s: started", cell.name)
+
+    def epoch(self, cell: Cell, epoch: int, loss: float) -> None:
+        """Counts an epoch of a cell."""
+        self._done[cell.name] = epoch
+        self._show()
+        log.info("%s: epoch %d, loss %.6g", cell.name, epoch, loss)
+
+    def trained(self, cell: Cell) -> None:
+        """Counts all epochs of a cell as done: it is going to be measured later."""
+        self._ended(cell)
+        log.info("%s: trained", cell.name)
+
+    def finished(self, cell: Cell) -> None:
+        """Counts all epochs of a cell as done."""
+        self._ended(cell)
+        log.info("%s: finished", cell.name)
 
     @contextmanager
     def cell(self, cell: Cell) -> Iterator[EpochReport]:
         """Shows the cell while it runs; yields a function to call after each of its epochs."""
-        before = self._bar.tasks[self._task].completed
-        self._bar.update(self._task, description=cell.name)
-        log.info("%s: started", cell.name)
+        self.started(cell)
+        yield lambda epoch, loss: self.epoch(cell, epoch, loss)
+        self.finished(cell)
 
-        def report(epoch: int, loss: float) -> None:
-            self._bar.update(self._task, completed=before + epoch)
-            log.info("%s: epoch %d, loss %.6g", cell.name, epoch, loss)
+    def _ended(self, cell: Cell) -> None:
+        self._done[cell.name] = _epochs(cell)
+        if cell.name in self._running:
+            self._running.remove(cell.name)
+        self._show()
 
-        yield report
-        self.finished(cell, before)
-
-    def finished(self, cell: Cell, before: float | None = None) -> None:
-        """Counts all epochs of a cell as done."""
-        start = self._bar.tasks[self._task].completed if before is None else before
-        self._bar.update(self._task, completed=start + _epochs(cell))
-        log.info("%s: finished", cell.name)
+    def _show(self) -> None:
+        self._shown(sum(self._done.values()))
+        if self._running:
+            self._shown.at(", ".join(self._running))
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from countguard.data.crowd import Crowd
 from countguard.data.loading import EpochBatches
 from countguard.errors import InputError
 from countguard.models.counter import Counter
+from countguard.models.counting import keep_freed_memory
 from countguard.signals import tidy_when_terminated
 from countguard.training.callbacks import (
     AveragedWeights,
@@ -125,6 +126,7 @@ def fit(
     if training.freeze is not None:
         trained.frozen = Frozen(counter, training.freeze)
         trained.keeps_features = _keeps_features(trained, training)
+    keep_freed_memory()
     resume = folder / "resume.ckpt" if folder is not None else None
     with (
         _handover(machine.devices) as handover,

@@ -1,6 +1,7 @@
 """Cells in several processes end as they do in one, also after a process, or the run itself, was killed."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 from countguard.errors import InputError, RunError
 from countguard.studies.executors.base import executor_for
+from countguard.studies.recipe import Recipe
 from countguard.studies.resolve import read_recipe
 from countguard.studies.run import run_study
 from study_results import results
@@ -38,6 +41,47 @@ def test_a_killed_run_is_taken_up_by_other_processes(tmp_path: Path) -> None:
     until(lambda: not any(map(alive, workers)))
     run_study(recipe, study, executor=executor_for("processes:2"), console=Console(quiet=True))
     assert results(study) == results(tmp_path / "one")
+
+
+def test_every_epoch_is_logged_and_trainings_do_not_wait_for_the_clean_counter(
+    tmp_path: Path, tiny_recipe: Recipe, tiny_study: Path
+) -> None:
+    study = run_study(tiny_recipe, tmp_path / "run", executor=executor_for("processes:2"), console=Console(quiet=True))
+    assert results(study) == results(tiny_study)
+    log = (study / "run.log").read_text()
+    assert log.index("minus-attacked-s0: started") < log.index("clean-attacked-s0: finished")
+    epochs = re.findall(r"INFO (\S+: epoch \d+), loss", log)
+    assert sorted(epochs) == sorted(re.findall(r"INFO (\S+: epoch \d+), loss", (tiny_study / "run.log").read_text()))
+
+
+def test_ctrl_c_ends_the_run_in_a_line_and_its_processes_at_once(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    command = [sys.executable, "-m", "countguard", "run", "tiny", "--executor", "processes:2", "--out", str(study)]
+    with subprocess.Popen(
+        [*command, "--set", "training.epochs=1000"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as run:
+        until(lambda: len(children(run.pid)) == 2)
+        workers = children(run.pid)
+        os.killpg(run.pid, signal.SIGINT)  # as a terminal does: while they still import
+        _, said = run.communicate(timeout=60)
+    assert (run.returncode, said.count("\n")) == (130, 1), said
+    assert said.startswith("countguard: interrupted; what was finished is kept")
+    until(lambda: not any(map(alive, workers)))
+
+
+def test_a_cell_that_fails_ends_the_others_at_once(tmp_path: Path, tiny_recipe: Recipe) -> None:
+    training = tiny_recipe.training.model_copy(update={"epochs": 100_000})
+    recipe, study = tiny_recipe.model_copy(update={"training": training}), tmp_path / "study"
+    run_study(recipe, study, executor=lambda *_: None)
+    (study / "cells" / "minus-attacked-s0").mkdir()
+    torch.save({"code": os.getpid}, study / "cells" / "minus-attacked-s0" / "resume.ckpt")
+    with pytest.raises(InputError, match="holds more than weights"):
+        run_study(recipe, study, executor=executor_for("processes:2"), console=Console(quiet=True))
+    assert children(os.getpid()) == []
 
 
 def test_a_killed_process_ends_the_run_in_a_line(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ class Drawn:
         """Settles texts and layout once: finding it takes as long as drawing, and both forms share it."""
         spell_out(self.figure)
         self.figure.draw_without_rendering()
-        self.figure.set_layout_engine("none")
+        self.figure.set_layout_engine(None)  # with "none", each form would be drawn once more before it is saved
 
     def png(self) -> bytes:
         """The figure as PNG; the same bytes each time."""

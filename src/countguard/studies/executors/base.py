@@ -8,6 +8,7 @@ from typing import TypeAlias
 from countguard.errors import InputError
 from countguard.studies.cells import Cell
 from countguard.studies.crowd_cache import CrowdCache
+from countguard.studies.executors.workers import cores
 from countguard.studies.progress import StudyProgress
 
 Executor: TypeAlias = Callable[[Sequence[Cell], Path, CrowdCache, StudyProgress, Callable[[Cell], None]], None]
@@ -17,6 +18,7 @@ It gets the crowds that this process has opened; an executor whose cells run in 
 """
 
 
+@dataclass(frozen=True, slots=True)
 class Local:
     """This process."""
 
@@ -41,18 +43,22 @@ Place: TypeAlias = Local | Processes | Cluster
 def place_of(name: str) -> Place:
     """What `--executor` names: `local`, `processes:4`, `ray` (started on this machine), or the address of a cluster.
 
+    `processes` alone is one process for each core, and `local` where there is only one core.
+
     Raises:
         InputError: the name is unknown.
     """
     kind, _, rest = name.partition(":")
-    if name == "local":
+    if name == "local" or (name == "processes" and cores() == 1):
         return Local()
+    if name == "processes":
+        return Processes(cores())
     if kind == "processes" and rest.isdecimal() and int(rest) > 0:
         return Processes(int(rest))
     if name == "ray" or (rest and kind != "processes"):
         return Cluster(None if name == "ray" else name)
     raise InputError(
-        f"--executor {name}: should be local, processes:4, ray, or a Ray cluster's address as ray://head:10001"
+        f"--executor {name}: should be local, processes, processes:4, ray, or a Ray cluster's address as ray://head:10001"
     )
 
 

@@ -1,14 +1,11 @@
 """Where the pictures of an audited set are read: in this process, in several, or on a Ray cluster."""
 
-import os
 import pickle
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +14,8 @@ from countguard.audit.survey import TakeBlocks, Taken, in_order, in_threads, tak
 from countguard.data.crowd import Crowd
 from countguard.errors import InputError, RunError
 from countguard.studies.executors.base import Cluster, Processes, place_of
-from countguard.studies.executors.processes import prepare_worker
 from countguard.studies.executors.ray import RETRIES, connected, imported_ray
+from countguard.studies.executors.workers import working
 
 
 def blocks_for(name: str) -> TakeBlocks:
@@ -37,20 +34,16 @@ def blocks_for(name: str) -> TakeBlocks:
 
 def _in_processes(workers: int) -> TakeBlocks:
     def take_blocks(crowds: Sequence[Crowd], canvas: Canvas, blocks: Sequence[range]) -> Iterator[Sequence[Taken]]:
-        threads = max(1, (os.cpu_count() or 1) // workers)
         with tempfile.TemporaryDirectory(prefix="countguard-audit-") as folder:
             given = Path(folder) / "crowds"
             given.write_bytes(pickle.dumps((crowds, canvas)))
-            spawn = get_context("spawn")
-            pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=prepare_worker, initargs=(threads,))
             try:
-                yield from in_order(lambda block: pool.submit(_take, given, block), blocks, 2 * workers)
+                with working(workers) as submit:
+                    yield from in_order(lambda block: submit(_take, given, block), blocks, 2 * workers)
             except BrokenProcessPool as error:
                 raise RunError(
                     "a process that read pictures was killed (of memory, perhaps: fewer processes need less)"
                 ) from error
-            finally:
-                pool.shutdown(cancel_futures=True)
 
     return take_blocks
 

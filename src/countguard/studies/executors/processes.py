@@ -1,29 +1,34 @@
 """Runs the cells of a study in several processes of one machine."""
 
-import os
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
-
-import torch
+from typing import TypeAlias
 
 from countguard.errors import RunError
-from countguard.studies.cell_run import run_cell
+from countguard.studies.cell_run import run_cell, train_cell
 from countguard.studies.cells import Cell
 from countguard.studies.crowd_cache import CrowdCache
 from countguard.studies.executors.base import Executor
+from countguard.studies.executors.order import Order, Task
+from countguard.studies.executors.workers import given_to_me, working
 from countguard.studies.progress import StudyProgress
+
+_LOOK = 0.5
+"""Seconds between two looks at what the processes report."""
+_Reports: TypeAlias = "SimpleQueue[tuple[str, int, float]]"
+"""Names of cells, each with an epoch that has ended and its loss."""
 
 
 def run_in_processes(workers: int) -> Executor:
     """An executor with a number of processes, which share the machine's GPU if cells use one.
 
     Each process has its part of the cores, or as many threads as `machine.threads` says, and its own copy of the
-    crowds.
+    crowds. A counter is trained while cells that only its measurement needs are not finished yet.
     """
 
     def run(
@@ -35,31 +40,36 @@ def run_in_processes(workers: int) -> Executor:
     ) -> None:
         if not cells:
             return
-        threads = cells[0].recipe.machine.threads or max(1, (os.cpu_count() or 1) // workers)
-        waiting, running = list(cells), dict[Future[None], Cell]()
-        pool = ProcessPoolExecutor(
-            workers, mp_context=get_context("spawn"), initializer=prepare_worker, initargs=(threads,)
-        )
+        order, running = Order(cells), dict[Future[None], Task]()
+        by_name = {cell.name: cell for cell in cells}
+        reports: _Reports = get_context("spawn").SimpleQueue()
+        threads = cells[0].recipe.machine.threads
         try:
-            while waiting or running:
-                missing = {cell.name for cell in [*waiting, *running.values()]}
-                ready = [cell for cell in waiting if missing.isdisjoint(cell.needs)]
-                for cell in ready[: workers - len(running)]:
-                    waiting.remove(cell)
-                    running[pool.submit(_run_one, cell, study)] = cell
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for task in done:
-                    cell = running.pop(task)
-                    task.result()
-                    progress.finished(cell)
-                    finished(cell)
+            with working(workers, threads=threads, given=reports) as submit:
+                while True:
+                    while len(running) < workers and (task := order.next()) is not None:
+                        progress.started(task.cell)
+                        running[submit(_run_one, task, study)] = task
+                    if not running:
+                        break
+                    ended, _ = wait(running, timeout=_LOOK, return_when=FIRST_COMPLETED)
+                    while not reports.empty():
+                        name, epoch, loss = reports.get()
+                        progress.epoch(by_name[name], epoch, loss)
+                    for future in ended:
+                        task = running.pop(future)
+                        future.result()
+                        order.ended(task)
+                        if task.whole:
+                            progress.finished(task.cell)
+                            finished(task.cell)
+                        else:
+                            progress.trained(task.cell)
         except BrokenProcessPool as error:
             raise RunError(
                 "a process that ran a cell was killed (of memory, perhaps: fewer processes need less); finished cells "
                 "are kept, and the same command goes on"
             ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
 
     return run
 
@@ -70,19 +80,7 @@ def _crowds() -> CrowdCache:
     return CrowdCache()
 
 
-def prepare_worker(threads: int) -> None:
-    """Gives a process its part of the cores, and ends it with its parent."""
-    torch.set_num_threads(threads)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Ends a process with its parent, so that cells of a killed run do not continue beside those of the next run."""
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _run_one(cell: Cell, study: Path) -> None:
-    run_cell(cell, study, _crowds())
+def _run_one(task: Task, study: Path) -> None:
+    reports: _Reports = given_to_me()
+    run = run_cell if task.whole else train_cell
+    run(task.cell, study, _crowds(), lambda epoch, loss: reports.put((task.cell.name, epoch, loss)))

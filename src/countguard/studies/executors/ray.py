@@ -10,10 +10,11 @@ from typing import Any
 import torch
 
 from countguard.errors import InputError, RunError
-from countguard.studies.cell_run import run_cell
+from countguard.studies.cell_run import run_cell, train_cell
 from countguard.studies.cells import Cell
 from countguard.studies.crowd_cache import CrowdCache
 from countguard.studies.executors.base import Executor
+from countguard.studies.executors.order import Task
 from countguard.studies.progress import StudyProgress
 
 RETRIES = 3
@@ -75,34 +76,56 @@ def _run_all(
     ray: Any, cells: Sequence[Cell], study: Path, progress: StudyProgress, finished: Callable[[Cell], None]
 ) -> None:
     remote = ray.remote(_run_one)
-    tasks: dict[str, Any] = {}
-    running: dict[Any, Cell] = {}
+    trainings: dict[str, Any] = {}
+    wholes: dict[str, Any] = {}
+    running: dict[Any, Task] = {}
     for cell in cells:
-        needed = [tasks[name] for name in cell.needs if name in tasks]
         options = remote.options(max_retries=RETRIES, retry_exceptions=False, **_resources(cell))
-        tasks[cell.name] = options.remote(cell, str(study), *needed)
-        running[tasks[cell.name]] = cell
+
+        def begin(task: Task, needed: list[Any], options: Any = options) -> Any:
+            begun = options.remote(task, str(study), *needed)
+            running[begun] = task
+            return begun
+
+        needed = [wholes[name] for name in cell.needs if name in wholes]
+        if cell.needs_to_train != cell.needs:
+            first = [trainings[name] for name in cell.needs_to_train if name in trainings]
+            trainings[cell.name] = begin(Task(cell, whole=False), first)
+            needed.append(trainings[cell.name])
+        wholes[cell.name] = begin(Task(cell, whole=True), needed)
+        trainings.setdefault(cell.name, wholes[cell.name])
     while running:
-        (task,), _ = ray.wait(list(running), num_returns=1)
-        cell = running.pop(task)
-        try:
-            ray.get(task)
-        except ray.exceptions.RayTaskError as error:
-            cause = error.cause
-            if isinstance(cause, InputError | RunError):
-                raise cause from None
-            raise
-        except ray.exceptions.RayError as error:
-            raise RunError(f"{cell.name}: its worker was lost {RETRIES + 1} times ({type(error).__name__})") from error
-        progress.finished(cell)
-        finished(cell)
+        (begun,), _ = ray.wait(list(running), num_returns=1)
+        task = running.pop(begun)
+        _require_success(ray, begun, task.cell)
+        if task.whole:
+            progress.finished(task.cell)
+            finished(task.cell)
+        else:
+            progress.trained(task.cell)
 
 
-def _run_one(cell: Cell, study: str, *needed: None) -> None:
-    """Runs a cell in a worker. `needed` are the results of other cells, for which Ray waits."""
-    if cell.recipe.machine.threads is not None:
-        torch.set_num_threads(cell.recipe.machine.threads)
-    run_cell(cell, Path(study), CrowdCache())
+def _require_success(ray: Any, begun: Any, cell: Cell) -> None:
+    try:
+        ray.get(begun)
+    except ray.exceptions.RayTaskError as error:
+        cause: BaseException = error
+        while isinstance(cause, ray.exceptions.RayTaskError):  # a task that needs a failed one fails of that
+            cause = cause.cause
+        if isinstance(cause, InputError | RunError):
+            raise cause from None
+        raise
+    except ray.exceptions.RayError as error:
+        raise RunError(f"{cell.name}: its worker was lost {RETRIES + 1} times ({type(error).__name__})") from error
+
+
+def _run_one(task: Task, study: str, *needed: None) -> None:
+    """Runs a cell in a worker. `needed` are the results of other tasks, for which Ray waits."""
+    threads = task.cell.recipe.machine.threads
+    if threads is not None:
+        torch.set_num_threads(threads)
+    run = run_cell if task.whole else train_cell
+    run(task.cell, Path(study), CrowdCache())
 
 
 def _resources(cell: Cell) -> dict[str, float]:
