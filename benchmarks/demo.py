@@ -53,7 +53,7 @@ def operations() -> float:
     with FlopCounterMode(display=False) as forward, torch.no_grad():
         counter(images)
     with FlopCounterMode(display=False) as both:
-        counter.loss(images, [crowds.training[0].points]).backward()
+        counter.loss(images, [crowds.training[0].points]).backward()  # type: ignore[no-untyped-call]
     size, test, strengths = len(crowds.training), len(crowds.test), len(recipe.evaluation.shares)
     total = 0.0
     for cell in cells_of(recipe):
