@@ -27,7 +27,7 @@ def working(workers: int, *, threads: int | None = None, given: Any = None) -> I
 
     Args:
         workers: how many at most.
-        threads: of each; None gives each its part of the cores.
+        threads: of each, torch's and NumPy's; None gives each its part of the cores.
         given: is what `given_to_me` gives in each of them.
     """
     spawn = get_context("spawn")
@@ -77,6 +77,8 @@ def _given() -> list[Any]:
 
 def _start(life: Connection, threads: int, given: Any) -> None:
     threading.Thread(target=_end_with, args=(life,), daemon=True).start()
+    # NumPy reads this when it is loaded; with as many threads as cores in each process, an audit took twice as long
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
     import torch
 
     torch.set_num_threads(threads)
