@@ -87,9 +87,11 @@ def test_cells_relearn_after_every_repair_and_the_clean_counter_for_each_strateg
         "minus-never_attacked-relearned-s0",
     }
     assert found["minus-never_attacked-relearned-s0"].needs == ["clean-attacked-s0"]
+    assert found["minus-again-relearned-s0"].needs_to_train == ["minus-again-s0"]
+    assert found["minus-never_attacked-relearned-s0"].needs_to_train == ["clean-attacked-s0"]
     done: set[str] = set()
     for name, cell in found.items():
-        assert set(cell.needs) <= done
+        assert set(cell.needs_to_train) <= set(cell.needs) <= done
         done.add(name)
 
 

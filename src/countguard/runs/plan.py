@@ -103,7 +103,7 @@ class CellKey:
         """
         if self.filtered:
             return self.needs
-        return [self.attacked_counter.name] if self.defense else []
+        return [] if self.starts_from is None else [self.starts_from.name]
 
     @property
     def words(self) -> str:
