@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from countguard.scan.baseline import Baseline, Signs, Stored, fitted
+from countguard.scan.baseline import Baseline, Signs, Stored, fitted, left_out_scores
 from countguard.scan.scan import SAID
 from countguard.scan.statistic import GROUPS
 
@@ -134,14 +134,11 @@ def score(card: Card) -> float:
     return baselines().clean[f"lite on synthetic {card['look']}"].score(card["signs"])
 
 
-def left_out_scores() -> list[float]:
-    """Each clean counter of the choosing half beside the others, as the threshold was found."""
+def clean_scores() -> list[float]:
+    """Each clean counter of the choosing half beside the others of its look, as the threshold was found."""
     clean = half("choosing", clean=True)
-    found = []
-    for card in clean:
-        others = [other["signs"] for other in clean if other is not card and other["look"] == card["look"]]
-        found.append(fitted({"others": others}, "")["others"].score(card["signs"]))
-    return found
+    of_look = {look: iter(left_out_scores([card["signs"] for card in clean if card["look"] == look])) for look in LOOKS}
+    return [next(of_look[card["look"]]) for card in clean]
 
 
 def threshold() -> float:
@@ -172,7 +169,7 @@ def reported() -> Table:
 
 def by_kind() -> Table:
     """The population that rule and thresholds were chosen on; each clean counter is held against the others."""
-    clean = left_out_scores()
+    clean = clean_scores()
     attacked = half("choosing", clean=False)
     rows = [["trigger", "counters", "shift that it planted", "AUC [95 %]", "above the threshold"]]
     for kind, name in KINDS.items():

@@ -35,7 +35,7 @@ from countguard.runs.card import Card
 from countguard.scan.conformal import conformal_threshold
 from countguard.scan.guard import RATE, disagreement
 from countguard.scan.purification import PURIFICATIONS, Purified
-from countguard.scan.scan import examine
+from countguard.scan.scan import Examined, examine
 from countguard.scan.statistic import shifts_of
 from countguard.studies.executors.base import executor_for
 from countguard.studies.machine import name_of
@@ -184,7 +184,6 @@ def measure_study(study: Study, folder: Path, device: torch.device) -> None:
         seconds = round(time.monotonic() - started, 2)
         effects = examined.effects
         attacked = card.strategy != "clean"
-        of_attack = ("rho_acc", "mae", "rho_asr", "false_asr", "net_asr", "shift")
         written: dict[str, Any] = {
             "study": study.name,
             "half": "reported" if study.name.startswith("new-") else "choosing",
@@ -195,22 +194,16 @@ def measure_study(study: Study, folder: Path, device: torch.device) -> None:
             "channels": study.channels,
             "augmentation": study.augmentation,
             "seed": number,
-            "attack": {name: card.metrics[name].value for name in of_attack if name in card.metrics},
+            "attack": of_attack(card, "rho_acc", "mae", "rho_asr", "false_asr", "net_asr", "shift"),
             "images": IMAGES,
             "mae": abs(effects.clean - effects.truths).mean(),
-            "signs": examined.signs(number),
-            "families": [
-                {"family": s.family, "strength": s.strength, "shift": s.shift, "low": s.low, "high": s.high}
-                for s in shifts_of(effects, number)
-            ],
+            **measured(examined, number),
             "hashes": {"counter": card.hashes["counter"]},
             "devices": {"training": card.device, "scan": name_of(device)},
             "threads": torch.get_num_threads(),
             "seconds": seconds,
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(rounded(written), indent=1) + "\n")
-        print(path.name, flush=True)
+        keep(path, written)
 
 
 def guard_study(study: Study, folder: Path, device: torch.device) -> None:
@@ -241,9 +234,7 @@ def guard_study(study: Study, folder: Path, device: torch.device) -> None:
                 **guarded(counter, twin, others, trigger, GUARDED),
                 "device": name_of(device),
             }
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, json.dumps(rounded(written), indent=1) + "\n")
-            print(path.name, flush=True)
+            keep(path, written)
 
 
 def _twin(counter: Counter, name: str, path: Path, clean: Sequence[Crowd], device: torch.device) -> Counter:
@@ -289,12 +280,33 @@ def guarded(
     }
 
 
-def rounded(value: Any) -> Any:
+def measured(examined: Examined, seed: int) -> dict[str, Any]:
+    """What a card holds of a scan's effects."""
+    families = [
+        {"family": s.family, "strength": s.strength, "shift": s.shift, "low": s.low, "high": s.high}
+        for s in shifts_of(examined.effects, seed)
+    ]
+    return {"signs": examined.signs(seed), "families": families}
+
+
+def of_attack(card: Card, *names: str) -> dict[str, float]:
+    """Those of some metrics that a study's card has."""
+    return {name: card.metrics[name].value for name in names if name in card.metrics}
+
+
+def keep(path: Path, written: dict[str, Any]) -> None:
+    """Writes a card and names it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(_rounded(written), indent=1) + "\n")
+    print(path.name, flush=True)
+
+
+def _rounded(value: Any) -> Any:
     """Five digits of each number: a card is read by people, too."""
     if isinstance(value, dict):
-        return {name: rounded(entry) for name, entry in value.items()}
+        return {name: _rounded(entry) for name, entry in value.items()}
     if isinstance(value, list):
-        return [rounded(entry) for entry in value]
+        return [_rounded(entry) for entry in value]
     return round(float(value), 5) if isinstance(value, float) else value
 
 

@@ -8,13 +8,12 @@ alarms and alarms are counted on the others.
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from scan_benchmark import RESULTS, guarded, rounded
+from scan_benchmark import RESULTS, guarded, keep, measured, of_attack
 
 from countguard.attacks.triggers import Trigger
 from countguard.data.crowd import Crowd
@@ -22,12 +21,10 @@ from countguard.models import load_counter
 from countguard.models.counting import keep_large_blocks
 from countguard.runs.card import Card
 from countguard.scan.scan import examine
-from countguard.scan.statistic import shifts_of
 from countguard.studies.crowd_cache import CrowdCache
 from countguard.studies.machine import name_of
 from countguard.studies.recipe import Recipe
 from countguard.studies.resolve import overridden, read_yaml, recipe_from
-from countguard.writing import write_atomically
 
 SEED = 0
 """Of probes: the same ones for all counters, as where a suspect is held against a reference."""
@@ -43,10 +40,8 @@ def trained(run: Path, stage: str) -> list[tuple[Card, Path]]:
     """Cards and files of the run's counters of one stage."""
     found = []
     for path in sorted(run.glob("cells/*/card.json")):
-        card, counter = (
-            Card.model_validate_json(path.read_text(encoding="utf-8")),
-            path.with_name("counter.safetensors"),
-        )
+        card = Card.model_validate_json(path.read_text(encoding="utf-8"))
+        counter = path.with_name("counter.safetensors")
         if card.stage == stage and counter.exists():
             found.append((card, counter))
     return found
@@ -61,19 +56,13 @@ def measure(run: Path, crowds: Sequence[Crowd], model: str) -> None:
         examined = examine(load_counter(file), crowds, seed=SEED, searched=False)
         written: dict[str, Any] = {
             **_named(run, card, model),
-            "attack": {
-                name: card.metrics[name].value for name in ("rho_acc", "mae", "net_asr") if name in card.metrics
-            },
+            "attack": of_attack(card, "rho_acc", "mae", "net_asr"),
             "images": len(crowds),
-            "signs": examined.signs(SEED),
-            "families": [
-                {"family": s.family, "strength": s.strength, "shift": s.shift, "low": s.low, "high": s.high}
-                for s in shifts_of(examined.effects, SEED)
-            ],
+            **measured(examined, SEED),
             "hashes": {"counter": card.hashes["counter"]},
             "devices": {"training": card.device, "scan": name_of(torch.device("cpu"))},
         }
-        _write(path, written)
+        keep(path, written)
 
 
 def guard(run: Path, known: Sequence[Crowd], new: Sequence[Crowd], trigger: Trigger, model: str) -> None:
@@ -86,17 +75,11 @@ def guard(run: Path, known: Sequence[Crowd], new: Sequence[Crowd], trigger: Trig
             continue
         counter, twin = load_counter(suspect), load_counter(file)
         found = guarded(counter, twin, [*known, *new], trigger, len(known))
-        _write(path, {**_named(run, card, model), "twin": card.defense, **found})
+        keep(path, {**_named(run, card, model), "twin": card.defense, **found})
 
 
 def _named(run: Path, card: Card, model: str) -> dict[str, Any]:
     return {"study": run.name, "model": model, "cell": card.cell, "strategy": card.strategy, "seed": card.seed}
-
-
-def _write(path: Path, written: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(rounded(written), indent=1) + "\n")
-    print(path.name, flush=True)
 
 
 def main() -> None:

@@ -99,23 +99,24 @@ def against_reference(kind: str, reference: Signs) -> Baseline:
 def fitted(clean: Mapping[str, Sequence[Signs]], counters: str, rate: float = RATE) -> dict[str, Baseline]:
     """A baseline for each of several groups of clean counters, with one threshold.
 
-    Each counter is scored against the others of its group (leave one out), and the threshold is the conformal quantile
-    of all these scores (cross-conformal prediction; Vovk, 2015): a new clean counter, of a group drawn as these were,
-    exceeds it with a probability of about `rate`, or of 1 / (number + 1) where there are too few for that.
+    The threshold is the conformal quantile of the `left_out_scores` of all groups (cross-conformal prediction; Vovk,
+    2015): a new clean counter, of a group drawn as these were, exceeds it with a probability of about `rate`, or of
+    1 / (number + 1) where there are too few for that.
 
     Args:
         clean: the same signs of each of several counters that were never attacked; four or more in a group.
         counters: what they are, in words.
         rate: of false alarms that is wanted.
     """
-    left_out = [
-        _statistics([*group[:place], *group[place + 1 :]], counters).score(signs)
-        for group in clean.values()
-        for place, signs in enumerate(group)
-    ]
+    left_out = [score for group in clean.values() for score in left_out_scores(group)]
     threshold, stated = conformal_threshold(np.array(left_out), rate)
     update = {"threshold": threshold, "false_alarm_rate": stated}
     return {name: _statistics(group, counters).model_copy(update=update) for name, group in clean.items()}
+
+
+def left_out_scores(clean: Sequence[Signs]) -> list[float]:
+    """Each clean counter's score against the others, in order; four or more are needed."""
+    return [_statistics([*clean[:place], *clean[place + 1 :]], "").score(signs) for place, signs in enumerate(clean)]
 
 
 def _statistics(clean: Sequence[Signs], counters: str) -> Baseline:
