@@ -58,7 +58,8 @@ def place_of(name: str) -> Place:
     if name == "ray" or (rest and kind != "processes"):
         return Cluster(None if name == "ray" else name)
     raise InputError(
-        f"--executor {name}: should be local, processes, processes:4, ray, or a Ray cluster's address as ray://head:10001"
+        f"--executor {name}: should be local, processes:4, ray, or a Ray cluster's address as ray://head:10001; "
+        "processes alone is one on each core"
     )
 
 
