@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 # Threads that wait by spinning make a shared machine many times slower.
 export OMP_WAIT_POLICY ?= PASSIVE
 
+# A test that kills its worker ends the run, with its name: pytest-xdist would start another worker and wait for ever.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --max-worker-restart 0 --dist loadfile
+
 .PHONY: setup demo test coverage check docs wheel bench clean
 
 setup: $(STAMP)
@@ -22,11 +25,10 @@ demo: $(STAMP)
 	$(BIN)/countguard demo
 
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PYTEST)
 
 coverage: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
-		--cov --cov-report=term --cov-report=html:htmlcov
+	$(PYTEST) --cov --cov-report=term --cov-report=html:htmlcov
 
 check: $(STAMP)
 	$(BIN)/ruff check .

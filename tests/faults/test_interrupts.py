@@ -74,6 +74,42 @@ def test_ctrl_c_ends_a_reader(make: Callable[[Path], str], tmp_path: Path) -> No
     assert set(tmp_path.rglob("*")) == before
 
 
+SAVING = """
+import random, signal, sys
+from pathlib import Path
+import torch
+from countguard.training.faults import IntoItsFolder
+
+def press(*arguments):
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGALRM, press)
+path, instants = Path(sys.argv[1]), random.Random(0)
+interrupted = 0
+for number in range(150):
+    checkpoint = {str(part): torch.full((64, 64), number) for part in range(30)}
+    try:
+        signal.setitimer(signal.ITIMER_REAL, instants.uniform(1e-5, 0.008))
+        IntoItsFolder().save_checkpoint(checkpoint, path)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except KeyboardInterrupt:
+        interrupted += 1
+    if path.exists():
+        parts = [part.unique().tolist() for part in torch.load(path).values()]
+        assert len(parts) == 30 and all(part == parts[0] for part in parts)
+assert interrupted > 15, interrupted
+assert [file.name for file in path.parent.iterdir()] == [path.name]
+"""
+
+
+def test_a_checkpoint_that_is_interrupted_is_whole_and_ends_no_process(tmp_path: Path) -> None:
+    """torch aborts the process where a signal interrupts a file that it writes to."""
+    done = subprocess.run(
+        [sys.executable, "-c", SAVING, str(tmp_path / "resume.ckpt")], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def _reads(process: int, place: Path) -> bool:
     """Whether a process, or one that it has started, has a file of this place open."""
     children = " ".join(path.read_text() for path in Path(f"/proc/{process}/task").glob("*/children")).split()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,9 @@ class IntoItsFolder(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Writes it completely or not at all; raises OSError with the file's name if the disk fails."""
-        try:
-            with whole_file(Path(path)) as file:
-                torch.save(checkpoint, file)
-        except RuntimeError as error:  # torch's own words say nothing of the disk
-            if isinstance(error.__context__, OSError):
-                raise OSError(error.__context__.errno, error.__context__.strerror, str(path)) from error
-            raise
+        # torch writes from C++. A signal that is answered there, while a file is written, leaves the end of the archive
+        # wrong, and torch ends the process for that; no signal is answered within a BytesIO.
+        whole = BytesIO()
+        torch.save(checkpoint, whole)
+        with whole_file(Path(path)) as file:
+            file.write(whole.getbuffer())

@@ -85,7 +85,7 @@ def test_an_unknown_executor_is_one_line(folder: Path, tmp_path: Path) -> None:
         app, ["audit", str(folder), "--out", str(tmp_path / "out"), "--executor", "processes:0"]
     )
     assert isinstance(result.exception, InputError)
-    assert "--executor processes:0: should be local, processes, processes:4, ray" in str(result.exception)
+    assert "--executor processes:0: should be local, processes:4, ray" in str(result.exception)
     assert not (tmp_path / "out").exists()
 
 
