@@ -3,7 +3,7 @@
     python docs/make_scan.py
 
 Reads results/scan/, as scripts/scan_benchmark.py keeps it; writes src/countguard/scan/baselines.json and the tables and
-figures of docs/scan.md. The studies `new-...` are reported on; they took no part in any choice.
+figures of docs/scan.md. The studies `fresh-...` are reported on; they took no part in any choice.
 """
 
 import json
@@ -137,7 +137,8 @@ def score(card: Card) -> float:
 def clean_scores() -> list[float]:
     """Each clean counter of the choosing half beside the others of its look, as the threshold was found."""
     clean = half("choosing", clean=True)
-    of_look = {look: iter(left_out_scores([card["signs"] for card in clean if card["look"] == look])) for look in LOOKS}
+    scores = left_out_scores({look: [card["signs"] for card in clean if card["look"] == look] for look in LOOKS})
+    of_look = {look: iter(some) for look, some in scores.items()}
     return [next(of_look[card["look"]]) for card in clean]
 
 

@@ -38,9 +38,10 @@ def test_strengths_of_a_family_share_their_picture(crowds: Sequence[Crowd]) -> N
     assert (strong.float() - 2 * faint.float()).abs().max() <= 2
 
 
-def test_every_family_has_one_group() -> None:
-    grouped = [family for families in GROUPS.values() for family in families]
-    assert sorted(grouped) == sorted(FAMILIES)
+def test_every_probe_has_one_group() -> None:
+    for probe in all_probes(1):
+        assert sum(group.holds(probe.family, probe.strength) for group in GROUPS.values()) == 1
+    assert {family for group in GROUPS.values() for family in group.families} == set(FAMILIES)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -103,7 +103,7 @@ def _place(shift: float, reach: float) -> float:
 def _tracks(report: ScanReport, reach: float) -> list[Track]:
     tracks = []
     for sign in report.signs:
-        probes = [probe for probe in report.probes if probe.family in GROUPS.get(sign.name, ())]
+        probes = [probe for probe in report.probes if GROUPS[sign.name].holds(probe.family, probe.strength)]
         expected = None
         if sign.expected is not None and sign.deviation is not None:
             low, high = (_place(sign.expected + side * 2 * sign.deviation, reach) for side in (-1, 1))
@@ -152,9 +152,9 @@ def _searched(scan: Scan) -> list[Searched]:
 def _shown(found: ProbeFinding, crowds: Sequence[Crowd], seed: int) -> Shown:
     probe, crowd = Probe(found.family, found.strength, found.number), crowds[0]
     marked = probe.mark(crowd.image[None], [crowd], crowds, seed)[0]
-    group = next(group for group, families in GROUPS.items() if found.family in families)
+    name, group = next(item for item in GROUPS.items() if item[1].holds(found.family, found.strength))
     return Shown(
-        name=SAID[group] + (f" ({found.family})" if len(GROUPS[group]) > 1 else ""),
+        name=SAID[name] + (f" ({found.family})" if len(group.families) > 1 else ""),
         said=f"strength {found.strength:g}: {change_in_words(found.shift)}",
         alone=source_of(probe.picture(crowd.height, crowd.width, crowds, seed), lossless=True),
         on_picture=source_of(marked, lossless=True),

@@ -16,7 +16,7 @@ STORED = "baselines.json"
 """Statistics of the benchmark's clean counters, written by docs/make_scan.py."""
 RATE = 0.05
 """False alarms that are accepted, as a share of clean counters."""
-SHRINKAGE = 0.1
+SHRINKAGE = 0.05
 """Share of the identity in the correlation of the signs: few clean counters tell it only roughly."""
 
 Signs = Mapping[str, float]
@@ -29,9 +29,10 @@ class Baseline(Settings):
     Attributes:
         counters: what they are, in words.
         number: how many; pairs, where a suspect is held against one reference.
-        mean, deviation: by sign; of the difference of two clean counters where there is a reference. Probes decide;
-            what searched pictures reach is kept to be shown beside a suspect's.
-        correlation: of the signs of `GROUPS`, in that order, in the clean counters, shrunk by `SHRINKAGE`.
+        mean: by sign; of the difference of two clean counters where there is a reference. Probes decide; what searched
+            pictures reach is kept to be shown beside a suspect's.
+        deviation: standard deviation by sign, within the groups of clean counters, see `fitted`.
+        correlation: of the signs of `GROUPS`, in that order, within the groups, shrunk by `SHRINKAGE`.
         families: mean shift by family and strength, as `leaves 0.1`; empty where there is a reference.
         threshold: of `score`.
         false_alarm_rate: share of clean counters that score above the threshold, at most.
@@ -99,40 +100,56 @@ def against_reference(kind: str, reference: Signs) -> Baseline:
 def fitted(clean: Mapping[str, Sequence[Signs]], counters: str, rate: float = RATE) -> dict[str, Baseline]:
     """A baseline for each of several groups of clean counters, with one threshold.
 
+    Each group has its own mean. Deviations and correlations are those within the groups, of all groups together: they
+    differ less from group to group than they could be told from the few counters of one.
+
     The threshold is the conformal quantile of the `left_out_scores` of all groups (cross-conformal prediction; Vovk,
     2015): a new clean counter, of a group drawn as these were, exceeds it with a probability of about `rate`, or of
     1 / (number + 1) where there are too few for that.
 
     Args:
-        clean: the same signs of each of several counters that were never attacked; four or more in a group.
+        clean: the same signs of each of several counters that were never attacked; three or more in a group.
         counters: what they are, in words.
         rate: of false alarms that is wanted.
     """
-    left_out = [score for group in clean.values() for score in left_out_scores(group)]
+    left_out = [score for scores in left_out_scores(clean).values() for score in scores]
     threshold, stated = conformal_threshold(np.array(left_out), rate)
     update = {"threshold": threshold, "false_alarm_rate": stated}
-    return {name: _statistics(group, counters).model_copy(update=update) for name, group in clean.items()}
+    return {name: fit.model_copy(update=update) for name, fit in _statistics(clean, counters).items()}
 
 
-def left_out_scores(clean: Sequence[Signs]) -> list[float]:
-    """Each clean counter's score against the others, in order; four or more are needed."""
-    return [_statistics([*clean[:place], *clean[place + 1 :]], "").score(signs) for place, signs in enumerate(clean)]
+def left_out_scores(clean: Mapping[str, Sequence[Signs]]) -> dict[str, list[float]]:
+    """The score of each clean counter against all others, by group and in order; three or more are needed in a group."""
+    return {
+        name: [
+            _statistics({**clean, name: [*group[:place], *group[place + 1 :]]}, "")[name].score(signs)
+            for place, signs in enumerate(group)
+        ]
+        for name, group in clean.items()
+    }
 
 
-def _statistics(clean: Sequence[Signs], counters: str) -> Baseline:
-    columns = {name: np.array([signs[name] for signs in clean]) for name in clean[0]}
-    return Baseline(
-        counters=counters,
-        number=len(clean),
-        mean={name: float(column.mean()) for name, column in columns.items()},
-        deviation={name: float(column.std(ddof=1)) for name, column in columns.items()},
-        correlation=_correlation(np.stack([columns[name] for name in GROUPS])).tolist(),
-        threshold=1.0,
-        false_alarm_rate=1.0,
-    )
+def _statistics(clean: Mapping[str, Sequence[Signs]], counters: str) -> dict[str, Baseline]:
+    names = list(next(iter(clean.values()))[0])
+    values = {group: np.array([[signs[name] for name in names] for signs in some]) for group, some in clean.items()}
+    within = np.concatenate([table - table.mean(axis=0) for table in values.values()])
+    deviation = np.sqrt((within**2).sum(axis=0) / (len(within) - len(values)))
+    correlation = _correlation(within[:, [names.index(name) for name in GROUPS]])
+    return {
+        group: Baseline(
+            counters=counters,
+            number=len(table),
+            mean=dict(zip(names, table.mean(axis=0).tolist(), strict=True)),
+            deviation=dict(zip(names, deviation.tolist(), strict=True)),
+            correlation=correlation.tolist(),
+            threshold=1.0,
+            false_alarm_rate=1.0,
+        )
+        for group, table in values.items()
+    }
 
 
 def _correlation(signs: Floats) -> Floats:
-    """Of [signs, counters], shrunk towards none."""
-    correlation = np.atleast_2d(np.corrcoef(signs))
+    """Of [counters, signs], shrunk towards none."""
+    correlation = np.atleast_2d(np.corrcoef(signs, rowvar=False))
     return (1 - SHRINKAGE) * correlation + SHRINKAGE * np.eye(len(correlation))

@@ -25,6 +25,7 @@ _STEP = 3 * IMAGES / 2
 """Counts that one step of a search costs: forth and back, for half of the images."""
 SAID = {
     "mixed_picture": "a faint picture mixed in",
+    "stronger_picture": "a picture mixed in twice as strongly",
     "contrast": "more contrast",
     "patch": "a small patch",
     "stripes": "faint stripes",

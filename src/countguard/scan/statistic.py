@@ -10,17 +10,38 @@ from countguard.metrics.ratios import Floats
 from countguard.scan.effects import Effects
 from countguard.seeds import derived_seed
 
-GROUPS: dict[str, tuple[str, ...]] = {
-    "mixed_picture": ("leaves", "wallpaper", "contours", "noise", "cloud", "flat", "crowd"),
-    "contrast": ("contrast",),
-    "patch": ("patch",),
-    "stripes": ("stripes",),
-    "waves": ("waves",),
-    "rain": ("rain",),
-    "snow": ("snow",),
-    "warp": ("warp",),
+_PICTURES = ("leaves", "wallpaper", "contours", "noise", "cloud", "flat", "crowd")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Probes that are judged together.
+
+    Attributes:
+        families: of the probes.
+        strength: of the probes; None for all strengths.
+    """
+
+    families: tuple[str, ...]
+    strength: float | None = None
+
+    def holds(self, family: str, strength: float) -> bool:
+        """Whether a probe is one of the group."""
+        return family in self.families and self.strength in (None, strength)
+
+
+GROUPS: dict[str, Group] = {
+    "mixed_picture": Group(_PICTURES, 0.1),
+    "stronger_picture": Group(_PICTURES, 0.2),
+    "contrast": Group(("contrast",)),
+    "patch": Group(("patch",)),
+    "stripes": Group(("stripes",)),
+    "waves": Group(("waves",)),
+    "rain": Group(("rain",)),
+    "snow": Group(("snow",)),
+    "warp": Group(("warp",)),
 }
-"""Families that show the same kind of attack are judged together."""
+"""Probes that show the same kind of attack. How a counter's answer grows with a picture's share tells of an attack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +74,12 @@ def shifts_of(effects: Effects, seed: int = 0) -> list[Shift]:
 
 
 def group_shifts(shifts: Sequence[Shift]) -> dict[str, float]:
-    """The mean shift of each of `GROUPS`, over its families and strengths."""
-    return {
-        group: float(np.mean([shift.shift for shift in shifts if shift.family in families]))
-        for group, families in GROUPS.items()
-        if any(shift.family in families for shift in shifts)
+    """The mean shift of each of `GROUPS`, over its families and strengths; groups without a probe are left out."""
+    members = {
+        name: [shift.shift for shift in shifts if group.holds(shift.family, shift.strength)]
+        for name, group in GROUPS.items()
     }
+    return {name: float(np.mean(values)) for name, values in members.items() if values}
 
 
 def _crossed_interval(ratios: Floats, seed: int) -> tuple[float, float, float]:
