@@ -23,8 +23,10 @@ _JOINS = (2.5, 3.5)
 Large groups of faint pictures need the lower one; it would mix strangers into small groups.
 """
 _ROUNDS = 8
-_PAIRS, _VECTORS, _SIZES = 4, 2, (8, 24)
+_PAIRS, _VECTORS, _SIZES = 4, 2, (8, 24, 48)
 """Seeds: the most alike pairs, and the ends of the first eigenvectors, so many pictures of them."""
+_SETTLES = 30
+"""Steps after which a group of a fixed size is taken as it is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,13 +60,14 @@ def find_groups(likeness: Likeness) -> list[Group]:
         whole = likeness.between(hypothesis)
         halves = [likeness.between(hypothesis, tiles.tolist()) for tiles in likeness.canvas.halves]
         for search, test in (halves, halves[::-1]):
-            for seed, joins in product(_seeds(search, whole), _JOINS):
-                grown = _grown(search, seed, joins)
-                tested = together(test, grown)
-                members, scores = settled(whole, grown)
+            ends = list(_ends(search))
+            grown = [_grown(search, seed, joins) for seed, joins in product([*_most_alike(whole), *ends], _JOINS)]
+            sized = [_most_like_it(search, seed) for seed in ends]
+            settling = [*(settled(whole, seed) for seed in grown), *(_sized(whole, seed) for seed in sized)]
+            for seed, (members, scores) in zip([*grown, *sized], settling, strict=True):
                 if len(members) >= 2:
                     spread = by_region(likeness.of_tiles(members.tolist(), hypothesis), likeness.canvas)
-                    found.append(Group(members, hypothesis, tested, scores, spread))
+                    found.append(Group(members, hypothesis, together(test, seed), scores, spread))
     return _distinct(found)
 
 
@@ -104,10 +107,13 @@ def by_region(tiles: Floats, canvas: Canvas) -> Floats:
     return np.array([part.sum() / part.size**0.5 for part in regions if part.size], np.float32)
 
 
-def _seeds(search: Floats, whole: Floats) -> Iterator[Members]:
+def _most_alike(whole: Floats) -> Iterator[Members]:
     upper = np.triu_indices(len(whole), 1)
     for pair in np.argpartition(-whole[upper], min(_PAIRS, len(upper[0]) - 1))[:_PAIRS]:
         yield np.array([upper[0][pair], upper[1][pair]])
+
+
+def _ends(search: Floats) -> Iterator[Members]:
     last = len(search) - 1
     _, vectors = linalg.eigh(search, subset_by_index=(max(0, last - _VECTORS + 1), last))
     for vector in vectors.T:
@@ -128,6 +134,29 @@ def _grown(matrix: Floats, members: Members, joins: float) -> Members:
             break
         members = joined
     return members
+
+
+def _most_like_it(matrix: Floats, members: Members) -> Members:
+    """The pictures most like a group, as many as it has, again and again.
+
+    This truncated power method (Yuan and Zhang, 2013) finds many pictures that are each a little alike, of which too
+    few pass a threshold for a group to grow.
+    """
+    for _ in range(_SETTLES):
+        nearest = np.sort(np.argsort(-scores_of(matrix, members))[: len(members)])
+        if np.array_equal(nearest, members):
+            break
+        members = nearest
+    return members
+
+
+def _sized(whole: Floats, members: Members) -> tuple[Members, Floats]:
+    """The sure ones of a group of a fixed size, and the scores of all pictures beside all of it.
+
+    Few are sure where each is only a little alike, so that all of the group tells more of a picture than they would.
+    """
+    scores = scores_of(whole, _most_like_it(whole, members))
+    return np.flatnonzero(scores > float(norm.isf(FALSE_MEMBERS / len(whole)))), scores
 
 
 def _without_most_alike(matrix: Floats, members: Members) -> Floats:

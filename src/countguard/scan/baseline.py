@@ -119,7 +119,7 @@ def fitted(clean: Mapping[str, Sequence[Signs]], counters: str, rate: float = RA
 
 
 def left_out_scores(clean: Mapping[str, Sequence[Signs]]) -> dict[str, list[float]]:
-    """The score of each clean counter against all others, by group and in order; three or more are needed in a group."""
+    """The score of each clean counter against all others, by group and in order; a group needs three or more."""
     return {
         name: [
             _statistics({**clean, name: [*group[:place], *group[place + 1 :]]}, "")[name].score(signs)
