@@ -228,3 +228,9 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise _Twins(name)
         content[name] = value
     return content
+
+
+def stamp_of(path: Path) -> list[int]:
+    """By which a file is known to be the same still: its size in bytes, and when it was changed."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]

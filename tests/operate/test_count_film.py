@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -10,13 +12,16 @@ import torch
 from typer.testing import CliRunner
 
 from countguard.cli import app
+from countguard.cli.counting import count_films as count_films_of_files
 from countguard.data.film import Pace, film_frames
 from countguard.errors import InputError
+from countguard.journal import journal_beside
 from countguard.models import build_counter, save_counter
 from countguard.models.counter import Counter
 from countguard.models.counting import as_input
 from countguard.operate.count_film import alarms_of, count_films, films_csv, films_json
 from countguard.scan.guard import Calibration, Guard
+from interrupting import interrupted_until_done
 
 av = pytest.importorskip("av", reason="films need the extra video")
 
@@ -100,6 +105,56 @@ def test_what_was_counted_before_an_interruption_is_kept(lite: Counter, film: Pa
         list(count_films(Tired(), [film], Pace(frames=1), out=tmp_path / "out", overlays=tmp_path / "over"))
     assert len((tmp_path / "out/walk-counts.csv").read_text().splitlines()) == 4
     assert list((tmp_path / "over").iterdir()) == []
+
+
+def test_interrupted_at_any_instant_it_ends_as_if_it_had_not_been(lite: Counter, film: Path, tmp_path: Path) -> None:
+    save_counter(lite, tmp_path / "lite.safetensors")
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+
+    def count(out: Path) -> None:
+        count_films_of_files(
+            tmp_path / "lite.safetensors",
+            [film],
+            "csv",
+            "1f",
+            out=out,
+            overlays=None,
+            strict=False,
+            guard=None,
+            clean=[],
+        )
+
+    began = time.monotonic()
+    count(whole)
+    interrupted_until_done(lambda: count(torn), time.monotonic() - began, times=6)
+    files = sorted(path.name for path in whole.iterdir())
+    assert sorted(path.name for path in torn.iterdir()) == files
+    for name in ("walk-counts.csv", "walk-counts.png"):  # an SVG of Matplotlib's names its parts at random
+        assert (torn / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_frames_that_are_kept_are_not_counted_again(lite: Counter, film: Path, tmp_path: Path) -> None:
+    with journal_beside(tmp_path / "counts", {"verb": "count"}) as kept:
+        (first,) = count_films(lite, [film], Pace(seconds=0.5), kept=kept)
+    refusing = Refusing()
+    with journal_beside(tmp_path / "counts", {"verb": "count"}) as kept:
+        (again,) = count_films(refusing, [film], Pace(seconds=0.5), kept=kept)
+        assert again.counts == first.counts
+        os.utime(film, ns=(0, 0))  # another film now
+        with pytest.raises(AssertionError, match="counted"):
+            list(count_films(refusing, [film], Pace(seconds=0.5), kept=kept))
+
+
+class Refusing(Counter):
+    """Counts nothing."""
+
+    stride = 8
+
+    def explained_layer(self) -> torch.nn.Module:
+        return self
+
+    def density(self, normalised: torch.Tensor) -> torch.Tensor:
+        raise AssertionError("counted")
 
 
 def test_films_of_one_name_and_bad_ones_are_named(lite: Counter, film: Path, tmp_path: Path) -> None:

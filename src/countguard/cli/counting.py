@@ -12,8 +12,10 @@ from countguard.errors import InputError, Interrupted, one_line
 from countguard.progress import counted
 
 if TYPE_CHECKING:
+    from countguard.journal import Journal
     from countguard.operate.count import PictureCount, Size
     from countguard.operate.count_film import FilmCounts, FrameCount
+    from countguard.scan.guard import Guard
 
 _NAMED = 20
 """Lines on what was left out; of more, the others are counted."""
@@ -61,9 +63,10 @@ def count_pictures(
     with ExitStack() as stack:
         file = None
         if out is not None:
-            calibration = guarding.calibration if guarding else None
-            command = _command(counter, guard, size, overlays) | {
-                "threshold": None if calibration is None else calibration.threshold
+            command = _command(counter, guard, guarding) | {
+                "--scale": size.scale,
+                "--max-side": size.max_side,
+                "--overlays": None if overlays is None else str(overlays),
             }
             file = stack.enter_context(count_file(out, command, named.pictures))
         known = file.known if file else lambda picture: None
@@ -107,8 +110,8 @@ def count_pictures(
     return bad
 
 
-def _command(counter: Path, guard: Path | None, size: "Size", overlays: Path | None) -> dict[str, JsonValue]:
-    """All that a picture's row and overlay depend on beside the picture."""
+def _command(counter: Path, guard: Path | None, guarding: "Guard | None") -> dict[str, JsonValue]:
+    """All that a row depends on beside its picture, and how it is looked at."""
     from countguard import __version__
     from countguard.models.hub import fetched
     from countguard.writing import sha256_of
@@ -118,9 +121,7 @@ def _command(counter: Path, guard: Path | None, size: "Size", overlays: Path | N
         "version": __version__,
         "COUNTER": sha256_of(fetched(counter)[0]),
         "--guard": None if guard is None else sha256_of(fetched(guard)[0]),
-        "--scale": size.scale,
-        "--max-side": size.max_side,
-        "--overlays": None if overlays is None else str(overlays),
+        "threshold": guarding.calibration.threshold if guarding is not None and guarding.calibration else None,
     }
 
 
@@ -188,14 +189,16 @@ def count_films(
     """Counts films, and prints a table, or their frames as CSV, JSON or JSON lines; returns how many are bad.
 
     Raises:
-        Interrupted: by Ctrl-C; what was counted is printed, and with `out` written.
+        Interrupted: by Ctrl-C; what was counted is printed, and with `out` written, and kept for the same command.
     """
     from countguard.data.film import pace_from
+    from countguard.journal import journal_beside
     from countguard.models import load_counter
     from countguard.models.counting import keep_large_blocks
     from countguard.models.inference import for_inference
     from countguard.operate import count_film as counts
     from countguard.operate.guarding import guard_of
+    from countguard.writing import new_folder
 
     keep_large_blocks()
     pace = pace_from(every)
@@ -203,26 +206,51 @@ def count_films(
     guarding = guard_of(loaded, counter, guard, clean)
     found: list[FilmCounts] = []
     shown = _Frames(format, guarded=guarding is not None)
-    try:
-        with counted("frames", None) as progress:
+    with ExitStack() as stack:
+        kept = None
+        if out is not None:
+            command = _command(counter, guard, guarding) | {"--every": every}
+            stack.enter_context(new_folder(out))
+            kept = stack.enter_context(journal_beside(out / "counts", command))
+        try:
+            with counted("frames", None) as progress:
 
-            def hear(film: Path, row: "FrameCount") -> None:
-                shown.add(film, row)
-                progress(shown.frames)
+                def hear(film: Path, row: "FrameCount") -> None:
+                    shown.add(film, row)
+                    progress(shown.frames)
 
-            for film in counts.count_films(
-                loaded, films, pace, out=out, overlays=overlays, strict=strict, guard=guarding, heard=hear
-            ):
-                found.append(film)
-                for path in film.files:
-                    typer.echo(f"written: {one_line(str(path))}", err=True)
-                if film.problem:
-                    _say("skipped", [film.problem])
-    except KeyboardInterrupt:
-        shown.end(found)
-        raise Interrupted(f"{shown.frames} frames were counted" if shown.frames else "nothing was counted") from None
+                for film in counts.count_films(
+                    loaded,
+                    films,
+                    pace,
+                    out=out,
+                    overlays=overlays,
+                    strict=strict,
+                    guard=guarding,
+                    heard=hear,
+                    kept=kept,
+                ):
+                    found.append(film)
+                    for path in film.files:
+                        typer.echo(f"written: {one_line(str(path))}", err=True)
+                    if film.problem:
+                        _say("skipped", [film.problem])
+        except KeyboardInterrupt:
+            shown.end(found)
+            raise Interrupted(_left_of_films(shown.frames, kept)) from None
+        if kept is not None:
+            kept.finish()
     shown.end(found)
     return sum(bool(film.problem) for film in found)
+
+
+def _left_of_films(frames: int, kept: "Journal | None") -> str:
+    """What an interrupted count of films has left."""
+    if not frames:
+        return "nothing was counted"
+    if kept is None:
+        return f"{frames} frames were counted; with --out FOLDER they are kept, and the same command goes on"
+    return f"{frames} frames are kept in {kept.path}, and the same command goes on from there"
 
 
 class _Frames:

@@ -11,7 +11,7 @@ from countguard.errors import InputError
 from countguard.journal import Journal, journal_beside
 from countguard.operate.count import PictureCount
 from countguard.operate.count_formats import counts_csv, counts_json, csv_head, json_line
-from countguard.reading import open_file
+from countguard.reading import open_file, stamp_of
 from countguard.scan.guard import Look
 from countguard.writing import require_place, write_atomically
 
@@ -46,7 +46,7 @@ class CountFile:
         match self.journal.get(str(picture)):
             case None:
                 return None
-            case [[*stamp], float(count), look] if stamp == _stamp(picture):
+            case [[*stamp], float(count), look] if stamp == stamp_of(picture):
                 try:
                     return PictureCount(picture, count, look=None if look is None else _LOOK.validate_python(look))
                 except ValidationError:
@@ -59,7 +59,7 @@ class CountFile:
         """Keeps a row; a bad picture is read again the next time, for somebody may have mended it."""
         if row.count is not None and self.journal.get(str(row.file)) is None:
             look: JsonValue = None if row.look is None else asdict(row.look)
-            self.journal.add(str(row.file), [list(_stamp(row.file)), row.count, look])
+            self.journal.add(str(row.file), [[*stamp_of(row.file)], row.count, look])
 
     def write(self, rows: Sequence[PictureCount]) -> None:
         """Writes the whole file, and lets go of what was kept."""
@@ -95,9 +95,3 @@ def count_file(path: Path, command: Mapping[str, JsonValue], pictures: Sequence[
             raise InputError(f"{path}: is there and is no result of count; --out should name another file")
     with journal_beside(path, command) as journal:
         yield CountFile(path, journal)
-
-
-def _stamp(picture: Path) -> list[int]:
-    """By which a picture is known to be the same file still."""
-    status = picture.stat()
-    return [status.st_size, status.st_mtime_ns]

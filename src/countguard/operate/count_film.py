@@ -5,12 +5,14 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from PIL import Image
+from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
 from rich.text import Text
 
@@ -20,7 +22,9 @@ from countguard.drawings import PNG_MARK, SOFTWARE
 from countguard.errors import InputError, RunError, one_line
 from countguard.explain.density import heads_of, people_per_cell
 from countguard.glyphs import spell_out
+from countguard.journal import Journal
 from countguard.models.counter import Counter
+from countguard.reading import stamp_of
 from countguard.scan.guard import Guard, Look
 from countguard.writing import require_results, whole_file, write_atomically
 
@@ -44,6 +48,9 @@ class FrameCount:
     frame: int
     count: float
     look: Look | None = None
+
+
+_ROWS: TypeAdapter[FrameCount] = TypeAdapter(FrameCount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,7 @@ def count_films(
     strict: bool = False,
     guard: Guard | None = None,
     heard: Callable[[Path, FrameCount], None] = lambda film, row: None,
+    kept: Journal | None = None,
 ) -> Iterator[FilmCounts]:
     """Counts one film after the other.
 
@@ -85,6 +93,8 @@ def count_films(
         strict: end at a film's damage; without it what comes before counts, and the films after it are counted.
         guard: of this counter and its repaired twin, with a threshold; looks at each counted frame, too.
         heard: is given each frame as it was counted.
+        kept: frames that were counted before are taken from there while their film is unchanged, and others are added.
+            With `overlays` every frame is counted, for its map is needed.
 
     Raises:
         InputError: see `countguard.data.film.film_frames`; the counter gives no finite number, or a result would
@@ -113,7 +123,8 @@ def count_films(
         over = _overlay_file(film, overlays) if overlays is not None else None
         try:
             damaged = None if strict else problems.append
-            for row in count_film(counter, film, pace, overlay_to=over, guard=guard, damaged=damaged):
+            known = _KeptFrames(film, Journal() if kept is None else kept)
+            for row in count_film(counter, film, pace, overlay_to=over, guard=guard, damaged=damaged, known=known):
                 rows.append(row)  # one by one: what was counted is kept
                 heard(film, row)
         finally:
@@ -132,6 +143,7 @@ def count_film(
     overlay_to: Path | None = None,
     guard: Guard | None = None,
     damaged: Callable[[str], None] | None = None,
+    known: "_KeptFrames | None" = None,
 ) -> Iterator[FrameCount]:
     """Counts frames of a film, one after the other; raises as `count_films`.
 
@@ -142,10 +154,50 @@ def count_film(
         overlay_to: gets the counted frames as a film with their density maps over them; None for none.
         guard: looks at each of them, too.
         damaged: hears why the film ends where it is damaged; None raises that.
+        known: what was counted before.
     """
     with _overlay_film(overlay_to, pace) as overlays:
         for frame in _until_damage(film_frames(film, pace), damaged):
-            yield _look(counter, film, frame, overlays, guard)
+            row = known.get(frame.number) if known is not None and overlays is None else None
+            if row is None:
+                row = _look(counter, film, frame, overlays, guard)
+                if known is not None:
+                    known.add(row)
+            yield row
+
+
+class _KeptFrames:
+    """The frames of a film that a journal has; of a film that is another one now it has none."""
+
+    def __init__(self, film: Path, journal: Journal) -> None:
+        self._film = film
+        self._journal = journal
+
+    @cached_property
+    def _stamp(self) -> list[int]:
+        return stamp_of(self._film)
+
+    def get(self, frame: int) -> FrameCount | None:
+        """A frame that was counted before.
+
+        Raises:
+            InputError: the journal holds something else.
+        """
+        match self._journal.get(f"{self._film}: {frame}"):
+            case None:
+                return None
+            case [[*stamp], dict(row)]:
+                if stamp != self._stamp:
+                    return None
+                try:
+                    return _ROWS.validate_python(row)
+                except ValidationError:
+                    pass
+        raise InputError(f"{self._journal.path}: is damaged; delete it, and the count starts anew")
+
+    def add(self, row: FrameCount) -> None:
+        """Keeps a frame."""
+        self._journal.add(f"{self._film}: {row.frame}", [[*self._stamp], asdict(row)])
 
 
 def _until_damage(frames: Iterator[FilmFrame], damaged: Callable[[str], None] | None) -> Iterator[FilmFrame]:
