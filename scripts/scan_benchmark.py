@@ -5,7 +5,7 @@
     python scripts/scan_benchmark.py guard runs/scan-benchmark             # twins, and cards in results/scan/guard
     python docs/make_scan.py                                               # thresholds, and docs/scan.md
 
-Statistic and thresholds are chosen on the population, and reported on the studies `fresh-...`, which were trained
+Statistic and thresholds are chosen on the population, and reported on the studies `final-...`, which were trained
 after that: no crowd, seed or counter is in both.
 """
 
@@ -140,13 +140,20 @@ POPULATION: tuple[Study, ...] = (
         *(_blend("robots", 0.15), _blend("confetti", 0.15)),
     ),
     *_studies("fresh-clean", *[""] * 8),
+    *_studies(
+        "final-blend",
+        *(_blend("kitten", 0.1), _blend("robots", 0.1)),
+        *(_blend("confetti", 0.1), _blend("kitten", 0.07)),
+        *(_blend("robots", 0.15), _blend("confetti", 0.15)),
+    ),
+    *_studies("final-clean", *[""] * 8),
 )
 
 
 GUARD_STUDIES = tuple(
     study.name
     for study in POPULATION
-    if study.trigger and study.name.endswith("-1") and not study.name.startswith(("new-", "fresh-"))
+    if study.trigger and study.name.endswith("-1") and not study.name.startswith(("new-", "fresh-", "final-"))
 )
 """Studies whose counters get twins: one of each trigger."""
 
@@ -193,7 +200,7 @@ def measure_study(study: Study, folder: Path, device: torch.device) -> None:
         attacked = card.strategy != "clean"
         written: dict[str, Any] = {
             "study": study.name,
-            "half": "reported" if study.name.startswith("fresh-") else "choosing",
+            "half": "reported" if study.name.startswith("final-") else "choosing",
             "strategy": card.strategy,
             "trigger": card.settings["recipe"]["attack"]["trigger"] if attacked else None,
             "cover_samples": study.augmentation == COVER,
