@@ -130,6 +130,22 @@ def test_ctrl_c_is_a_keyboard_interrupt_and_the_training_goes_on_afterwards(tmp_
     assert same(weights_of(TRAINING, tmp_path), weights_of(TRAINING))
 
 
+@pytest.mark.parametrize(("name", "devices"), [*((name, 1) for name in VARIANTS), ("averaged", 2)])
+def test_a_training_whose_last_epoch_is_over_is_taken_up_with_the_same_weights(
+    name: str, devices: int, tmp_path: Path
+) -> None:
+    """As when what comes after it is interrupted."""
+    training = TRAINING.model_copy(update=VARIANTS[name])
+    machine = Machine(accelerator="cpu", devices=devices, resume_seconds=0)
+    ended, taken_up = new_counter(), new_counter()
+    whole, rest = (
+        fit(counter, CROWDS, training, seed=0, folder=tmp_path, validation=VALIDATION, machine=machine)
+        for counter in (ended, taken_up)
+    )
+    assert same(ended.state_dict(), taken_up.state_dict())
+    assert [row["loss"] for row in rest.rows] == [row["loss"] for row in whole.rows]
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"not a zip file"])
 def test_a_resume_point_that_is_not_whole_is_not_taken_up(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "resume.ckpt").write_bytes(content)

@@ -99,7 +99,7 @@ class History(Callback):
         if self._report is not None:
             self._report(epoch, loss)
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the rows to a file where another process finds them."""
         if self._handover is not None and trainer.is_global_zero:
             write_atomically(self._handover, json.dumps(self.rows))
@@ -185,6 +185,13 @@ class AveragedWeights(WeightAveraging):
     def __init__(self, decay: float) -> None:
         super().__init__(avg_fn=_Average(decay))
 
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Does nothing: Lightning does not call this where a training is taken up whose last epoch is over."""
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Replaces the weights with their average."""
+        super().on_train_end(trainer, pl_module)
+
 
 @dataclass(frozen=True, slots=True)
 class _Average:
@@ -246,8 +253,8 @@ class BestWeights(Callback):
             self.mae = mae
             self._weights = {name: value.detach().cpu().clone() for name, value in counter.state_dict().items()}
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Restores the best weights."""
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Restores the best weights, also where a training is taken up whose last epoch is over."""
         if self._weights is not None:
             _counter(pl_module).load_state_dict(self._weights)
 
