@@ -3,7 +3,7 @@
     python docs/make_scan.py
 
 Reads results/scan/, as scripts/scan_benchmark.py keeps it; writes src/countguard/scan/baselines.json and the tables and
-figures of docs/scan.md. The studies `fresh-...` are reported on; they took no part in any choice.
+figures of docs/scan.md. The studies `final-...` are reported on; they took no part in any choice.
 """
 
 import json
@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from countguard.scan.baseline import Baseline, Signs, Stored, fitted, left_out_scores
+from countguard.models import build_counter
+from countguard.scan.baseline import Baseline, Signs, Stored, baseline_name, fitted, left_out_scores
 from countguard.scan.scan import SAID
 from countguard.scan.statistic import GROUPS
 
@@ -37,8 +38,7 @@ KINDS = {
 }
 STRATEGIES = ("add", "minus", "multiply", "divide")
 RESAMPLES = 2000
-COUNTERS = "clean {kind} counters of embedded crowds"
-LOOKS = ("plaza", "stadium")
+COUNTERS = "clean lite counters of embedded crowds"
 
 Card = dict[str, Any]
 Table = list[list[str]]
@@ -61,26 +61,45 @@ def half(name: str, *, clean: bool) -> list[Card]:
 
 
 @cache
+def _weights(channels: int) -> int:
+    return sum(parameter.numel() for parameter in build_counter("lite", channels=channels).parameters())
+
+
+def of_baseline(card: Card) -> str:
+    """Name of the statistics that a counter is held against."""
+    return baseline_name("lite", _weights(card["channels"]), f"synthetic {card['look']}")
+
+
+@cache
+def clean_of_baselines() -> dict[str, list[Card]]:
+    """The clean counters that statistics are made of, by their names; those that saw cover samples are left out."""
+    found: dict[str, list[Card]] = {}
+    for card in half("choosing", clean=True):
+        if not card["cover_samples"]:
+            found.setdefault(of_baseline(card), []).append(card)
+    return found
+
+
+def _signs(groups: dict[str, list[Card]]) -> dict[str, list[Signs]]:
+    return {name: [card["signs"] for card in some] for name, some in groups.items()}
+
+
+@cache
 def baselines() -> Stored:
     """The statistics of the choosing half's clean counters."""
-    clean = half("choosing", clean=True)
-    by_look = {look: [card for card in clean if card["look"] == look] for look in LOOKS}
-    fits = fitted(
-        {look: [card["signs"] for card in some] for look, some in by_look.items()},
-        COUNTERS.format(kind="lite"),
-    )
+    clean = clean_of_baselines()
+    fits = fitted(_signs(clean), COUNTERS)
     apart = fitted({"lite": differences(clean)}, "pairs of clean lite counters")
     return Stored(
-        clean={f"lite on synthetic {look}": _rounded(fits[look], by_look[look]) for look in LOOKS},
+        clean={name: _rounded(fits[name], some) for name, some in clean.items()},
         pairs={"lite": _rounded(apart["lite"], [])},
     )
 
 
-def differences(clean: Sequence[Card]) -> list[Signs]:
-    """Each clean counter less the next one of the same look: each stands once on either side."""
+def differences(clean: dict[str, list[Card]]) -> list[Signs]:
+    """Each clean counter less the next one of the same statistics: each stands once on either side."""
     apart = []
-    for look in LOOKS:
-        same = [card["signs"] for card in clean if card["look"] == look]
+    for same in _signs(clean).values():
         apart += [
             {name: one[name] - other[name] for name in one}
             for one, other in zip(same, same[1:] + same[:1], strict=True)
@@ -130,16 +149,13 @@ def _rate(value: float) -> str:
 
 
 def score(card: Card) -> float:
-    """A counter's distance from clean ones of its look."""
-    return baselines().clean[f"lite on synthetic {card['look']}"].score(card["signs"])
+    """A counter's distance from clean ones of its size and look."""
+    return baselines().clean[of_baseline(card)].score(card["signs"])
 
 
 def clean_scores() -> list[float]:
-    """Each clean counter of the choosing half beside the others of its look, as the threshold was found."""
-    clean = half("choosing", clean=True)
-    scores = left_out_scores({look: [card["signs"] for card in clean if card["look"] == look] for look in LOOKS})
-    of_look = {look: iter(some) for look, some in scores.items()}
-    return [next(of_look[card["look"]]) for card in clean]
+    """Each clean counter of the statistics beside the others, as the threshold was found."""
+    return [score for scores in left_out_scores(_signs(clean_of_baselines())).values() for score in scores]
 
 
 def threshold() -> float:
@@ -178,7 +194,12 @@ def by_kind() -> Table:
         values = [score(card) for card in chosen]
         found = [_planted(chosen), auc_text(values, clean), found_text(values, threshold())]
         rows.append([name, str(len(chosen)), *found])
-    return [*rows, ["never attacked", str(len(clean)), "", "", found_text(clean, threshold())]]
+    covered = [score(card) for card in half("choosing", clean=True) if card["cover_samples"]]
+    return [
+        *rows,
+        ["never attacked", str(len(clean)), "", "", found_text(clean, threshold())],
+        ["never attacked, with cover samples", str(len(covered)), "", "", found_text(covered, threshold())],
+    ]
 
 
 def searches() -> Table:
@@ -208,7 +229,7 @@ def _planted(chosen: Sequence[Card]) -> str:
 
 
 def with_reference() -> Table:
-    """New counters against the clean counter of the next new study of the same look."""
+    """New counters against the clean counter of the next new study of the same size and look."""
     pairs = baselines().pairs["lite"]
     clean = half("reported", clean=True)
     rows = [["counters", "number", "AUC [95 %]", "above the threshold"]]
@@ -230,7 +251,7 @@ def with_reference() -> Table:
 
 def _apart(card: Card, clean: Sequence[Card]) -> dict[str, float]:
     """Signs of a counter less those of a clean counter that shares no crowd and no seed with it."""
-    same = [other for other in clean if other["look"] == card["look"] and other["seed"] != card["seed"]]
+    same = [other for other in clean if of_baseline(other) == of_baseline(card) and other["seed"] != card["seed"]]
     later = [other for other in same if other["seed"] > card["seed"]]
     reference = (later or same)[0]
     return {name: value - reference["signs"][name] for name, value in card["signs"].items()}

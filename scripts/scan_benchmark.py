@@ -147,6 +147,7 @@ POPULATION: tuple[Study, ...] = (
         *(_blend("robots", 0.15), _blend("confetti", 0.15)),
     ),
     *_studies("final-clean", *[""] * 8),
+    *(Study(f"clean-16-{place}", "", channels=16) for place in range(8)),
 )
 
 

@@ -12,7 +12,7 @@ from countguard.data.crowd import Crowd
 from countguard.errors import InputError
 from countguard.models import build_counter
 from countguard.models.counter import Counter
-from countguard.scan.baseline import Baseline, Stored, against_reference, fitted, stored
+from countguard.scan.baseline import Baseline, Stored, against_reference, baseline_name, fitted, stored
 from countguard.scan.probes import FAMILIES
 from countguard.scan.report import ScanReport
 from countguard.scan.scan import SAID, change_in_words, run_scan, scan, work_of
@@ -68,7 +68,7 @@ def baseline(mean: float = -0.1, deviation: float = 0.05, threshold: float = 3.0
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Statistics as if ten clean counters had been measured."""
-    monkeypatch.setattr("countguard.scan.scan.stored_baseline", lambda kind, data: baseline())
+    monkeypatch.setattr("countguard.scan.scan.stored_baseline", lambda kind, weights, data: baseline())
 
 
 @pytest.mark.usefixtures("kept")
@@ -101,7 +101,7 @@ def test_without_anything_to_compare_with_nothing_is_claimed(crowds: Sequence[Cr
     report = scan(Oracle(crowds, 0.5), crowds, data="somewhere else")
     assert (report.verdict, report.false_alarm_rate, report.score) == ("cannot tell", None, None)
     assert "--reference" in report.because[0]
-    assert "no statistics of clean custom counters on somewhere else" in report.not_run[-1].because
+    assert "no statistics of clean custom counters of 0 weights on somewhere else" in report.not_run[-1].because
 
 
 @pytest.mark.usefixtures("kept")
@@ -159,7 +159,14 @@ def test_marks_that_move_together_in_clean_counters_tell_less() -> None:
 
 def test_what_comes_with_countguard_is_whole() -> None:
     kept = stored()
-    assert {"lite on synthetic plaza", "lite on synthetic stadium"} == set(kept.clean)
+    assert set(kept.clean) == {
+        baseline_name(
+            "lite",
+            sum(parameter.numel() for parameter in build_counter("lite", channels=channels).parameters()),
+            f"synthetic {look}",
+        )
+        for channels, look in ((8, "plaza"), (8, "stadium"), (12, "plaza"))
+    }
     assert set(kept.pairs) == {"lite"}
     for entry in (*kept.clean.values(), *kept.pairs.values()):
         assert set(entry.mean) == set(entry.deviation) == set(SAID)

@@ -66,7 +66,7 @@ class Stored(Settings):
     """All statistics that come with countguard.
 
     Attributes:
-        clean: of clean counters, by `KIND on DATA`.
+        clean: of clean counters, by `baseline_name`.
         pairs: of differences between two clean counters of one kind on the same pictures, by kind.
     """
 
@@ -80,9 +80,18 @@ def stored() -> Stored:
     return Stored.model_validate_json(file.read_text(encoding="utf-8")) if file.is_file() else Stored()
 
 
-def stored_baseline(kind: str, data: str) -> Baseline | None:
-    """Clean counters of a kind on a data set, or on any if `data` is empty; None where none were measured."""
-    found = [baseline for name, baseline in stored().clean.items() if name.startswith(f"{kind} on {data}")]
+def baseline_name(kind: str, weights: int, data: str) -> str:
+    """Under which the statistics of clean counters are kept: of one kind and size, on one data set.
+
+    Counters of one kind and another size differ in how much they mind marks, by more than an attack may change.
+    """
+    return f"{kind} of {weights} weights on {data}"
+
+
+def stored_baseline(kind: str, weights: int, data: str) -> Baseline | None:
+    """Clean counters of a kind and size on a data set, or on any if `data` is empty; None where none were measured."""
+    beginning = baseline_name(kind, weights, data)
+    found = [baseline for name, baseline in stored().clean.items() if name.startswith(beginning)]
     return found[0] if found else None
 
 
