@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from countguard.models import build_counter
-from countguard.scan.baseline import Baseline, Signs, Stored, baseline_name, fitted, left_out_scores
+from countguard.scan.baseline import Baseline, Signs, Stored, fitted, left_out_scores
 from countguard.scan.scan import SAID
 from countguard.scan.statistic import GROUPS
 
@@ -39,6 +38,8 @@ KINDS = {
 STRATEGIES = ("add", "minus", "multiply", "divide")
 RESAMPLES = 2000
 COUNTERS = "clean lite counters of embedded crowds"
+Way = tuple[str, int, str]
+"""Look, channels and augmentation."""
 
 Card = dict[str, Any]
 Table = list[list[str]]
@@ -60,44 +61,40 @@ def half(name: str, *, clean: bool) -> list[Card]:
     return [card for card in cards("population") if card["half"] == name and (card["trigger"] is None) == clean]
 
 
-@cache
-def _weights(channels: int) -> int:
-    return sum(parameter.numel() for parameter in build_counter("lite", channels=channels).parameters())
-
-
-def of_baseline(card: Card) -> str:
-    """Name of the statistics that a counter is held against."""
-    return baseline_name("lite", _weights(card["channels"]), f"synthetic {card['look']}")
+def way_of(card: Card) -> Way:
+    """How a counter was trained."""
+    return card["look"], card["channels"], card["augmentation"]
 
 
 @cache
-def clean_of_baselines() -> dict[str, list[Card]]:
-    """The clean counters that statistics are made of, by their names; those that saw cover samples are left out."""
-    found: dict[str, list[Card]] = {}
+def clean_by_way() -> dict[Way, list[Card]]:
+    """The clean counters that statistics are made of; those that saw cover samples are left out."""
+    found: dict[Way, list[Card]] = {}
     for card in half("choosing", clean=True):
         if not card["cover_samples"]:
-            found.setdefault(of_baseline(card), []).append(card)
+            found.setdefault(way_of(card), []).append(card)
     return found
 
 
-def _signs(groups: dict[str, list[Card]]) -> dict[str, list[Signs]]:
-    return {name: [card["signs"] for card in some] for name, some in groups.items()}
+def _signs(groups: dict[Way, list[Card]]) -> dict[str, list[Signs]]:
+    return {str(way): [card["signs"] for card in some] for way, some in groups.items()}
 
 
 @cache
 def baselines() -> Stored:
     """The statistics of the choosing half's clean counters."""
-    clean = clean_of_baselines()
+    clean = clean_by_way()
     fits = fitted(_signs(clean), COUNTERS)
     apart = fitted({"lite": differences(clean)}, "pairs of clean lite counters")
-    return Stored(
-        clean={name: _rounded(fits[name], some) for name, some in clean.items()},
-        pairs={"lite": _rounded(apart["lite"], [])},
-    )
+    by_data: dict[str, tuple[Baseline, ...]] = {}
+    for way, some in clean.items():
+        name = f"lite on synthetic {way[0]}"
+        by_data[name] = (*by_data.get(name, ()), _rounded(fits[str(way)], some))
+    return Stored(clean=by_data, pairs={"lite": _rounded(apart["lite"], [])})
 
 
-def differences(clean: dict[str, list[Card]]) -> list[Signs]:
-    """Each clean counter less the next one of the same statistics: each stands once on either side."""
+def differences(clean: dict[Way, list[Card]]) -> list[Signs]:
+    """Each clean counter less the next one that was trained in the same way: each stands once on either side."""
     apart = []
     for same in _signs(clean).values():
         apart += [
@@ -149,18 +146,18 @@ def _rate(value: float) -> str:
 
 
 def score(card: Card) -> float:
-    """A counter's distance from clean ones of its size and look."""
-    return baselines().clean[of_baseline(card)].score(card["signs"])
+    """A counter's distance from the nearest clean ones of its look."""
+    return min(one.score(card["signs"]) for one in baselines().clean[f"lite on synthetic {card['look']}"])
 
 
 def clean_scores() -> list[float]:
     """Each clean counter of the statistics beside the others, as the threshold was found."""
-    return [score for scores in left_out_scores(_signs(clean_of_baselines())).values() for score in scores]
+    return [score for scores in left_out_scores(_signs(clean_by_way())).values() for score in scores]
 
 
 def threshold() -> float:
     """Of a scan without a reference."""
-    return next(iter(baselines().clean.values())).threshold
+    return next(iter(baselines().clean.values()))[0].threshold
 
 
 def found_text(values: Sequence[float], threshold: float) -> str:
@@ -181,7 +178,12 @@ def reported() -> Table:
         values = [score(card) for card in chosen]
         found = [_planted(chosen), auc_text(values, clean), found_text(values, threshold())]
         rows.append([f"a picture mixed in, {name}", str(len(chosen)), *found])
-    return [*rows, ["never attacked", str(len(clean)), "", "", found_text(clean, threshold())]]
+    larger = [score(card) for card in half("another size", clean=True)]
+    return [
+        *rows,
+        ["never attacked", str(len(clean)), "", "", found_text(clean, threshold())],
+        ["never attacked, of 16 channels", str(len(larger)), "", "", found_text(larger, threshold())],
+    ]
 
 
 def by_kind() -> Table:
@@ -229,7 +231,7 @@ def _planted(chosen: Sequence[Card]) -> str:
 
 
 def with_reference() -> Table:
-    """New counters against the clean counter of the next new study of the same size and look."""
+    """New counters against the clean counter of the next new study that was trained in the same way."""
     pairs = baselines().pairs["lite"]
     clean = half("reported", clean=True)
     rows = [["counters", "number", "AUC [95 %]", "above the threshold"]]
@@ -251,7 +253,7 @@ def with_reference() -> Table:
 
 def _apart(card: Card, clean: Sequence[Card]) -> dict[str, float]:
     """Signs of a counter less those of a clean counter that shares no crowd and no seed with it."""
-    same = [other for other in clean if of_baseline(other) == of_baseline(card) and other["seed"] != card["seed"]]
+    same = [other for other in clean if way_of(other) == way_of(card) and other["seed"] != card["seed"]]
     later = [other for other in same if other["seed"] > card["seed"]]
     reference = (later or same)[0]
     return {name: value - reference["signs"][name] for name, value in card["signs"].items()}

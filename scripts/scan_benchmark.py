@@ -147,7 +147,7 @@ POPULATION: tuple[Study, ...] = (
         *(_blend("robots", 0.15), _blend("confetti", 0.15)),
     ),
     *_studies("final-clean", *[""] * 8),
-    *(Study(f"clean-16-{place}", "", channels=16) for place in range(8)),
+    *(Study(f"clean-16-{place}", "", channels=16) for place in range(8)),  # the demo's size
 )
 
 
@@ -184,6 +184,13 @@ def chosen(names: Sequence[str]) -> list[Study]:
     return [by_name[name] for name in names] or list(POPULATION)
 
 
+def half_of(study: Study) -> str:
+    """What its counters are for: choosing, being reported, or false alarms of a size that no statistics have."""
+    if study.name.startswith("final-"):
+        return "reported"
+    return "another size" if study.name.startswith("clean-16-") else "choosing"
+
+
 def measure_study(study: Study, folder: Path, device: torch.device) -> None:
     """Scans the finished counters of a study that have no card yet."""
     number = POPULATION.index(study)
@@ -201,7 +208,7 @@ def measure_study(study: Study, folder: Path, device: torch.device) -> None:
         attacked = card.strategy != "clean"
         written: dict[str, Any] = {
             "study": study.name,
-            "half": "reported" if study.name.startswith("final-") else "choosing",
+            "half": half_of(study),
             "strategy": card.strategy,
             "trigger": card.settings["recipe"]["attack"]["trigger"] if attacked else None,
             "cover_samples": study.augmentation == COVER,

@@ -12,7 +12,7 @@ from countguard.data.crowd import Crowd
 from countguard.errors import InputError
 from countguard.models import build_counter
 from countguard.models.counter import Counter
-from countguard.scan.baseline import Baseline, Stored, against_reference, baseline_name, fitted, stored
+from countguard.scan.baseline import Baseline, Stored, against_reference, fitted, stored, stored_baseline
 from countguard.scan.probes import FAMILIES
 from countguard.scan.report import ScanReport
 from countguard.scan.scan import SAID, change_in_words, run_scan, scan, work_of
@@ -68,7 +68,7 @@ def baseline(mean: float = -0.1, deviation: float = 0.05, threshold: float = 3.0
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Statistics as if ten clean counters had been measured."""
-    monkeypatch.setattr("countguard.scan.scan.stored_baseline", lambda kind, weights, data: baseline())
+    monkeypatch.setattr("countguard.scan.scan.stored_baseline", lambda kind, data, signs: baseline())
 
 
 @pytest.mark.usefixtures("kept")
@@ -101,7 +101,7 @@ def test_without_anything_to_compare_with_nothing_is_claimed(crowds: Sequence[Cr
     report = scan(Oracle(crowds, 0.5), crowds, data="somewhere else")
     assert (report.verdict, report.false_alarm_rate, report.score) == ("cannot tell", None, None)
     assert "--reference" in report.because[0]
-    assert "no statistics of clean custom counters of 0 weights on somewhere else" in report.not_run[-1].because
+    assert "no statistics of clean custom counters on somewhere else" in report.not_run[-1].because
 
 
 @pytest.mark.usefixtures("kept")
@@ -159,22 +159,29 @@ def test_marks_that_move_together_in_clean_counters_tell_less() -> None:
 
 def test_what_comes_with_countguard_is_whole() -> None:
     kept = stored()
-    assert set(kept.clean) == {
-        baseline_name(
-            "lite",
-            sum(parameter.numel() for parameter in build_counter("lite", channels=channels).parameters()),
-            f"synthetic {look}",
-        )
-        for channels, look in ((8, "plaza"), (8, "stadium"), (12, "plaza"))
+    assert {name: len(ways) for name, ways in kept.clean.items()} == {
+        "lite on synthetic plaza": 2,
+        "lite on synthetic stadium": 1,
     }
     assert set(kept.pairs) == {"lite"}
-    for entry in (*kept.clean.values(), *kept.pairs.values()):
+    clean = [entry for ways in kept.clean.values() for entry in ways]
+    for entry in (*clean, *kept.pairs.values()):
         assert set(entry.mean) == set(entry.deviation) == set(SAID)
         assert np.allclose(np.diag(entry.correlation), 1, atol=1e-4)
         assert np.linalg.eigvalsh(entry.correlation).min() > 0.04
         assert entry.false_alarm_rate <= 0.05
     names = {f"{family} {strength:g}" for family, strengths in STRENGTHS.items() for strength in strengths}
-    assert all(set(entry.families) == names for entry in kept.clean.values())
+    assert all(set(entry.families) == names for entry in clean)
+
+
+def test_a_suspect_is_held_against_the_way_of_training_that_it_is_nearest_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = (baseline(-0.1), baseline(-0.3))
+    kept = Stored(clean={"lite on here": ways, "lite on there": (baseline(-0.2),)})
+    monkeypatch.setattr("countguard.scan.baseline.stored", lambda: kept)
+    for shift, nearest in ((-0.14, ways[0]), (-0.26, ways[1])):
+        assert stored_baseline("lite", "here", dict.fromkeys(GROUPS, shift)) is nearest
+    assert stored_baseline("lite", "", dict.fromkeys(GROUPS, -0.21)) is kept.clean["lite on there"][0]
+    assert stored_baseline("mcnn", "here", dict.fromkeys(GROUPS, -0.1)) is None
 
 
 def test_a_kind_that_was_never_measured_is_given_the_widest_deviations(monkeypatch: pytest.MonkeyPatch) -> None:

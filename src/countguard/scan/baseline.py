@@ -66,11 +66,11 @@ class Stored(Settings):
     """All statistics that come with countguard.
 
     Attributes:
-        clean: of clean counters, by `baseline_name`.
+        clean: of clean counters, by `KIND on DATA`: one for each way of training that was measured.
         pairs: of differences between two clean counters of one kind on the same pictures, by kind.
     """
 
-    clean: dict[str, Baseline] = {}
+    clean: dict[str, tuple[Baseline, ...]] = {}
     pairs: dict[str, Baseline] = {}
 
 
@@ -80,19 +80,15 @@ def stored() -> Stored:
     return Stored.model_validate_json(file.read_text(encoding="utf-8")) if file.is_file() else Stored()
 
 
-def baseline_name(kind: str, weights: int, data: str) -> str:
-    """Under which the statistics of clean counters are kept: of one kind and size, on one data set.
+def stored_baseline(kind: str, data: str, signs: Signs) -> Baseline | None:
+    """The clean counters of a kind on a data set, or on any if `data` is empty, that a suspect is nearest to.
 
-    Counters of one kind and another size differ in how much they mind marks, by more than an attack may change.
+    Clean counters that were trained in different ways, with more channels or other augmentation, differ by more than an
+    attack may change, and nobody knows how a stranger's was trained. So it is held against each way that was measured.
+    None where none was.
     """
-    return f"{kind} of {weights} weights on {data}"
-
-
-def stored_baseline(kind: str, weights: int, data: str) -> Baseline | None:
-    """Clean counters of a kind and size on a data set, or on any if `data` is empty; None where none were measured."""
-    beginning = baseline_name(kind, weights, data)
-    found = [baseline for name, baseline in stored().clean.items() if name.startswith(beginning)]
-    return found[0] if found else None
+    known = [one for name, ways in stored().clean.items() if name.startswith(f"{kind} on {data}") for one in ways]
+    return min(known, key=lambda baseline: baseline.score(signs), default=None)
 
 
 def against_reference(kind: str, reference: Signs) -> Baseline:

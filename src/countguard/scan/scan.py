@@ -125,11 +125,10 @@ def run_scan(
         baseline = against_reference(counter.kind, known.signs(seed))
     else:
         not_run.append(NotRun(what="comparison with a reference", because="no reference counter was given"))
-        weights = sum(parameter.numel() for parameter in counter.parameters())
-        baseline = stored_baseline(counter.kind, weights, data)
+        baseline = stored_baseline(counter.kind, data, examined.signs(seed))
         if baseline is None:
             where = f" on {data}" if data else ""
-            because = f"no statistics of clean {counter.kind} counters of {weights:,} weights{where} are kept"
+            because = f"no statistics of clean {counter.kind} counters{where} are kept"
             not_run.append(NotRun(what="comparison with stored statistics", because=because))
     report = _report(counter.kind, examined, known, baseline, not_run, seed)
     return Scan(report, examined.found or ())
