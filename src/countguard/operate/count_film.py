@@ -50,7 +50,7 @@ class FrameCount:
     look: Look | None = None
 
 
-_ROWS: TypeAdapter[FrameCount] = TypeAdapter(FrameCount)
+_ROW: TypeAdapter[FrameCount] = TypeAdapter(FrameCount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ class _KeptFrames:
                 if stamp != self._stamp:
                     return None
                 try:
-                    return _ROWS.validate_python(row)
+                    return _ROW.validate_python(row)
                 except ValidationError:
                     pass
         raise InputError(f"{self._journal.path}: is damaged; delete it, and the count starts anew")
