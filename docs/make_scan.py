@@ -298,7 +298,8 @@ def guards() -> Table:
             if attacked:
                 rows.append([KINDS[kind], f"`{twin}`", *_guard_cells(attacked)])
     for twin in ("random_blend", "fine_tune"):
-        clean = [card for card in chosen if card["twin"] == twin and card["strategy"] == "clean"]
+        of_twin = [card for card in chosen if card["twin"] == twin and card["strategy"] == "clean"]
+        clean = [card for kind in KINDS for card in of_twin if kind_of(card) == kind]
         if clean:
             rows.append(["never attacked", f"`{twin}`", *_guard_cells(clean)])
     return rows
