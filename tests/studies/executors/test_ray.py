@@ -47,6 +47,23 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     assert results(tmp_path / "ray") == results(tmp_path / "local")
 
 
+def test_ray_started_on_this_machine_joins_no_cluster_of_somebody_else() -> None:
+    from ray.cluster_utils import Cluster
+
+    from countguard.studies.executors.ray import connected
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        with connected(ray, None):
+            own = ray.get_runtime_context().gcs_address
+        with connected(ray, cluster.address):
+            assert ray.get_runtime_context().gcs_address == cluster.address
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    assert own != cluster.address
+
+
 def kill_a_worker(study: Path, killed: list[int]) -> None:
     """Kills the process that trains the first cell, once it has left a point to resume from."""
     deadline = time.monotonic() + 120
