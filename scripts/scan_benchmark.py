@@ -106,6 +106,16 @@ def _of(kind: str, *settings: str) -> list[str]:
     return [f"{{kind: {kind}{setting and ', ' + setting}}}" for setting in settings]
 
 
+def _round(name: str) -> list[Study]:
+    """New counters to report on: attacked by mixed pictures, and clean ones."""
+    blends = [
+        *(_blend("kitten", 0.1), _blend("robots", 0.1)),
+        *(_blend("confetti", 0.1), _blend("kitten", 0.07)),
+        *(_blend("robots", 0.15), _blend("confetti", 0.15)),
+    ]
+    return [*_studies(f"{name}-blend", *blends), *_studies(f"{name}-clean", *[""] * 8)]
+
+
 POPULATION: tuple[Study, ...] = (
     *_studies(
         "blend",
@@ -126,27 +136,9 @@ POPULATION: tuple[Study, ...] = (
         augmentation=COVER,
     ),
     *_studies("clean", *[""] * 8),
-    *_studies(
-        "new-blend",
-        *(_blend("kitten", 0.1), _blend("robots", 0.1)),
-        *(_blend("confetti", 0.1), _blend("kitten", 0.07)),
-        *(_blend("robots", 0.15), _blend("confetti", 0.15)),
-    ),
-    *_studies("new-clean", *[""] * 8),
-    *_studies(
-        "fresh-blend",
-        *(_blend("kitten", 0.1), _blend("robots", 0.1)),
-        *(_blend("confetti", 0.1), _blend("kitten", 0.07)),
-        *(_blend("robots", 0.15), _blend("confetti", 0.15)),
-    ),
-    *_studies("fresh-clean", *[""] * 8),
-    *_studies(
-        "final-blend",
-        *(_blend("kitten", 0.1), _blend("robots", 0.1)),
-        *(_blend("confetti", 0.1), _blend("kitten", 0.07)),
-        *(_blend("robots", 0.15), _blend("confetti", 0.15)),
-    ),
-    *_studies("final-clean", *[""] * 8),
+    *_round("new"),
+    *_round("fresh"),
+    *_round("final"),
     *(Study(f"clean-16-{place}", "", channels=16) for place in range(8)),  # the demo's size
 )
 

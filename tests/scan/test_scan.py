@@ -12,7 +12,7 @@ from countguard.data.crowd import Crowd
 from countguard.errors import InputError
 from countguard.models import build_counter
 from countguard.models.counter import Counter
-from countguard.scan.baseline import Baseline, Stored, against_reference, fitted, stored, stored_baseline
+from countguard.scan.baseline import SHRINKAGE, Baseline, Stored, against_reference, fitted, stored, stored_baseline
 from countguard.scan.probes import FAMILIES
 from countguard.scan.report import ScanReport
 from countguard.scan.scan import SAID, change_in_words, run_scan, scan, work_of
@@ -168,7 +168,7 @@ def test_what_comes_with_countguard_is_whole() -> None:
     for entry in (*clean, *kept.pairs.values()):
         assert set(entry.mean) == set(entry.deviation) == set(SAID)
         assert np.allclose(np.diag(entry.correlation), 1, atol=1e-4)
-        assert np.linalg.eigvalsh(entry.correlation).min() > 0.04
+        assert np.linalg.eigvalsh(entry.correlation).min() > 0.9 * SHRINKAGE
         assert entry.false_alarm_rate <= 0.05
     names = {f"{family} {strength:g}" for family, strengths in STRENGTHS.items() for strength in strengths}
     assert all(set(entry.families) == names for entry in clean)

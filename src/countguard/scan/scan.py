@@ -118,6 +118,7 @@ def run_scan(
     searched = _searchable(counter, clean, not_run) and (reference is None or _searchable(reference, clean, not_run))
     kept = Journal() if kept is None else kept
     examined = examine(counter, clean, seed, searched, progress, kept.part("counter"))
+    signs = examined.signs(seed)
     known, baseline = None, None
     if reference is not None:
         one = work_of(counter, clean)
@@ -125,12 +126,12 @@ def run_scan(
         baseline = against_reference(counter.kind, known.signs(seed))
     else:
         not_run.append(NotRun(what="comparison with a reference", because="no reference counter was given"))
-        baseline = stored_baseline(counter.kind, data, examined.signs(seed))
+        baseline = stored_baseline(counter.kind, data, signs)
         if baseline is None:
             where = f" on {data}" if data else ""
             because = f"no statistics of clean {counter.kind} counters{where} are kept"
             not_run.append(NotRun(what="comparison with stored statistics", because=because))
-    report = _report(counter.kind, examined, known, baseline, not_run, seed)
+    report = _report(counter.kind, examined, signs, known, baseline, not_run, seed)
     return Scan(report, examined.found or ())
 
 
@@ -208,6 +209,7 @@ def examine(
 def _report(
     kind: str,
     examined: Examined,
+    measured: Mapping[str, float],
     known: Examined | None,
     baseline: Baseline | None,
     not_run: Sequence[NotRun],
@@ -215,7 +217,6 @@ def _report(
 ) -> ScanReport:
     effects = examined.effects
     people, error = float(effects.truths.mean()), float(np.abs(effects.clean - effects.truths).mean())
-    measured = examined.signs(seed)
     signs = _signs(measured, baseline)
     score = None if baseline is None else baseline.score(measured)
     verdict, because = _verdict(signs, baseline, score, people, error)
