@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue, TypeAdapter
 
 from countguard.errors import InputError
 from countguard.journal import Journal, journal_beside
 from countguard.operate.count import PictureCount
 from countguard.operate.count_formats import counts_csv, counts_json, csv_head, json_line
+from countguard.operate.kept_rows import KeptRows
 from countguard.reading import open_file, stamp_of
 from countguard.scan.guard import Look
 from countguard.writing import require_place, write_atomically
@@ -22,7 +22,8 @@ _BEGINNINGS = {
     ".json": ('{\n  "images": [',),
 }
 """How our own files begin: only such a file is replaced."""
-_LOOK: TypeAdapter[Look] = TypeAdapter(Look)
+_KEPT: TypeAdapter[tuple[float, Look | None]] = TypeAdapter(tuple[float, Look | None])
+"""What is kept of a picture: its count, and what the guard says."""
 
 
 class CountFile:
@@ -36,6 +37,7 @@ class CountFile:
     def __init__(self, path: Path, journal: Journal) -> None:
         self.path = path
         self.journal = journal
+        self._rows = KeptRows(journal, _KEPT)
 
     def known(self, picture: Path) -> PictureCount | None:
         """The row of a picture that was counted before; None where it was not, or where it is another one now.
@@ -43,23 +45,13 @@ class CountFile:
         Raises:
             InputError: the journal holds something else.
         """
-        match self.journal.get(str(picture)):
-            case None:
-                return None
-            case [[*stamp], float(count), look] if stamp == stamp_of(picture):
-                try:
-                    return PictureCount(picture, count, look=None if look is None else _LOOK.validate_python(look))
-                except ValidationError:
-                    pass
-            case [[*stamp], float(), _]:
-                return None
-        raise InputError(f"{self.journal.path}: is damaged; delete it, and the count starts anew")
+        kept = self._rows.get(str(picture), stamp_of(picture))
+        return None if kept is None else PictureCount(picture, kept[0], look=kept[1])
 
     def add(self, row: PictureCount) -> None:
         """Keeps a row; a bad picture is read again the next time, for somebody may have mended it."""
         if row.count is not None and self.journal.get(str(row.file)) is None:
-            look: JsonValue = None if row.look is None else asdict(row.look)
-            self.journal.add(str(row.file), [[*stamp_of(row.file)], row.count, look])
+            self._rows.add(str(row.file), stamp_of(row.file), (row.count, row.look))
 
     def write(self, rows: Sequence[PictureCount]) -> None:
         """Writes the whole file, and lets go of what was kept."""

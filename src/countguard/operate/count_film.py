@@ -5,14 +5,14 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from PIL import Image
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from rich.table import Table
 from rich.text import Text
 
@@ -24,6 +24,7 @@ from countguard.explain.density import heads_of, people_per_cell
 from countguard.glyphs import spell_out
 from countguard.journal import Journal
 from countguard.models.counter import Counter
+from countguard.operate.kept_rows import KeptRows
 from countguard.reading import stamp_of
 from countguard.scan.guard import Guard, Look
 from countguard.writing import require_results, whole_file, write_atomically
@@ -167,37 +168,23 @@ def count_film(
 
 
 class _KeptFrames:
-    """The frames of a film that a journal has; of a film that is another one now it has none."""
+    """The frames of a film that a journal has."""
 
     def __init__(self, film: Path, journal: Journal) -> None:
         self._film = film
-        self._journal = journal
+        self._rows = KeptRows(journal, _ROW)
 
     @cached_property
     def _stamp(self) -> list[int]:
         return stamp_of(self._film)
 
     def get(self, frame: int) -> FrameCount | None:
-        """A frame that was counted before.
-
-        Raises:
-            InputError: the journal holds something else.
-        """
-        match self._journal.get(f"{self._film}: {frame}"):
-            case None:
-                return None
-            case [[*stamp], dict(row)]:
-                if stamp != self._stamp:
-                    return None
-                try:
-                    return _ROW.validate_python(row)
-                except ValidationError:
-                    pass
-        raise InputError(f"{self._journal.path}: is damaged; delete it, and the count starts anew")
+        """A frame that was counted before; raises as `KeptRows.get`."""
+        return self._rows.get(f"{self._film}: {frame}", self._stamp)
 
     def add(self, row: FrameCount) -> None:
         """Keeps a frame."""
-        self._journal.add(f"{self._film}: {row.frame}", [[*self._stamp], asdict(row)])
+        self._rows.add(f"{self._film}: {row.frame}", self._stamp, row)
 
 
 def _until_damage(frames: Iterator[FilmFrame], damaged: Callable[[str], None] | None) -> Iterator[FilmFrame]:
@@ -320,6 +307,7 @@ def _json_fields(row: FrameCount) -> dict[str, Any]:
 
 def draw_curve(film: Path, counts: Sequence[FrameCount]) -> dict[str, bytes]:
     """The counts over time as a picture, by suffix: PNG and SVG; with a guard the twin's counts and the alarms, too."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3), layout="constrained")
@@ -340,7 +328,8 @@ def draw_curve(film: Path, counts: Sequence[FrameCount]) -> dict[str, bytes]:
     for suffix in (".png", ".svg"):
         buffer = io.BytesIO()
         about = {"Date": None, "Creator": "countguard"} if suffix == ".svg" else SOFTWARE
-        figure.savefig(buffer, format=suffix[1:], dpi=150, metadata=about)
+        with rc_context({"svg.hashsalt": "countguard"}):  # the same ids each time
+            figure.savefig(buffer, format=suffix[1:], dpi=150, metadata=about)
         drawn[suffix] = buffer.getvalue()
     return drawn
 
