@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,9 @@ class Shown:
 
     def at(self, what: str) -> None:
         """What is being done now, beside the number of what is done."""
+
+    def left(self, seconds: float) -> None:
+        """How long the rest takes, where things of several kinds do not take the same time each."""
 
 
 @contextmanager
@@ -86,8 +90,16 @@ def logged_to(path: Path) -> Iterator[None]:
 
 def bar(console: "Console", unit: str) -> "Progress":
     """A bar with the time that is left; disabled where the console is no terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.progress import TimeRemainingColumn as Left
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+    from rich.text import Text
+
+    class Left(Remaining):
+        def render(self, task: Task) -> Text:
+            seconds = task.fields.get("left")
+            if seconds is None or task.finished:
+                return super().render(task)
+            return Text(str(timedelta(seconds=round(seconds))), style="progress.remaining")
 
     return Progress(
         TextColumn("{task.description}", justify="left", markup=False),
@@ -128,6 +140,9 @@ class _Bar(Shown):
     def at(self, what: str) -> None:
         self._shown.update(self._task, description=what)
 
+    def left(self, seconds: float) -> None:
+        self._shown.update(self._task, left=seconds)
+
 
 class _Lines(Shown):
     """A line every so often, by a thread of its own: one thing may take longer than that."""
@@ -136,6 +151,7 @@ class _Lines(Shown):
         self.what, self.total = what, total
         self.start = self.done = 0
         self.now = ""
+        self._left: float | None = None
         self._began = time.monotonic()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tell, daemon=True)
@@ -157,6 +173,9 @@ class _Lines(Shown):
     def at(self, what: str) -> None:
         self.now = what
 
+    def left(self, seconds: float) -> None:
+        self._left = seconds
+
     def _tell(self) -> None:
         while not self._ended.wait(EVERY):
             told.info(self.line(time.monotonic() - self._began))
@@ -165,6 +184,9 @@ class _Lines(Shown):
         """What is done after so many seconds, and how long the rest takes at this pace."""
         of = "" if self.total is None else f" of {self.total}"
         new = self.done - self.start
-        left = "" if self.total is None or new <= 0 else f", {duration((self.total - self.done) * seconds / new)} left"
+        rest = self._left
+        if rest is None and self.total is not None and new > 0:
+            rest = (self.total - self.done) * seconds / new
+        left = "" if rest is None else f", {duration(rest)} left"
         now = f" ({self.now})" if self.now else ""
         return f"{self.what}: {self.done}{of} done in {duration(seconds)}{left}{now}"

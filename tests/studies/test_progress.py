@@ -4,6 +4,7 @@ import io
 import logging
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -89,6 +90,38 @@ def test_in_a_pipe_a_line_every_so_often_names_the_cells_that_run(
         while not caplog.records:
             time.sleep(0.005)
     assert caplog.messages[-1].startswith("epochs: 2 of 9 done in 0 s, 0 s left (minus-attacked-s0)")
+
+
+def test_the_time_left_knows_that_a_repairs_epoch_is_shorter(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("countguard.studies.progress.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("countguard.progress.EVERY", 0.01)
+    caplog.set_level(logging.INFO, logger="countguard.progress")
+    repair = {"kind": "fine_tune", "clean_images": 2, "epochs": 300}
+    cells = list(cells_of(recipe_from(raw_recipe(defenses=[repair]), "here")))
+    clean, repaired = cells[:2]
+    assert (clean.key.stage, repaired.key.stage) == ("attacked", "repaired")
+    each = clean.recipe.training.epochs
+    with StudyProgress(cells, Console(file=io.StringIO())) as progress:
+
+        def said() -> str:
+            caplog.clear()
+            while not caplog.records:
+                time.sleep(0.005)
+            return caplog.messages[-1]
+
+        with progress.cell(clean) as report:
+            for epoch in range(1, each + 1):
+                now += 60
+                report(epoch, 0.5)
+        with progress.cell(repaired) as report:
+            for epoch in range(1, 301):
+                now += 1
+                report(epoch, 0.5)
+            others = (len(cells) - 2) // 2  # counters, each of which is trained and repaired
+            assert f", {duration(others * (60 * each + 300))} left" in said()
 
 
 def test_quiet_draws_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
