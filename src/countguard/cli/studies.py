@@ -21,7 +21,7 @@ Executor = Annotated[
 
 @app.command(rich_help_panel=PANEL, epilog="Example: countguard demo --out runs/demo")
 def demo(out: Out = Path("runs/demo"), overrides: Overrides = None, executor: Executor = "processes") -> None:
-    """Run the whole study on embedded crowds: nothing to download, three to five minutes on two cores."""
+    """Run the whole study on embedded crowds: nothing to download, about three minutes on two cores."""
     run("demo", out, overrides, executor)
 
 
