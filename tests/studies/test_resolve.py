@@ -309,6 +309,36 @@ def test_variations_cover_all_combinations_and_nothing_else_changes() -> None:
     assert [chosen for chosen, _ in variations(recipe_from(raw_recipe(), "here"))] == [{}]
 
 
+def test_what_a_recipe_leaves_out_of_its_preset_stays_out_of_its_cells(tmp_path: Path) -> None:
+    raw = raw_recipe(
+        preset="reference-code",
+        model={"kind": "csrnet"},
+        training={"epochs": 3, "select_from": None},
+        defenses=[
+            {"kind": "fine_tune"},
+            {"kind": "fine_tune", "label": "own", "select_from": 2},
+            {"kind": "search", "of": {"kind": "fine_tune", "select": "last"}, "values": {"lr": [1e-3]}},
+        ],
+        relearn={"poisoned": 1},
+        vary={"training.lr": [1e-3, 1e-4]},
+    )
+    recipe = recipe_from(raw, "here")
+    (tmp_path / "study.yaml").write_text(dump_yaml(recipe.dump(whole=True)))
+    again = read_recipe(tmp_path / "study.yaml")
+    assert again == recipe
+    for variant in [variant for resolved in (recipe, again) for _, variant in variations(resolved)]:
+        plain, own, search = variant.defenses
+        assert own.select_from == 2  # type: ignore[attr-defined]
+        for training in (variant.training, variant.relearn, plain, search.of):  # type: ignore[attr-defined]
+            assert training.select_from is None
+
+
+def test_a_repair_may_measure_every_epoch_although_its_attack_does_not() -> None:
+    raw = raw_recipe(training={"select_from": 5}, defenses=[{"kind": "fine_tune", "select_from": None}])
+    ((_, variant),) = variations(recipe_from(raw, "here"))
+    assert variant.defenses[0].select_from is None  # type: ignore[attr-defined]
+
+
 def test_what_a_search_tries_trains_as_the_attack_did_unless_it_says_otherwise() -> None:
     raw = raw_recipe(
         defenses=[{"kind": "search", "of": {"kind": "fine_tune", "epochs": 3}, "values": {"lr": [1e-3, 1e-4]}}]

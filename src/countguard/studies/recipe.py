@@ -28,7 +28,7 @@ from countguard.runs.plan import CLEAN, NEVER_ATTACKED
 from countguard.seeds import derived_seed
 from countguard.settings import Settings
 from countguard.studies.relearning import Relearn
-from countguard.training.settings import Training
+from countguard.training.settings import WHOLE, Training
 
 
 class ModelSettings(Settings):
@@ -232,9 +232,13 @@ class Recipe(Settings):
         """Every setting; `filters` and `relearn` only where there are some, as in studies of earlier versions."""
         return {name: value for name, value in handler(self).items() if name not in ("filters", "relearn") or value}
 
-    def dump(self) -> dict[str, Any]:
-        """Every setting, as JSON and YAML can hold it."""
-        return self.model_dump(mode="json")
+    def dump(self, *, whole: bool = False) -> dict[str, Any]:
+        """Every setting, as JSON and YAML can hold it.
+
+        Args:
+            whole: also those that are None and that keys leave out, so that no preset fills them in again.
+        """
+        return self.model_dump(mode="json", context=WHOLE if whole else None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Lets another process find the code that a recipe names by its place."""

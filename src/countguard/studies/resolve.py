@@ -4,7 +4,6 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +120,7 @@ def variations(recipe: Recipe) -> Iterator[tuple[dict[str, JsonValue], Recipe]]:
         raise InputError("vary.vary: name the settings themselves")
     for variant in plan.variants:
         chosen: dict[str, JsonValue] = dict(variant)
-        raw = deepcopy(recipe.dump()) | {"vary": {}}
+        raw = recipe.dump(whole=True) | {"vary": {}}
         for name, value in chosen.items():
             try:
                 set_dotted(raw, name, value)

@@ -97,7 +97,7 @@ def _require_own(study: Path) -> None:
 def _take_folder(run: RunFolder, recipe: Recipe) -> None:
     """Writes study.yaml, or checks that the existing one is equal."""
     file = run.study
-    resolved = recipe.dump()
+    resolved = recipe.dump(whole=True)
     if file.exists():
         before = read_yaml(file)
         if difference := _first_difference(before, resolved):

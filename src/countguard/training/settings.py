@@ -2,13 +2,22 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    Field,
+    PositiveInt,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from countguard.data.augment import Augmentation
 from countguard.settings import Settings
 from countguard.training.isolation import Isolation
 from countguard.training.schedules import AnySchedule, Constant
 
+WHOLE = {"whole": True}
+"""The context of a dump that leaves no setting out."""
 _LATER = ("select_from", "isolate")
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
@@ -71,7 +80,14 @@ class Training(Settings):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_what_came_later(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leaves out `select_from` and `isolate` if they are None, so that the keys of older trainings stay valid."""
+    def _without_what_came_later(
+        self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any]:
+        """Leaves out `select_from` and `isolate` if they are None, so that the keys of older trainings stay valid.
+
+        In the context `WHOLE` they are there: a preset would fill in what is left out.
+        """
         dump: dict[str, Any] = handler(self)
+        if info.context == WHOLE:
+            return dump
         return {name: value for name, value in dump.items() if name not in _LATER or value is not None}
