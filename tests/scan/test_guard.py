@@ -23,6 +23,7 @@ from countguard.scan.guard import (
     read_calibration,
     write_calibration,
 )
+from models.hub_server import serving
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=60), st.floats(0.01, 0.5))
@@ -112,6 +113,22 @@ def test_a_threshold_of_other_counters_is_refused(files: tuple[Path, Path], tmp_
     save_counter(build_counter("lite", channels=2), files[0])
     with pytest.raises(InputError, match=r"b\.guard\.json: counter is not a\.safetensors"):
         read_calibration(*files)
+
+
+def test_a_counter_on_a_hub_has_a_threshold(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True, raising=False)
+    address, calibration = Path("hf://me/lite/a.safetensors"), read_calibration(*files)
+    with serving() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        hub.commit("me/lite", {"a.safetensors": files[0].read_bytes()})
+        assert read_calibration(address, files[1]) == calibration
+        write_calibration(calibration, address, files[1])
+    assert read_calibration(*files) == calibration
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from countguard.data.crowd import Crowd
 from countguard.errors import InputError
 from countguard.models.counter import Counter
 from countguard.models.counting import count_crowds
+from countguard.models.hub import fetched
 from countguard.reading import read_file
 from countguard.scan.conformal import conformal_threshold
 from countguard.settings import Settings, first_error
@@ -149,7 +150,8 @@ def require_guard_place(repaired: Path, option: str) -> None:
 
 def write_calibration(calibration: Calibration, counter: Path, repaired: Path) -> Path:
     """Writes the threshold beside the repaired counter, with the hashes of both files; returns the file's name."""
-    named = calibration.model_copy(update={"counter": sha256_of(counter), "repaired": sha256_of(repaired)})
+    hashes = {"counter": sha256_of(fetched(counter)[0]), "repaired": sha256_of(fetched(repaired)[0])}
+    named = calibration.model_copy(update=hashes)
     path = guard_file(repaired)
     write_atomically(path, json.dumps(named.model_dump(mode="json"), indent=2) + "\n")
     return path
@@ -173,6 +175,6 @@ def read_calibration(counter: Path, repaired: Path) -> Calibration:
         raise InputError(f"{path}: {first_error(error)}") from None
     for field, file in (("counter", counter), ("repaired", repaired)):
         expected = getattr(calibration, field)
-        if expected is not None and expected != sha256_of(file):
+        if expected is not None and expected != sha256_of(fetched(file)[0]):
             raise InputError(f"{path}: {field} is not {file.name}; its threshold was found for another file")
     return calibration
