@@ -19,7 +19,7 @@ from countguard.models import build_counter
 from countguard.models.counter import Counter
 from countguard.models.counting import as_input
 from countguard.operate.count import PictureCount, count_pictures
-from countguard.operate.count_formats import counts_csv, counts_json, counts_table
+from countguard.operate.count_formats import counts_csv, counts_json, counts_table, json_line
 from countguard.operate.overlay import draw_overlay, overlay
 
 Save = Callable[..., Path]
@@ -139,6 +139,12 @@ def test_json_has_a_total_and_what_was_skipped() -> None:
     assert read["images"] == [{"file": "street.png", "count": 57.123}]
     assert read["total"] == 57.123
     assert read["skipped"] == [{"file": "=1+2.png", "problem": "=1+2.png: is damaged"}]
+
+
+def test_json_names_what_has_no_text_for_a_name() -> None:
+    row = PictureCount(Path("notes-\udcff.txt"), None, "notes-\udcff.txt: is no picture")
+    for text in (counts_json([row]), json_line(row)):
+        assert text.encode().count(b"notes-\\\\udcff.txt") == 2
 
 
 def test_overlays_are_written_once_a_picture_even_where_names_meet(lite: Counter, save: Save, tmp_path: Path) -> None:

@@ -86,4 +86,4 @@ def _counted(row: PictureCount) -> dict[str, Any]:
 
 
 def _skipped(row: PictureCount) -> dict[str, Any]:
-    return {"file": one_line(str(row.file)), "problem": row.problem}
+    return {"file": one_line(str(row.file)), "problem": one_line(row.problem)}
