@@ -13,7 +13,7 @@ from countguard.errors import InputError
 from countguard.models import build_counter
 from countguard.models.counter import Counter
 from countguard.scan.baseline import SHRINKAGE, Baseline, Stored, against_reference, fitted, stored, stored_baseline
-from countguard.scan.probes import FAMILIES
+from countguard.scan.probes import FAMILIES, all_probes
 from countguard.scan.report import ScanReport
 from countguard.scan.scan import SAID, change_in_words, run_scan, scan, work_of
 from countguard.scan.statistic import GROUPS
@@ -95,6 +95,31 @@ def test_a_reference_takes_the_place_of_statistics(crowds: Sequence[Crowd], monk
     assert told.families[0].reference == pytest.approx(np.log(0.95), abs=0.02)
     assert told.probes[0].reference == pytest.approx(np.log(0.95), abs=0.02)
     assert scan(suspect, crowds, reference=Oracle(crowds, 0.62)).verdict == "nothing found"
+
+
+def test_counters_that_cost_unlike_much_are_tried_with_the_same_pairs(
+    crowds: Sequence[Crowd], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for costs in ((1e6, 1e12), (1e12, 1e6)):
+        suspect, reference = Oracle(crowds, 0.6), Oracle(crowds, 0.95)
+        by_counter = dict(zip((id(suspect), id(reference)), costs, strict=True))
+        monkeypatch.setattr("countguard.scan.effects.cost_of", lambda counter, image, by=by_counter: by[id(counter)])
+        heard: list[int] = []
+        report = run_scan(suspect, crowds, reference=reference, progress=heard.append).report
+        assert report.pairs == 2 * len(all_probes(1))
+        assert [probe.reference for probe in report.probes] == pytest.approx(
+            [np.log(0.95)] * len(report.probes), abs=0.02
+        )
+        assert heard == sorted(heard)
+        assert heard[-1] == work_of([suspect, reference], crowds) == 2 * (len(crowds) + report.pairs)
+
+
+def test_a_data_set_may_have_a_name_that_is_no_text(crowds: Sequence[Crowd]) -> None:
+    report = scan(Oracle(crowds, 0.5), crowds, data="crowds-\udcff")
+    assert (
+        "counters on crowds-\\udcff are kept"
+        in ScanReport.model_validate_json(report.model_dump_json()).not_run[-1].because
+    )
 
 
 def test_without_anything_to_compare_with_nothing_is_claimed(crowds: Sequence[Crowd]) -> None:
@@ -203,7 +228,7 @@ def test_pictures_are_searched_where_there_are_weights(crowds: Sequence[Crowd]) 
     ]
     assert len(found.pictures) == 8
     assert heard == sorted(heard)
-    assert heard[-1] == work_of(counter, crowds)
+    assert heard[-1] == work_of([counter], crowds)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def scan_counter(
         "--images": images,
         "--seed": seed,
     }
-    total = sum(work_of(counted_by, crowds) for counted_by in (suspect, known) if counted_by is not None)
+    total = work_of([suspect] if known is None else [suspect, known], crowds)
     with new_folder(out), journal_beside(out / "scan.json", command) as kept:
 
         def said() -> str:

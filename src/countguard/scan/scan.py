@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from countguard.data.crowd import Crowd
-from countguard.errors import InputError
+from countguard.errors import InputError, one_line
 from countguard.journal import Journal
 from countguard.models.counter import Counter
 from countguard.scan.baseline import Baseline, against_reference, stored_baseline
-from countguard.scan.effects import FEWEST, MOST, Effects, Progress, cost_of, measure_effects, plan_for
+from countguard.scan.effects import FEWEST, MOST, Effects, Plan, Progress, cost_of, measure_effects, plan_for
 from countguard.scan.report import FamilyFinding, NotRun, ProbeFinding, ScanReport, SearchFinding, Sign, Verdict
 from countguard.scan.search import IMAGES, PRIORS, RATIOS, SIDE, STEPS, Found, features, search
 from countguard.scan.statistic import GROUPS, group_shifts, shifts_of
@@ -115,20 +115,25 @@ def run_scan(
     """
     require_crowds(clean)
     not_run: list[NotRun] = []
-    searched = _searchable(counter, clean, not_run) and (reference is None or _searchable(reference, clean, not_run))
+    counters = [counter] if reference is None else [counter, reference]
+    searched, plan = _searchable(counters, clean, not_run), _shared_plan(counters, clean)
     kept = Journal() if kept is None else kept
-    examined = examine(counter, clean, seed, searched, progress, kept.part("counter"))
+    examined = examine(counter, clean, seed, searched, progress, kept.part("counter"), plan)
     signs = examined.signs(seed)
     known, baseline = None, None
     if reference is not None:
-        one = work_of(counter, clean)
-        known = examine(reference, clean, seed, searched, lambda done: progress(one + done), kept.part("reference"))
+        half = work_of(counters, clean) // 2
+
+        def second(done: int) -> None:
+            progress(half + done)
+
+        known = examine(reference, clean, seed, searched, second, kept.part("reference"), plan)
         baseline = against_reference(counter.kind, known.signs(seed))
     else:
         not_run.append(NotRun(what="comparison with a reference", because="no reference counter was given"))
         baseline = stored_baseline(counter.kind, data, signs)
         if baseline is None:
-            where = f" on {data}" if data else ""
+            where = f" on {one_line(data)}" if data else ""
             because = f"no statistics of clean {counter.kind} counters{where} are kept"
             not_run.append(NotRun(what="comparison with stored statistics", because=because))
     report = _report(counter.kind, examined, signs, known, baseline, not_run, seed)
@@ -145,15 +150,27 @@ def require_crowds(clean: Sequence[Crowd]) -> None:
         raise InputError(f"--clean: {len(clean)} images are there; a scan takes {FEWEST} to {MOST}")
 
 
-def work_of(counter: Counter, clean: Sequence[Crowd]) -> int:
-    """How many pictures the scan of one counter counts; a step of a search counts for as many as it costs."""
-    plan = plan_for(counter, clean)
-    steps = STEPS * len(RATIOS) * len(PRIORS) if _searchable(counter, clean, []) else 0
-    return len(clean) + len(plan.probes) * plan.images + round(steps * _STEP)
+def work_of(counters: Sequence[Counter], clean: Sequence[Crowd]) -> int:
+    """How many pictures a scan counts, with the suspect alone or with the suspect and a reference.
+
+    A step of a search counts for as many as it costs. Each counter has the same work.
+    """
+    plan = _shared_plan(counters, clean)
+    steps = STEPS * len(RATIOS) * len(PRIORS) if _searchable(counters, clean, []) else 0
+    return len(counters) * (len(clean) + len(plan.probes) * plan.images + round(steps * _STEP))
 
 
-def _searchable(counter: Counter, clean: Sequence[Crowd], not_run: list[NotRun]) -> bool:
-    """Whether pictures can be searched by gradients; if not, says why."""
+def _shared_plan(counters: Sequence[Counter], clean: Sequence[Crowd]) -> Plan:
+    """The plan of the costliest counter, for all of them: each is then measured on the same pairs."""
+    return min((plan_for(counter, clean) for counter in counters), key=lambda plan: len(plan.probes) * plan.images)
+
+
+def _searchable(counters: Sequence[Counter], clean: Sequence[Crowd], not_run: list[NotRun]) -> bool:
+    """Whether pictures can be searched by gradients through each counter; if not, says why."""
+    return all(_searchable_alone(counter, clean, not_run) for counter in counters)
+
+
+def _searchable_alone(counter: Counter, clean: Sequence[Crowd], not_run: list[NotRun]) -> bool:
     if not any(parameter.is_floating_point() for parameter in counter.parameters()):
         not_run.append(NotRun(what="search by gradients", because="there are no weights that gradients pass through"))
         return False
@@ -172,6 +189,7 @@ def examine(
     searched: bool,
     progress: Progress = lambda done: None,
     kept: Journal | None = None,
+    plan: Plan | None = None,
 ) -> Examined:
     """Measures one counter, without a verdict.
 
@@ -182,12 +200,13 @@ def examine(
         searched: whether pictures are searched by gradients, too.
         progress: hears how much is done, of `work_of`.
         kept: what an interrupted scan of this counter has measured.
+        plan: which probes are put on which crowds; None for the counter's own.
 
     Raises:
         InputError: the counter gives no finite number.
     """
     kept = Journal() if kept is None else kept
-    plan = plan_for(counter, clean)
+    plan = plan_for(counter, clean) if plan is None else plan
     effects = measure_effects(counter, clean, plan, seed, progress, kept)
     if not searched:
         return Examined(effects, None)
