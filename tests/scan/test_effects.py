@@ -15,6 +15,7 @@ from countguard.errors import InputError
 from countguard.journal import journal_at
 from countguard.models import build_counter
 from countguard.models.counter import Counter
+from countguard.models.counting import PIXELS_A_BATCH
 from countguard.scan.effects import FEWEST, LEAST_IMAGES, Effects, Plan, cost_of, measure_effects, plan_for
 from countguard.scan.probes import Probe, all_probes
 from countguard.scan.statistic import group_shifts, shifts_of
@@ -76,6 +77,32 @@ def test_numbers_that_are_none_end_in_one_line(crowds: Sequence[Crowd]) -> None:
     torch.nn.init.constant_(counter.get_parameter("head.bias"), float("nan"))
     with pytest.raises(InputError, match="no finite number"):
         measure_effects(counter, crowds, Plan((Probe("flat", 0.1, 0),), 3), seed=0)
+
+
+def test_numbers_that_are_none_under_a_probe_alone_are_no_pairs_that_were_not_tried(crowds: Sequence[Crowd]) -> None:
+    class Fragile(Brightness):
+        """Counts the pictures that it knows."""
+
+        def density(self, normalised: Tensor) -> Tensor:
+            known = [any(torch.equal(image, crowd.image / 255) for crowd in crowds) for image in normalised]
+            counts = super().density(normalised)
+            return counts.masked_fill(~torch.tensor(known)[:, None, None, None], float("nan"))
+
+    with pytest.raises(InputError, match="no finite number"):
+        measure_effects(Fragile(), crowds, Plan((Probe("flat", 0.1, 0),), 3), seed=0)
+
+
+def test_a_measurement_may_go_on_with_batches_of_another_size(
+    brightness: Counter, crowds: Sequence[Crowd], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan((Probe("noise", 0.1, 0),), 4)
+    whole = measure_effects(brightness, crowds, plan, seed=0)
+    for images in (5, 12, 5):
+        monkeypatch.setitem(PIXELS_A_BATCH, "cpu", images * 48 * 64)
+        with journal_at(tmp_path / "kept", {"verb": "scan"}) as kept:
+            effects = measure_effects(brightness, crowds, plan, seed=0, kept=kept)
+        assert effects.clean == pytest.approx(whole.clean)
+        assert effects.probed == pytest.approx(whole.probed, nan_ok=True)
 
 
 def synthetic_effects(by_probe: Sequence[float], images: int, noise: float = 0.0) -> Effects:

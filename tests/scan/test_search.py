@@ -65,6 +65,13 @@ def test_a_search_leaves_the_counter_as_it_was(crowds: Sequence[Crowd]) -> None:
     assert all(parameter.grad is None for parameter in counter.parameters())
 
 
+def test_a_search_that_ends_in_no_number_is_refused(crowds: Sequence[Crowd]) -> None:
+    counter = Redness()
+    torch.nn.init.constant_(counter.gain, float("nan"))
+    with pytest.raises(InputError, match="no finite numbers"):
+        search(counter, crowds, 2.0, PRIORS[0], seed=0)
+
+
 def test_features_are_named_by_ratio_and_prior(crowds: Sequence[Crowd]) -> None:
     found = search(build_counter("lite", channels=2), crowds, 0.5, PRIORS[1], seed=0)
     assert features([found]) == {"0.5 any": found.reached}

@@ -134,7 +134,8 @@ def measure_effects(
         ids += [crowd.id for crowd in members]
         done += len(members)
         counted += len(members)
-        if (row := kept.get(f"batch {places.start}")) is not None:
+        name = f"batch {places.start}-{places.stop}"  # its length depends on the device
+        if (row := kept.get(name)) is not None:
             clean[places], probed[:, places], counted = _known(row, len(plan.probes), len(members), counted)
             progress(counted)
             continue
@@ -149,10 +150,8 @@ def measure_effects(
             probed[row, chosen] = _counts(counter, marked)
             counted += len(chosen)
             progress(counted)
-        kept.add(f"batch {places.start}", [clean[places].tolist(), _for_json(probed[:, places])])
+        kept.add(name, [clean[places].tolist(), _for_json(probed[:, places])])
         progress(counted)
-    if not (np.isfinite(clean).all() and np.isfinite(probed[~np.isnan(probed)]).all()):
-        raise InputError("the counter gives no finite number of people; its weights or settings are damaged")
     return Effects(tuple(ids), truths, clean, plan.probes, probed)
 
 
@@ -173,4 +172,7 @@ def _known(row: JsonValue, probes: int, images: int, counted: int) -> tuple[Floa
 
 
 def _counts(counter: Counter, images: Tensor) -> Floats:
-    return counter.count(as_input(images)).cpu().double().numpy()
+    counts: Floats = counter.count(as_input(images)).cpu().double().numpy()
+    if not np.isfinite(counts).all():
+        raise InputError("the counter gives no finite number of people; its weights or settings are damaged")
+    return counts

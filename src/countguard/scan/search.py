@@ -110,6 +110,9 @@ def search(counter: Counter, crowds: Sequence[Crowd], ratio: float, prior: Prior
         ratio: of counts, see `RATIOS`.
         prior: what the picture may look like.
         seed: of the start.
+
+    Raises:
+        InputError: the search ends in no finite number.
     """
     images = _crops(crowds).to(counter.mean.device)
     half = len(images) // 2
@@ -131,6 +134,8 @@ def search(counter: Counter, crowds: Sequence[Crowd], ratio: float, prior: Prior
         with torch.no_grad():
             picture = (255 * _picture(logits, height, width)).round() / 255
             reached = (_people(counter, torch.lerp(unseen, picture, prior.strength)) / clean[half:]).log()
+    if not reached.isfinite().all():
+        raise InputError("the counter or its gradients are no finite numbers; its weights or settings are damaged")
     shown = (255 * picture[0]).to(torch.uint8).cpu()
     return Found(ratio, prior, float(reached.mean()), shown)
 
