@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from countguard.data import loading
 from countguard.data.augment import Augmentation, Crop
 from countguard.data.crowd import Crowd
 from countguard.data.kernels import Fixed
@@ -136,3 +137,17 @@ def test_resident_crowds_are_read_once() -> None:
     assert set(crowds.reads.values()) == {1}
     with pytest.raises(IndexError):
         resident[len(ALIKE)]
+
+
+def test_a_part_of_resident_crowds_is_read_when_it_is_asked_for_and_not_kept_beyond_their_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loading, "MEMORY", 2 * ALIKE[0].image.nbytes)
+    crowds = Counted(ALIKE)
+    resident = Resident(crowds)
+    part = resident[2::2]
+    assert not crowds.reads
+    for _ in range(3):
+        assert [crowd.id for crowd in part] == [crowd.id for crowd in ALIKE[2::2]]
+    assert crowds.reads == {place: 1 if place < 6 else 3 for place in range(2, len(ALIKE), 2)}
+    assert [crowd.id for crowd in resident[-2:]] == [crowd.id for crowd in ALIKE[-2:]]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from countguard.data.crowd import Crowd
-from countguard.data.source import HeldBack, Source, Split, Subset
+from countguard.data.source import HeldBack, Joined, LazyCrowds, Source, Split, Subset
 from countguard.errors import InputError
 
 
@@ -78,3 +78,47 @@ def test_a_subset_of_a_subset_still_counts_from_its_start() -> None:
     assert subset[-4].id == "train-1"
     with pytest.raises(IndexError):
         subset[-5]
+
+
+class Files(LazyCrowds):
+    """Crowds that note which of them are read."""
+
+    skipped = ("bad.png",)
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self.reads: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def read(self, position: int) -> Crowd:
+        """See `LazyCrowds`."""
+        self.reads.append(self.names[position])
+        return Crowd(torch.zeros(3, 8, 8, dtype=torch.uint8), torch.zeros(0, 2), self.names[position])
+
+    def stamp(self, position: int) -> bytes:
+        """See `LazyCrowds`."""
+        return self.names[position].encode()
+
+
+@given(lengths=st.lists(st.integers(0, 4), max_size=4), data=st.data())
+@settings(deadline=None)
+def test_joined_crowds_are_those_of_a_list_and_only_what_is_asked_for_is_read(
+    lengths: list[int], data: st.DataObject
+) -> None:
+    parts = [Files([f"{part}-{place}" for place in range(length)]) for part, length in enumerate(lengths)]
+    names = [name for part in parts for name in part.names]
+    joined = Joined(*parts)
+    assert len(joined) == len(names)
+    assert joined.skipped == ("bad.png",) * len(parts)
+    assert [joined.stamp(place).decode() for place in range(len(names))] == names
+    assert not any(part.reads for part in parts)
+    if names:
+        place = data.draw(st.integers(-len(names), len(names) - 1))
+        assert joined[place].id == names[place]
+        assert [name for part in parts for name in part.reads] == [names[place]]
+    some = data.draw(st.slices(len(names)))
+    assert ids(joined[some]) == names[some]
+    with pytest.raises(IndexError):
+        joined[len(names)]

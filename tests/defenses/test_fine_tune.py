@@ -7,7 +7,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from countguard.data.crowd import Crowd
 from countguard.data.kernels import Adaptive
+from countguard.data.source import Subset
 from countguard.data.synthetic import Synthetic
 from countguard.defenses.fine_tune import FineTune
 from countguard.errors import InputError
@@ -36,6 +38,21 @@ def test_the_papers_repair_takes_the_originals_and_a_second_set_under_its_own_ke
     crowds = FineTune(extra=EXTRA).crowds(CLEAN, 0)
     assert [crowd.id for crowd in crowds] == [crowd.id for crowd in CLEAN] + [f"train-{k:05d}" for k in range(3)]
     assert [crowd.kernel for crowd in crowds] == [None] * 8 + [Adaptive()] * 3
+
+
+def test_no_picture_is_read_before_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    whole = Subset.read
+
+    def noted(subset: Subset, position: int) -> Crowd:
+        crowd = whole(subset, position)
+        read.append(crowd.id)
+        return crowd
+
+    monkeypatch.setattr(Subset, "read", noted)
+    crowds = FineTune(clean_images=5, extra=EXTRA.model_copy(update={"images": 2})).crowds(CLEAN, 0)
+    assert (len(crowds), read) == (7, [])
+    assert [crowds[6].id] == read
 
 
 def test_the_controls_leave_one_or_the_other_out() -> None:

@@ -1,8 +1,11 @@
 """What the cells of a process share, and what is trained on."""
 
+from typing import Any
+
 import pytest
 import torch
 
+from countguard.data.loading import Resident
 from countguard.data.source import CrowdSplit
 from countguard.data.synthetic import Synthetic
 from countguard.errors import InputError, RunError
@@ -28,6 +31,23 @@ def test_weights_are_selected_on_images_that_are_not_trained_on() -> None:
     assert validation is not None
     assert [crowd.id for crowd in [*validation, *crowds]] == [crowd.id for crowd in SPLIT.training]
     assert len(validation) == 2
+
+
+def test_a_selection_reads_no_picture_before_the_training_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    whole = Resident.__getitem__
+
+    def noted(crowds: Resident, index: Any) -> Any:
+        if isinstance(index, int):
+            read.append(index)
+        return whole(crowds, index)
+
+    monkeypatch.setattr(Resident, "__getitem__", noted)
+    split = CrowdSplit(Resident(SPLIT.training), Resident(SPLIT.test))
+    crowds, validation = training_and_validation(split, Training(select="best_validation", validation_images=2))
+    assert validation is not None
+    assert (len(crowds), len(validation), read) == (3, 2, [])
+    assert (crowds[0].id, validation[1].id, read) == ("train-2", "train-1", [2, 1])
 
 
 def test_the_published_selection_looks_at_the_test_images_and_says_so() -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from countguard.data.augment import Augmentation
 from countguard.data.crowd import Crowd
 from countguard.data.kernels import Kernel
+from countguard.data.source import Subset
 from countguard.seeds import generator_for
 
 MEMORY = 8 * 1024**3
@@ -38,10 +39,10 @@ class Resident(Sequence[Crowd]):
     @overload
     def __getitem__(self, index: int) -> Crowd: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Crowd]: ...
-    def __getitem__(self, index: int | slice) -> Crowd | Sequence[Crowd]:
+    def __getitem__(self, index: slice) -> Subset: ...
+    def __getitem__(self, index: int | slice) -> Crowd | Subset:
         if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
+            return Subset(self, range(len(self))[index])
         crowd = self._kept[index]
         if crowd is None:
             crowd = self._crowds[index]

@@ -270,6 +270,28 @@ class Subset(LazyCrowds):
         return self._crowds.stamp(self._indices[position]) if isinstance(self._crowds, LazyCrowds) else b""
 
 
+class Joined(LazyCrowds):
+    """The crowds of several sequences, one sequence after the other, still read only when they are asked for."""
+
+    def __init__(self, *sequences: Sequence[Crowd]) -> None:
+        self._places = [(crowds, place) for crowds in sequences for place in range(len(crowds))]
+        lazy = (crowds for crowds in sequences if isinstance(crowds, LazyCrowds))
+        self.skipped = tuple(chain.from_iterable(crowds.skipped for crowds in lazy))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def read(self, position: int) -> Crowd:
+        """See `LazyCrowds`."""
+        crowds, place = self._places[position]
+        return crowds[place]
+
+    def stamp(self, position: int) -> bytes:
+        """See `LazyCrowds`."""
+        crowds, place = self._places[position]
+        return crowds.stamp(place) if isinstance(crowds, LazyCrowds) else b""
+
+
 def _shuffle(length: int, seed: int) -> list[int]:
     permutation = torch.randperm(length, generator=torch.Generator().manual_seed(seed))
     return [int(index) for index in permutation]

@@ -1,12 +1,12 @@
 """Fine-tuning on clean crowds: the paper's defense, and its controls."""
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import Literal, Unpack
 
 from pydantic import model_validator
 
 from countguard.data.crowd import Crowd
+from countguard.data.source import Joined
 from countguard.data.sources import AnySource
 from countguard.defenses.defense import DEFENSES, Defense
 from countguard.models.counter import Counter
@@ -40,10 +40,10 @@ class FineTune(Defense, Training):
         return self
 
     def crowds(self, clean: Sequence[Crowd], seed: int) -> Sequence[Crowd]:
-        """The training crowds: the budget of the clean crowds, then the second data set."""
+        """The training crowds: the budget of the clean crowds, then the second data set; read as they are asked for."""
         originals = self.budget(clean, seed) if self.originals else []
         extra = self.extra.load_training(seed) if self.extra is not None else []
-        return list(chain(originals, extra))
+        return Joined(originals, extra)
 
     def repair(self, counter: Counter, clean: Sequence[Crowd], **conditions: Unpack[Conditions]) -> History:
         """See `Defense.repair`."""
