@@ -330,7 +330,7 @@ def test_what_a_recipe_leaves_out_of_its_preset_stays_out_of_its_cells(tmp_path:
         plain, own, search = variant.defenses
         assert own.select_from == 2  # type: ignore[attr-defined]
         for training in (variant.training, variant.relearn, plain, search.of):  # type: ignore[attr-defined]
-            assert training.select_from is None
+            assert training.select_from is None  # type: ignore[union-attr]
 
 
 def test_a_repair_may_measure_every_epoch_although_its_attack_does_not() -> None:
