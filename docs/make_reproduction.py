@@ -137,7 +137,8 @@ def _missing(measured: set[str]) -> list[str]:
     if not missing:
         return ["Every study of the paper has been run."]
     return [
-        "These need a GPU for hours, and the official test images or a share of the training images held back:",
+        "These need a GPU (CSRNet's in bf16 38 minutes of one H100, projected without evaluation,",
+        "[speed](performance.md#one-gpu)), and the official test images or a share of the training images held back:",
         "`--set 'data.split={kind: held_back, fraction: 0.2, seed: 0}'`. Each is one command. To see that they are",
         "whole, CSRNet's was run on six images at a quarter of their size for one epoch on a CPU, the other two on",
         "three images in crops of 96 with `minus` alone (CLIP-EBC from random weights); no figure is given for that.",
