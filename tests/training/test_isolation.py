@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,6 +99,20 @@ def test_it_must_come_before_the_end_and_older_keys_stay_valid() -> None:
     with pytest.raises(ValidationError, match=r"isolate\.after: should be less than the 3 epochs"):
         Training(epochs=3, isolate=Isolation(after=3))
     assert "isolate" not in Training().model_dump()
+
+
+@pytest.mark.parametrize(("steps", "isolates"), [(4, False), (5, True)])
+def test_steps_that_end_before_it_are_refused(
+    steps: int, isolates: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    training = Training(lr=1e-3, epochs=1, steps=steps, batch_size=3, isolate=Isolation(after=2))
+    if not isolates:
+        with pytest.raises(InputError, match=r"training\.isolate\.after: 2 epochs; .* the 2 epochs of the 4 steps"):
+            fit(new_counter(), CROWDS, training, seed=0, folder=tmp_path, machine=Machine("cpu"))
+        return
+    with caplog.at_level("INFO", logger="countguard"):
+        fit(new_counter(), CROWDS, training, seed=0, folder=tmp_path, machine=Machine("cpu"))
+    assert "isolated 1 of 6" in caplog.text
 
 
 def test_repairs_and_relearning_do_not_inherit_it() -> None:

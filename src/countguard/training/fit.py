@@ -107,13 +107,14 @@ def fit(
             With None nothing is saved.
         validation: crowds on which weights are selected; needed unless `training.select` is "last".
         machine: where it runs.
-        report: is called after each epoch.
+        report: is called after each epoch; never with several devices, since other processes train then.
         seconds: ends the training after so long, with whatever it has reached; those before a resume count. None lets
             it end by itself.
         module: what is done in a step: the counter's own loss by default, or a repair's.
 
     Raises:
-        InputError: there is nothing to train on, no crowds to select on, or code in the resume point.
+        InputError: there is nothing to train on, no crowds to select on, or code in the resume point; or the training
+            ends before it isolates, and is to be saved.
         RunError: the training diverged, memory ran out, the device was lost, or no resume point could be saved.
     """
     if not len(crowds):
@@ -123,6 +124,8 @@ def fit(
     batches = EpochBatches(crowds, training.batch_size, training.augmentation, seed=seed)
     counter.train()  # after a training it is in evaluation mode, and Lightning leaves modes as they are
     trained = module(counter.to(memory_format=torch.channels_last), training, len(batches), seed)
+    if folder is not None:  # of the few steps by which a training is timed nothing is saved, and they isolate nothing
+        _require_isolated(training, trained.epochs)
     if training.freeze is not None:
         trained.frozen = Frozen(counter, training.freeze)
         trained.keeps_features = _keeps_features(trained, training)
@@ -168,6 +171,15 @@ def fit(
             history.rows = json.loads(handover.read_text())
     counter.cpu().eval()
     return history
+
+
+def _require_isolated(training: Training, epochs: float) -> None:
+    """Refuses a training that ends before it takes images out."""
+    if training.isolate is not None and training.isolate.after >= epochs:
+        raise InputError(
+            f"training.isolate.after: {training.isolate.after} epochs; should be less than the {epochs:.3g} epochs of "
+            f"the {training.steps} steps of the training"
+        )
 
 
 def _callbacks(

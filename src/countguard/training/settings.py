@@ -75,7 +75,7 @@ class Training(Settings):
 
     @model_validator(mode="after")
     def _isolates_in_time(self) -> Self:
-        if self.isolate is not None and self.isolate.after >= self.epochs:
+        if self.isolate is not None and self.steps is None and self.isolate.after >= self.epochs:
             raise ValueError(f"isolate.after: should be less than the {self.epochs} epochs of the training")
         return self
 
