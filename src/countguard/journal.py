@@ -22,20 +22,24 @@ class Journal:
 
     Attributes:
         path: of the file; None for a journal that nothing keeps.
-        rows: the results.
     """
 
     def __init__(self, path: Path | None = None, rows: dict[str, JsonValue] | None = None) -> None:
         self.path = path
-        self.rows: dict[str, JsonValue] = rows or {}
+        self._rows: dict[str, JsonValue] = rows or {}
         self._file: BinaryIO | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def rows(self) -> Mapping[str, JsonValue]:
+        """The results by their names."""
+        return self._rows
+
     def get(self, name: str) -> JsonValue:
         """A result; None where it is not there yet."""
-        return self.rows.get(name)
+        return self._rows.get(name)
 
     def add(self, name: str, value: JsonValue) -> None:
         """Keeps a result: on return the system has it, whatever happens to this process.
@@ -43,24 +47,20 @@ class Journal:
         Raises:
             RunError: it cannot be written.
         """
-        self.rows[name] = value
-        if self._file is None:
-            return
-        try:
-            self._file.write(_line([name, value]))
-            self._file.flush()
-        except OSError as error:
-            raise RunError(
-                f"{self.path}: cannot be written ({error.strerror}); what was kept before is there"
-            ) from None
+        self._rows[name] = value
+        if self._file is not None:
+            _append(self.path, self._file, [name, value])
 
     def part(self, prefix: str) -> "Journal":
-        """The results whose names begin with a word, without it; what is added there is added here."""
+        """The results whose names begin with a word, without it; what is added there is added here.
+
+        To finish a part leaves the journal as it is.
+        """
         return _Part(self, f"{prefix}: ")
 
     def finish(self) -> None:
         """Everything is in its own file now: the journal goes."""
-        if self.path is not None:
+        if self.path is not None and (self._file is None or _is_at(self.path, self._file)):
             self.path.unlink(missing_ok=True)
 
 
@@ -69,11 +69,19 @@ class _Part(Journal):
         super().__init__(whole.path)
         self._whole, self._prefix = whole, prefix
 
+    @property
+    def rows(self) -> Mapping[str, JsonValue]:
+        begin = len(self._prefix)
+        return {name[begin:]: row for name, row in self._whole.rows.items() if name.startswith(self._prefix)}
+
     def get(self, name: str) -> JsonValue:
         return self._whole.get(self._prefix + name)
 
     def add(self, name: str, value: JsonValue) -> None:
         self._whole.add(self._prefix + name, value)
+
+    def finish(self) -> None:
+        pass
 
 
 @contextmanager
@@ -95,23 +103,51 @@ def journal_beside(result: Path, command: Mapping[str, JsonValue]) -> Iterator[J
 @contextmanager
 def journal_at(path: Path, command: Mapping[str, JsonValue]) -> Iterator[Journal]:
     """The journal of a command in a file of any name; see `journal_beside`."""
-    new = not path.exists()
-    try:
-        file = open_in_place(path)
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror}); name another place") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunError(f"{path}: another process is writing it; wait for that, or name another place") from None
-        journal = Journal(path, _read(path, file, dict(command)))
+    with _locked(path) as file:
+        new = os.fstat(file.fileno()).st_size == 0
+        journal = Journal(path)
         journal._file = file
         try:
+            journal._rows = _read(path, file, dict(command))
             yield journal
         finally:
             if new and not journal.rows:
                 journal.finish()
+
+
+def _locked(path: Path) -> BinaryIO:
+    """The file of a journal that no other process writes."""
+    while True:
+        try:
+            file = open_in_place(path)
+        except OSError as error:
+            raise RunError(f"{path}: cannot be written ({error.strerror}); name another place") from None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            raise RunError(f"{path}: another process is writing it; wait for that, or name another place") from None
+        if _is_at(path, file):
+            return file
+        file.close()  # who wrote it has finished and removed it between the two
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    """Whether this open file is what is there under a name."""
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(file.fileno()))
+    except OSError:
+        return False
+
+
+def _append(path: Path | None, file: BinaryIO, value: JsonValue) -> None:
+    """Writes a line past Python's buffer, which would write it again when the file is closed."""
+    rest = memoryview(_line(value))
+    try:
+        while rest:
+            rest = rest[os.write(file.fileno(), rest) :]
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error.strerror}); what was kept before is there") from None
 
 
 def _read(path: Path, file: BinaryIO, command: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -132,8 +168,7 @@ def _read(path: Path, file: BinaryIO, command: dict[str, JsonValue]) -> dict[str
         raise InputError(f"{path}: is no beginning of this command's; delete it, or name another place") from None
     os.ftruncate(file.fileno(), len(whole))
     if kept is None:
-        file.write(_line({"countguard": command}))
-        file.flush()
+        _append(path, file, {"countguard": command})
     elif kept != json.loads(_line(command)):
         differ = [name for name in (*command, *kept) if kept.get(name) != json.loads(_line(command)).get(name)]
         raise InputError(

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from countguard.errors import InputError, RunError
 from countguard.journal import Journal, journal_at
 from countguard.signals import kept_when_interrupted
 from countguard.writing import PARTIAL, make_folder
+
+JOURNAL = "journal"
 
 
 @dataclass(slots=True)
@@ -48,7 +50,6 @@ def kept_work(out: Path, command: Mapping[str, JsonValue]) -> Iterator[Kept]:
         Interrupted: by Ctrl-C.
     """
     folder = out.with_name(out.name + PARTIAL)
-    new = not folder.exists()
     try:
         make_folder(folder, out.parent)
     except OSError as error:
@@ -62,13 +63,27 @@ def kept_work(out: Path, command: Mapping[str, JsonValue]) -> Iterator[Kept]:
 
     with kept_when_interrupted(said):
         try:
-            with journal_at(folder / "journal", command) as journal:
+            with journal_at(folder / JOURNAL, command) as journal:
                 kept = Kept(folder, journal)
-                yield kept
-        except InputError:
-            if new:  # with another input, what was kept is another command's
-                shutil.rmtree(folder, ignore_errors=True)
-            raise
+                new = not kept.anything
+                try:
+                    yield kept
+                except InputError:
+                    kept.done |= new  # with another input, what was kept is another command's
+                    raise
+                finally:
+                    if kept.done or not kept.anything:
+                        _remove(kept)
         finally:
-            if new if kept is None else kept.done or not kept.anything:
-                shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # something is in it
+                folder.rmdir()
+
+
+def _remove(kept: Kept) -> None:
+    """Removes what was kept, the journal last: its lock keeps other processes out."""
+    for path in kept.folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != JOURNAL:
+            path.unlink(missing_ok=True)
+    kept.journal.finish()
