@@ -66,6 +66,14 @@ def test_a_shifted_and_mirrored_picture_is_found(make_crowds: MakeCrowds, survey
     assert not members - set(range(0, 40, 4))
 
 
+def test_two_views_of_one_scene_are_no_group(make_crowds: MakeCrowds, surveyed: Surveyed) -> None:
+    crowds = make_crowds(40)
+    moved = crowds[5].image.roll((6, -9), dims=(-2, -1))
+    crowds[9] = replace(crowds[9], image=moved)
+    found, _ = shared_pictures(surveyed(crowds).store, [], lambda place: crowds[place].image, seed=0)
+    assert not [one for one in found if one.aligned]
+
+
 def test_copies_are_no_evidence_against_each_other(make_crowds: MakeCrowds, surveyed: Surveyed) -> None:
     crowds = make_crowds(30)
     crowds.append(replace(crowds[4], id="again"))
@@ -82,3 +90,4 @@ def test_evenness_tells_a_frame_from_a_picture() -> None:
     assert evenness(everywhere) == 1
     assert evenness(border) == 0
     assert evenness(-everywhere) == 0
+    assert evenness(np.append(everywhere, np.nan)) == 1

@@ -1,6 +1,7 @@
 """Groups that share a picture which lies elsewhere in each image, or is seen in a mirror in some."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,9 @@ _PARTNER = 5.5
 _MEMBER = 5.5
 """The same for a template made of several images."""
 _FEWEST = 4
-_LEADS, _ROUNDS = 4, 3
+_SHOWN = 0.25
+"""Least part of a tile that two members show, on the mean, for their likeness there to be told."""
+_LEADS, _ROUNDS, _SETTLING = 4, 3, 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,11 +34,11 @@ class AlignedGroup:
 
     Attributes:
         members: positions in the set, ascending.
-        shifts: how far (down, right), as shares of the frame's sides, the shared picture lies in each from where it
-            lies in the first: float [members, 2].
+        shifts: how far (down, right), as shares of the frame's sides, the shared picture lies in each from the middle
+            of where it lies in all: float [members, 2].
         mirrored: whether it is seen in a mirror.
-        tested: likeness of the members on tiles not used to find the group, in units of chance.
-        tiles: likeness of the members in each tile, once they are moved back.
+        tested: likeness on the half of the frame that was not used to find the group, in units of chance.
+        tiles: likeness of the members in each tile, once they are moved back; NaN where few of them show it.
         heights: peak of each image that was looked at, in deviations of all shifts.
         looked_at: positions of those.
     """
@@ -58,13 +61,29 @@ class _Found:
     mirrored: NDArray[np.bool_]
 
 
-def aligned_groups(store: FeatureStore, positions: Sequence[int], seed: int) -> list[AlignedGroup]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Grown:
+    """A group as one half of the frame shows it.
+
+    Attributes:
+        members: places in the spectra, ascending.
+        found: what they share, in every image.
+        tested: see `AlignedGroup`.
+    """
+
+    members: Members
+    found: _Found
+    tested: float
+
+
+def aligned_groups(store: FeatureStore, positions: Sequence[int], seed: int, sure: float) -> list[AlignedGroup]:
     """All groups of four images or more, the surest first.
 
     Args:
         store: features of the set.
         positions: the images to look at; those of groups that were found without shifts are best left out.
         seed: draws the images that others are held against.
+        sure: from which likeness on a group is, so that its members are looked for on the whole frame.
     """
     if len(positions) < 2 * _FEWEST:
         return []
@@ -73,22 +92,30 @@ def aligned_groups(store: FeatureStore, positions: Sequence[int], seed: int) -> 
     looked_at = np.sort(np.asarray(positions)[order])
     spectra = Spectra(store, looked_at.tolist())
     anchors = torch.randperm(len(looked_at), generator=generator)[:_ANCHORS].tolist()
-    groups = []
-    for search, test in ((0, 1), (1, 0)):
-        groups += _found_on(spectra, search, test, anchors, store.canvas, looked_at)
-    return _distinct(groups)
+    grown = _distinct([*_grown(spectra, 0, 1, anchors), *_grown(spectra, 1, 0, anchors)])
+    whole = spectra.whole()
+    settled = _distinct([_settled(spectra, whole, group) if group.tested >= sure else group for group in grown])
+    return [
+        AlignedGroup(
+            members=looked_at[group.members],
+            shifts=group.found.shifts[group.members] / np.array([spectra.height, spectra.width]),
+            mirrored=group.found.mirrored[group.members],
+            tested=group.tested,
+            tiles=_by_tile(spectra, whole, group.members, group.found, store.canvas),
+            heights=group.found.heights,
+            looked_at=looked_at,
+        )
+        for group in settled
+    ]
 
 
-def _found_on(
-    spectra: Spectra, search: int, test: int, anchors: Sequence[int], canvas: Canvas, looked_at: Members
-) -> list[AlignedGroup]:
+def _grown(spectra: Spectra, search: int, test: int, anchors: Sequence[int]) -> Iterator[_Grown]:
     pictures = spectra.halves[search]
     leads = []
     for anchor in anchors:
         found = _find(spectra, pictures, pictures[anchor], step=2)
         heights = np.delete(found.heights, anchor)
         leads.append((float(np.maximum(heights - _PARTNER, 0).sum()), anchor))
-    groups = []
     for worth, anchor in sorted(leads, reverse=True)[:_LEADS]:
         if worth <= 0:
             break
@@ -100,8 +127,19 @@ def _found_on(
             found = _find_with_others(spectra, pictures, members, found)
             members = np.flatnonzero(found.heights > _MEMBER)
         if len(members) >= _FEWEST:
-            groups.append(_tested(spectra, test, members, found, canvas, looked_at))
-    return groups
+            yield _Grown(members, found, _tested(spectra, spectra.halves[test], members, found))
+
+
+def _settled(spectra: Spectra, whole: Spectrum, group: _Grown) -> _Grown:
+    """A group with its last members, by the whole frame."""
+    members, found = group.members, group.found
+    for _ in range(_SETTLING):
+        nearer = _find_with_others(spectra, whole, members, found)
+        inside = np.flatnonzero(nearer.heights > _MEMBER)
+        if len(inside) < _FEWEST:
+            break
+        members, found = inside, nearer
+    return _Grown(members, found, group.tested)
 
 
 def _find(spectra: Spectra, pictures: Spectrum, template: Spectrum, *, step: int = 1) -> _Found:
@@ -113,8 +151,14 @@ def _find(spectra: Spectra, pictures: Spectrum, template: Spectrum, *, step: int
 
 
 def _find_with_others(spectra: Spectra, pictures: Spectrum, members: Members, found: _Found) -> _Found:
-    """Finds in every image what the members share; in a member, what the others share."""
+    """Finds in every image what the members share; in a member, what the others share.
+
+    The shared picture is taken from the middle of where it lies in the members, so that none of them is out of reach.
+    """
     moved = spectra.undone(pictures[members], found.shifts[members], found.mirrored[members])
+    seen = _seen_at(found, members)
+    middle = np.median(seen, axis=0).round().astype(int)
+    moved = spectra.undone(moved, np.broadcast_to(-middle, seen.shape), np.zeros(len(moved), bool))
     total = moved.sum(axis=0)
     everywhere = _find(spectra, pictures, total)
     heights, shifts, mirrored = everywhere.heights.copy(), everywhere.shifts.copy(), everywhere.mirrored.copy()
@@ -124,32 +168,50 @@ def _find_with_others(spectra: Spectra, pictures: Spectrum, members: Members, fo
     return _Found(heights, shifts, mirrored)
 
 
-def _tested(
-    spectra: Spectra, test: int, members: Members, found: _Found, canvas: Canvas, looked_at: Members
-) -> AlignedGroup:
-    shifts, mirrored = found.shifts[members], found.mirrored[members]
-    pictures = spectra.halves[test][members]
-    moved = spectra.undone(pictures, shifts, mirrored)
+def _tested(spectra: Spectra, pictures: Spectrum, members: Members, found: _Found) -> float:
+    """Likeness of the members together in such pictures: a standard normal, or less, where they are unlike there.
+
+    Each is held against the others but the one most like it: two views of one street, and two pictures that chance
+    puts beside them, are no group.
+    """
+    moved = spectra.undone(pictures[members], found.shifts[members], found.mirrored[members])
+    flat = moved.reshape(len(moved), -1)
+    alike = (flat @ flat.conj().T).real
+    np.fill_diagonal(alike, -np.inf)
+    others = moved.sum(axis=0) - moved - moved[alike.argmax(axis=1)]
+    likeness = spectra.at(moved, others, np.zeros_like(found.shifts[members]))
+    return float(likeness.sum()) / math.sqrt(2 * len(members))
+
+
+def _by_tile(spectra: Spectra, whole: Spectrum, members: Members, found: _Found, canvas: Canvas) -> NDArray[np.float64]:
+    """Likeness of the members in each tile, once they are moved back, for as much of it as two of them show."""
+    moved = spectra.undone(whole[members], found.shifts[members], found.mirrored[members])
     total = moved.sum(axis=0)
-    still = np.zeros_like(shifts)
-    likeness = spectra.at(moved, total - moved, still)
-    whole = spectra.undone(spectra.halves[0][members] + spectra.halves[1][members], shifts, mirrored)
-    of_all = whole.sum(axis=0)
-    tiles = np.sum([spectra.tile_sums(own, of_all - own, canvas) for own in whole], axis=0)
-    sides = np.array([spectra.height, spectra.width])
-    return AlignedGroup(
-        members=looked_at[members],
-        shifts=shifts / sides,
-        mirrored=mirrored,
-        tested=float(likeness.sum()) / (2 * len(members)) ** 0.5,
-        tiles=tiles,
-        heights=found.heights,
-        looked_at=looked_at,
-    )
+    likeness = np.sum([spectra.tile_sums(own, total - own, canvas) for own in moved], axis=0)
+    shown = _shown(_seen_at(found, members) / np.array([spectra.height, spectra.width]), canvas)
+    by_two = (shown.sum(axis=0) ** 2 - (shown**2).sum(axis=0)) / (len(members) * (len(members) - 1))
+    tiles: NDArray[np.float64] = np.where(by_two < _SHOWN, np.nan, likeness / np.maximum(by_two, _SHOWN))
+    return tiles
 
 
-def _distinct(groups: Sequence[AlignedGroup]) -> list[AlignedGroup]:
-    kept: list[AlignedGroup] = []
+def _shown(shifts: NDArray[np.float64], canvas: Canvas) -> NDArray[np.float64]:
+    """How much of each tile lies in each image's frame, once the image is moved back: [images, tiles]."""
+    sides: list[NDArray[np.float64]] = []
+    for shift, tiles in zip(shifts.T, (canvas.rows, canvas.columns), strict=True):
+        ends = np.arange(tiles + 1) / tiles + shift[:, None]
+        sides.append(np.diff(ends.clip(0, 1), axis=1) * tiles)
+    down, across = sides
+    return (down[:, :, None] * across[:, None, :]).reshape(len(shifts), -1)
+
+
+def _seen_at(found: _Found, members: Members) -> NDArray[np.intp]:
+    """Where the shared picture lies in the members, out of the mirror: values down and right."""
+    seen: NDArray[np.intp] = np.where(found.mirrored[members, None], [1, -1], 1) * found.shifts[members]
+    return seen
+
+
+def _distinct(groups: Sequence[_Grown]) -> list[_Grown]:
+    kept: list[_Grown] = []
     for group in sorted(groups, key=lambda group: -group.tested):
         if all(len(np.intersect1d(group.members, other.members)) < len(group.members) / 2 for other in kept):
             kept.append(group)

@@ -42,15 +42,16 @@ class Spectra:
 
     Attributes:
         height, width: of the maps, values.
-        halves: for each half of the chessboard of tiles the pictures with the other half blank: complex
-            [n, channels, height, width // 2 + 1].
+        halves: the pictures with their right half blank, and with their left half blank: complex
+            [n, channels, height, width // 2 + 1]. Halves of a chessboard would hardly meet under a shift.
     """
 
     def __init__(self, store: FeatureStore, positions: Sequence[int]) -> None:
         canvas = store.canvas
         bands = [_middling(canvas, channel) for channel in ("y", "u", "v")]
         self.height, self.width = max((band.height, band.width) for band in bands)
-        masks = [_mask(canvas, half, self.height // canvas.rows) for half in canvas.halves]
+        left = np.arange(self.width) < canvas.columns // 2 * (self.width // canvas.columns)
+        masks = [left.astype(np.float32), (~left).astype(np.float32)]
         parts: list[list[Spectrum]] = [[], []]
         for start in range(0, len(positions), _AT_ONCE):
             rows = store.rows(positions[start : start + _AT_ONCE])
@@ -58,6 +59,11 @@ class Spectra:
             for part, mask in zip(parts, masks, strict=True):
                 part.append(fft.rfft2(maps * mask))
         self.halves = tuple(np.concatenate(part) for part in parts)
+
+    def whole(self) -> Spectrum:
+        """The pictures."""
+        both: Spectrum = self.halves[0] + self.halves[1]
+        return both
 
     def peaks(self, pictures: Spectrum, template: Spectrum, *, step: int = 1) -> Peaks:
         """The best shift of a template for each picture.
@@ -134,9 +140,3 @@ def in_mirror(spectra: Spectrum) -> Spectrum:
 def _middling(canvas: Canvas, channel: str) -> Band:
     """The finest octave of a channel that has no more rows than shifts are looked for on."""
     return next(band for band in canvas.bands if band.channel == channel and band.height <= _ROWS)
-
-
-def _mask(canvas: Canvas, half: NDArray[np.intp], side: int) -> Floats:
-    tiles = np.zeros(canvas.tiles, np.float32)
-    tiles[half] = 1
-    return np.kron(tiles.reshape(canvas.rows, canvas.columns), np.ones((side, side), np.float32))

@@ -30,6 +30,8 @@ SURE = 7.0
 """Least likeness of all pairs together, on tiles not used to find the group, in units of chance."""
 _EVEN = 0.25
 """Least likeness of the less alike half of the tiles, as a part of the mean over all."""
+_EVEN_MOVED = 0.1
+"""The same where images are moved: their middling bands alone are compared, which houses hide more than roads do."""
 _NATURAL = 1.25
 """Times the largest eigenvalue of unlike pictures, from which on pictures of a set are alike by nature."""
 _STANDS_OUT = 1.2
@@ -96,8 +98,9 @@ def shared_pictures(
                 found.append(_described(group, members, likeness, image_of, seed, len(store)))
     taken = [one.members for one in found]
     rest = np.setdiff1d(np.arange(len(store)), np.concatenate(taken) if taken else [])
-    for aligned in aligned_groups(store, rest.tolist(), seed):
-        tried += 1
+    moved = aligned_groups(store, rest.tolist(), seed, SURE)
+    tried += len(moved)
+    for aligned in [group for group in moved if group.tested >= SURE] or moved[:1]:
         p[aligned.looked_at] = np.minimum(p[aligned.looked_at], _chance_of_peaks(aligned.heights))
         if aligned.tested >= SURE:
             found.append(_aligned(aligned, store, image_of, seed))
@@ -105,7 +108,11 @@ def shared_pictures(
 
 
 def evenness(tiles: NDArray[np.floating]) -> float:
-    """Mean over the lower half of the tiles, as a part of the mean over all; 0 where that is not positive."""
+    """Mean over the lower half of the tiles, as a part of the mean over all; 0 where that is not positive.
+
+    Tiles of which nothing is known (NaN) are left out.
+    """
+    tiles = tiles[~np.isnan(tiles)]
     mean = float(tiles.mean())
     lower = np.sort(tiles)[: len(tiles) // 2]
     return float(lower.mean()) / mean if mean > 0 else 0.0
@@ -157,7 +164,7 @@ def _described(
     )
     p = min(1.0, _TRIED * float(norm.sf(group.tested)))
     tiles = likeness.of_tiles(group.members.tolist(), group.hypothesis)
-    kind = _kind(tiles, recovered.opaque, lambda: _stands_out(group, likeness))
+    kind = _kind(tiles, recovered.opaque, _EVEN, lambda: _stands_out(group, likeness))
     return SharedPicture(kind, members, recovered, p)
 
 
@@ -184,14 +191,14 @@ def _aligned(group: AlignedGroup, store: FeatureStore, image_of: ImageOf, seed: 
         return bool(np.quantile(strangers, 0.9) < _STRANGERS)
 
     p = min(1.0, _TRIED * float(norm.sf(group.tested)))
-    kind = _kind(group.tiles, recovered.opaque, stands_out)
+    kind = _kind(group.tiles, recovered.opaque, _EVEN_MOVED, stands_out)
     return SharedPicture(kind, group.members, recovered, p, aligned=True)
 
 
-def _kind(tiles: NDArray[np.floating], opaque: NDArray[np.bool_], stands_out: Callable[[], bool]) -> Kind:
+def _kind(tiles: NDArray[np.floating], opaque: NDArray[np.bool_], least: float, stands_out: Callable[[], bool]) -> Kind:
     if opaque.mean() >= _COVERED:
         return "same scene"
-    if evenness(np.where(opaque, 0, tiles)) < _EVEN:
+    if evenness(np.where(opaque, 0, tiles)) < least:
         return "shared in part"
     return "faint picture" if stands_out() else "common in this set"
 
