@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,10 @@ def test_rows_are_kept_until_the_file_is_whole(pictures: list[Path], tmp_path: P
         assert file.known(pictures[1]) is None
         os.utime(pictures[0], ns=(1, 1))
         assert file.known(pictures[0]) is None  # another picture now
+        file.add(rows[1])
+        file.add(changed := replace(rows[0], count=9.5))
+    with count_file(out, COMMAND, pictures) as file:
+        assert [file.known(path) for path in pictures] == [changed, rows[1], None]
         file.write(rows)
     assert out.read_text().count("\n") == 4
     assert not (tmp_path / "counts.csv.part").exists()

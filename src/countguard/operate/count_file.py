@@ -50,7 +50,7 @@ class CountFile:
 
     def add(self, row: PictureCount) -> None:
         """Keeps a row; a bad picture is read again the next time, for somebody may have mended it."""
-        if row.count is not None and self.journal.get(str(row.file)) is None:
+        if row.count is not None:
             self._rows.add(str(row.file), stamp_of(row.file), (row.count, row.look))
 
     def write(self, rows: Sequence[PictureCount]) -> None:

@@ -1,4 +1,4 @@
-"""Rows of an interrupted count, read back from its journal."""
+"""Rows of an interrupted command, read back from its journal."""
 
 from collections.abc import Sequence
 from typing import Generic, TypeVar
@@ -43,8 +43,9 @@ class KeptRows(Generic[Row]):
                     return self._kind.validate_python(row)
                 except ValidationError:
                     pass
-        raise InputError(f"{self._journal.path}: is damaged; delete it, and the count starts anew")
+        raise InputError(f"{self._journal.path}: is damaged; delete it, and the same command starts anew")
 
     def add(self, name: str, stamp: Sequence[int], row: Row) -> None:
-        """Keeps a row; raises as `Journal.add`."""
-        self._journal.add(name, [[*stamp], self._kind.dump_python(row, mode="json")])
+        """Keeps a row, unless it is kept already; raises as `get` and `Journal.add`."""
+        if self.get(name, stamp) is None:
+            self._journal.add(name, [[*stamp], self._kind.dump_python(row, mode="json")])
