@@ -6,6 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,12 +15,13 @@ from typer.testing import CliRunner
 from countguard.cli import app
 from countguard.cli.counting import count_films as count_films_of_files
 from countguard.data.film import Pace, film_frames
-from countguard.errors import InputError
+from countguard.errors import InputError, Interrupted
 from countguard.journal import journal_beside
 from countguard.models import build_counter, save_counter
 from countguard.models.counter import Counter
 from countguard.models.counting import as_input
-from countguard.operate.count_film import alarms_of, count_films, films_csv, films_json
+from countguard.operate import count_film as count_film_module
+from countguard.operate.count_film import FrameCount, alarms_of, count_films, films_csv, films_json
 from countguard.scan.guard import Calibration, Guard
 from interrupting import interrupted_until_done
 
@@ -143,6 +145,69 @@ def test_frames_that_are_kept_are_not_counted_again(lite: Counter, film: Path, t
         os.utime(film, ns=(0, 0))  # another film now
         with pytest.raises(AssertionError, match="counted"):
             list(count_films(refusing, [film], Pace(seconds=0.5), kept=kept))
+
+
+def test_frames_that_are_counted_again_for_an_overlay_are_not_kept_again(
+    lite: Counter, film: Path, tmp_path: Path
+) -> None:
+    sizes = []
+    for _ in range(2):
+        with journal_beside(tmp_path / "counts", {"verb": "count"}) as kept:
+            list(count_films(lite, [film], Pace(frames=5), overlays=tmp_path / "over", kept=kept))
+        sizes.append((tmp_path / "counts.part").stat().st_size)
+    assert sizes[0] == sizes[1]
+
+
+def test_a_film_without_a_frame_leaves_an_earlier_overlay_as_it_is(lite: Counter, film: Path, tmp_path: Path) -> None:
+    copied = tmp_path / "walk.mp4"
+    copied.write_bytes(film.read_bytes())
+    (good,) = count_films(lite, [copied], Pace(frames=5), overlays=tmp_path / "over")
+    overlay = (tmp_path / "over/walk-density.mp4").read_bytes()
+    copied.write_bytes(b"no film any more")
+    (bad,) = count_films(lite, [copied], Pace(frames=5), overlays=tmp_path / "over")
+    assert (good.files, bad.files) == ([tmp_path / "over/walk-density.mp4"], [])
+    assert "is no film" in bad.problem
+    assert [path.name for path in (tmp_path / "over").iterdir()] == ["walk-density.mp4"]
+    assert (tmp_path / "over/walk-density.mp4").read_bytes() == overlay
+
+
+@pytest.mark.parametrize("format", ["json", "table"])
+def test_what_was_counted_of_films_is_shown_when_the_command_breaks_off(
+    format: str, lite: Counter, film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_counter(lite, tmp_path / "lite.safetensors")
+    (tmp_path / "bad.mp4").write_bytes(b"no film")
+
+    def count(*films: Path) -> None:
+        count_films_of_files(
+            tmp_path / "lite.safetensors", films, format, "5f", out=None, overlays=None, strict=True, guard=None,
+            clean=[],
+        )  # fmt: skip
+
+    def shown() -> list[tuple[int, str]]:
+        out = capsys.readouterr().out
+        if format == "table":
+            columns = [line.split("│")[2].strip() for line in out.splitlines() if line.startswith("│")]
+            return [(int(frames), "") for frames in columns if frames]  # a long name has several lines
+        return [(len(entry["frames"]), entry["problem"]) for entry in json.loads(out)["films"]]
+
+    with pytest.raises(InputError, match="is no film"):
+        count(film, tmp_path / "bad.mp4")
+    assert shown() == [(4, "")]
+    looked = count_film_module._look
+    frames: list[int] = []
+
+    def press(*arguments: Any) -> FrameCount:
+        frames.append(arguments[2].number)
+        if len(frames) == 7:
+            raise KeyboardInterrupt
+        return looked(*arguments)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(count_film_module, "_look", press)
+        with pytest.raises(Interrupted, match="6 frames were counted"):
+            count(film, film)
+    assert shown() == [(4, ""), (2, "interrupted" if format == "json" else "")]
 
 
 class Refusing(Counter):

@@ -1,6 +1,6 @@
 """What `countguard count` prints of pictures and of films."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -188,6 +188,8 @@ def count_films(
 ) -> int:
     """Counts films, and prints a table, or their frames as CSV, JSON or JSON lines; returns how many are bad.
 
+    What was counted before an error is printed, too.
+
     Raises:
         Interrupted: by Ctrl-C; what was counted is printed, and with `out` written, and kept for the same command.
     """
@@ -205,6 +207,7 @@ def count_films(
     loaded = for_inference(load_counter(counter))
     guarding = guard_of(loaded, counter, guard, clean)
     found: list[FilmCounts] = []
+    begun: dict[Path, list[FrameCount]] = {}
     shown = _Frames(format, guarded=guarding is not None)
     with ExitStack() as stack:
         kept = None
@@ -217,6 +220,7 @@ def count_films(
 
                 def hear(film: Path, row: "FrameCount") -> None:
                     shown.add(film, row)
+                    begun.setdefault(film, []).append(row)
                     progress(shown.frames)
 
                 for film in counts.count_films(
@@ -231,17 +235,28 @@ def count_films(
                     kept=kept,
                 ):
                     found.append(film)
+                    begun.pop(film.film, None)
                     for path in film.files:
                         typer.echo(f"written: {one_line(str(path))}", err=True)
                     if film.problem:
                         _say("skipped", [film.problem])
         except KeyboardInterrupt:
-            shown.end(found)
+            shown.end([*found, *_broken_off(begun, "interrupted")])
             raise Interrupted(_left_of_films(shown.frames, kept)) from None
+        except Exception as error:
+            shown.end([*found, *_broken_off(begun, one_line(str(error)))])
+            raise
         if kept is not None:
             kept.finish()
     shown.end(found)
     return sum(bool(film.problem) for film in found)
+
+
+def _broken_off(films: "Mapping[Path, Sequence[FrameCount]]", why: str) -> "list[FilmCounts]":
+    """Films of which some frames were counted when the command ended."""
+    from countguard.operate import count_film as counts
+
+    return [counts.FilmCounts(film, rows, why) for film, rows in films.items()]
 
 
 def _left_of_films(frames: int, kept: "Journal | None") -> str:

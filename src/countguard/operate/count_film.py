@@ -4,12 +4,12 @@ import io
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from PIL import Image
 from pydantic import TypeAdapter
@@ -131,7 +131,7 @@ def count_films(
         finally:
             if out is not None and rows:
                 files = write_film(film, rows, out)
-        if over is not None:
+        if over is not None and rows:
             files = [*files, over]
         yield FilmCounts(film, rows, " ".join(problems), files)
 
@@ -152,7 +152,8 @@ def count_film(
         counter: on any device.
         film: a file.
         pace: how far the frames are apart.
-        overlay_to: gets the counted frames as a film with their density maps over them; None for none.
+        overlay_to: gets the counted frames as a film with their density maps over them, where there are any; None for
+            none.
         guard: looks at each of them, too.
         damaged: hears why the film ends where it is damaged; None raises that.
         known: what was counted before.
@@ -363,37 +364,48 @@ def _overlay_file(film: Path, folder: Path) -> Path:
 
 
 class _OverlayFilm:
-    """A film that is written frame by frame; all frames get the size of the first one."""
+    """A film that is written frame by frame; all frames get the size of the first one.
 
-    def __init__(self, file: BinaryIO, rate: Fraction) -> None:
-        import av
+    Args:
+        target: its file, which is begun with the first frame: without any, what is there stays.
+        rate: frames a second.
+        whole: ends the film and its file when it is closed.
+    """
 
-        self._container: Any = av.open(file, "w", format="mp4")
-        self._container.metadata["comment"] = _DRAWN
-        codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-        stream: Any = self._container.add_stream(codec, rate=rate)
-        stream.pix_fmt = "yuv420p"
-        self._stream = stream
-        self._size: tuple[int, int] | None = None
+    def __init__(self, target: Path, rate: Fraction, whole: ExitStack) -> None:
+        self._target = target
+        self._rate = rate
+        self._whole = whole
+        self._container: Any = None
+        self._stream: Any = None
 
     def add(self, picture: Image.Image) -> None:
         """Appends a frame."""
         import av
 
-        if self._size is None:
-            self._size = (picture.width // 2 * 2, picture.height // 2 * 2)
-            self._stream.width, self._stream.height = self._size
-        if picture.size != self._size:
-            picture = picture.resize(self._size)
+        if self._container is None:
+            self._begin((picture.width // 2 * 2, picture.height // 2 * 2))
+        size = (self._stream.width, self._stream.height)
+        if picture.size != size:
+            picture = picture.resize(size)
         frame: Any = av.VideoFrame
         for packet in self._stream.encode(frame.from_image(picture)):
             self._container.mux(packet)
 
-    def close(self) -> None:
-        """Ends the film."""
-        if self._size is not None:
-            for packet in self._stream.encode():
-                self._container.mux(packet)
+    def _begin(self, size: tuple[int, int]) -> None:
+        import av
+
+        self._container = av.open(self._whole.enter_context(whole_file(self._target)), "w", format="mp4")
+        self._whole.callback(self._close)
+        self._container.metadata["comment"] = _DRAWN
+        codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+        self._stream = self._container.add_stream(codec, rate=self._rate)
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.width, self._stream.height = size
+
+    def _close(self) -> None:
+        for packet in self._stream.encode():
+            self._container.mux(packet)
         self._container.close()
 
 
@@ -405,11 +417,7 @@ def _overlay_film(target: Path | None, pace: Pace) -> Iterator[_OverlayFilm | No
         return
     rate = Fraction(1 / pace.seconds).limit_denominator(1000) if pace.seconds else Fraction(25)
     try:
-        with whole_file(target) as file:
-            film = _OverlayFilm(file, min(max(rate, Fraction(1)), Fraction(60)))
-            try:
-                yield film
-            finally:
-                film.close()
+        with ExitStack() as whole:
+            yield _OverlayFilm(target, min(max(rate, Fraction(1)), Fraction(60)), whole)
     except OSError as error:
         raise RunError(f"{target}: the overlay cannot be written ({error.strerror}); give another folder") from error
