@@ -54,6 +54,12 @@ def test_links_and_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
         unpack(zipped(tmp_path / "many.zip", dict.fromkeys("abc", b"")), tmp_path / "out")
 
 
+def test_a_refusal_is_said_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        unpack(zipped(tmp_path / "set.zip", {"../evil": b"x"}), tmp_path / "out")
+    assert str(caught.value) == "set.zip: ../evil: leads out of the archive"
+
+
 @given(content=st.binary(max_size=200), cut=st.integers(0, 200))
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_anything_else_is_one_line_that_names_the_file(content: bytes, cut: int, tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ def unpack(archive: Path, folder: Path, progress: Callable[[int, int], None] | N
                 left -= _written(opened, member, folder / place, left, archive.name)
                 if progress is not None:
                     progress(number, len(members))
+    except InputError:  # a ValueError, too, whose line is whole
+        raise
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
         raise InputError(f"{archive.name}: cannot be unpacked as a zip file ({error})") from None
 
