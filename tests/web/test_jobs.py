@@ -62,6 +62,16 @@ def test_a_visitor_can_cancel_and_a_new_job_cancels_the_one_before() -> None:
     jobs.cancel("nobody")
 
 
+def test_what_is_forgotten_is_not_the_work_that_a_visitor_began_since() -> None:
+    jobs = Jobs()
+    first = jobs.start("a", until_cancelled)
+    second = jobs.start("a", until_cancelled)
+    jobs.forget("a", first)
+    jobs.cancel("a")
+    with pytest.raises(CancelledJob):
+        second.result()
+
+
 def test_work_that_nobody_listens_to_is_cancelled() -> None:
     job = Job(until_cancelled)
     steps = job.steps()

@@ -107,6 +107,12 @@ class Jobs:
             before.cancel()
         return job
 
+    def forget(self, visitor: str, job: Job[T]) -> None:
+        """Keeps a visitor's work, and its result, no longer; work that the visitor has begun since is kept."""
+        with self._lock:
+            if self._of_visitor.get(visitor) is job:
+                del self._of_visitor[visitor]
+
     def cancel(self, visitor: str) -> None:
         """Cancels what a visitor has started, if it is not over."""
         with self._lock:

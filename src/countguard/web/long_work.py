@@ -52,15 +52,18 @@ class LongWork:
             request: tells whose work this is; what this visitor began before is cancelled.
             work: tells its steps to the function that it is given.
         """
-        job = self._jobs.start(str(request.session_hash), work)
-        for step in job.steps():
-            yield progress_html(step.words, step.done), *self._hidden
+        visitor = str(request.session_hash)
+        job = self._jobs.start(visitor, work)
         try:
+            for step in job.steps():
+                yield progress_html(step.words, step.done), *self._hidden
             yield job.result()
         except CancelledJob:
             yield note_html("Cancelled; nothing is kept."), *self._hidden
         except (InputError, RunError) as error:
             yield self.refusal(str(error))
+        finally:
+            self._jobs.forget(visitor, job)
 
     def cancel(self, request: gr.Request) -> None:
         """Ends the visitor's work at its next step."""
