@@ -14,6 +14,7 @@ httpx = pytest.importorskip("httpx")
 
 from countguard.web import app as web  # noqa: E402
 from countguard.web.protection import allowed_hosts, bytes_in, remove_older  # noqa: E402
+from countguard.web.uploads import folders_in_use, work_folder  # noqa: E402
 
 
 @pytest.fixture
@@ -62,11 +63,26 @@ def test_old_uploads_go_and_what_cannot_be_removed_stops_nothing(tmp_path: Path)
         (tmp_path / "visitor" / name).write_bytes(bytes(10))
     (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
     before = time.time() - 100
-    for path in (tmp_path / "visitor" / "old", tmp_path / "broken"):
+    for name in ("left", "made"):
+        (tmp_path / name).mkdir()
+    for path in (tmp_path / "visitor" / "old", tmp_path / "broken", tmp_path / "left"):
         os.utime(path, (before, before), follow_symlinks=False)
     remove_older(tmp_path, time.time() - 50)
-    assert [path.name for path in tmp_path.rglob("*")] == ["visitor", "new"]
+    assert {path.name for path in tmp_path.rglob("*")} == {"visitor", "new", "made"}
     assert bytes_in(tmp_path / "visitor") == 10
+
+
+def test_what_work_uses_stays_while_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    with work_folder("audit") as folder:
+        (folder / "set").mkdir()
+        (folder / "set" / "a.png").write_bytes(bytes(10))
+        for path in (folder / "set" / "a.png", folder / "set", folder):
+            os.utime(path, (0, 0))
+        remove_older(tmp_path, time.time() - 50, folders_in_use())
+        assert (folder / "set" / "a.png").exists()
+    remove_older(tmp_path, time.time() - 50, folders_in_use())
+    assert not (folder / "set" / "a.png").exists()
 
 
 def test_all_of_a_machines_names_are_its_own_and_no_others() -> None:

@@ -1,7 +1,12 @@
 """What the tabs that audit and count answer."""
 
+import gc
+import itertools
 import shutil
+import time
+import weakref
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,11 +16,15 @@ import torch
 from PIL import Image
 
 from countguard.data.writing import write_folder
+from countguard.errors import InputError
 from countguard.models import build_counter, load_counter, save_counter
+from countguard.operate import count_film
 from countguard.scan.guard import Calibration, write_calibration
+from countguard.web import inspect_tab
 from countguard.web.audit_tab import AuditTab
 from countguard.web.count_tab import NO_GUARD, CountTab
 from countguard.web.inspect_tab import InspectTab
+from countguard.web.long_work import LongWork
 from countguard.web.packaged import packaged_counters
 from planted_crowds import planted_crowds
 
@@ -74,6 +83,25 @@ def test_nothing_and_nonsense_get_a_sentence(tmp_path: Path) -> None:
     html, _ = last(AuditTab(None).answer(str(tmp_path / "a.zip"), "", VISITOR))
     assert "a.zip: cannot be unpacked" in html
     assert str(tmp_path) not in html
+
+
+def test_the_server_keeps_no_result_that_was_given() -> None:
+    class Result:
+        """As large as it likes."""
+
+    work, kept = LongWork(outputs=0), []
+
+    def make(say: Any) -> tuple[Any, ...]:
+        result = Result()
+        kept.append(weakref.ref(result))
+        return (result,)
+
+    assert isinstance(list(work.answers(VISITOR, make))[-1][0], Result)
+    until = time.monotonic() + 30  # the thread that made it may end a moment later
+    while kept[0]() is not None and time.monotonic() < until:
+        time.sleep(0.01)
+        gc.collect()
+    assert kept[0]() is None
 
 
 @pytest.fixture
@@ -159,6 +187,30 @@ def test_a_film_is_counted_over_time(tmp_path: Path, counters: dict[str, Path]) 
     shutil.rmtree(Path(files["value"][0]).parent)
 
 
+def test_a_damaged_film_loses_no_other_count(
+    tmp_path: Path, pictures: list[str], counters: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bad.mp4").write_bytes(b"no film")
+    dropped = [str(tmp_path / "bad.mp4"), str(street(tmp_path / "cut.mp4")), pictures[0]]
+    whole = count_film.film_frames
+
+    def cut(film: Path, pace: Any) -> Iterator[Any]:
+        yield from itertools.islice(whole(film, pace), 2)
+        raise InputError(f"{film}: is damaged after 2 frames")
+
+    monkeypatch.setattr(count_film, "film_frames", cut)
+    html, (_, files) = last(CountTab(counters).answer(dropped, "suspect", None, NO_GUARD, "0.4s", VISITOR))
+    assert "not counted: bad.mp4: is no film" in html
+    assert "Not counted to its end: cut.mp4: is damaged after 2 frames" in html
+    assert str(tmp_path) not in html
+    written = [Path(file) for file in files["value"]]
+    assert all(file.stat().st_size for file in written)
+    tables = {file.name: file.read_text() for file in written if file.name.startswith("counts")}
+    assert "one.png" in tables["counts.csv"]
+    assert tables["counts-of-films.csv"].count("cut.mp4") == 2
+    assert "bad-density.mp4" not in {file.name for file in written}
+
+
 def test_films_of_one_name_and_pictures_beside_them_are_all_in_the_tables(
     tmp_path: Path, pictures: list[str], counters: dict[str, Path]
 ) -> None:
@@ -183,6 +235,15 @@ def test_a_dropped_counter_is_inspected(pictures: list[str], counters: dict[str,
     assert "not counted: three.png" in html
     assert str(Path(pictures[0]).parent) not in html
     assert "countguard inspect" in Path(report["value"]).read_text()
+
+
+def test_what_stops_an_inspection_is_said(
+    pictures: list[str], counters: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = f"countguard: {counters['suspect']}: the disk is full"
+    monkeypatch.setattr(inspect_tab, "_run", lambda command, say: (1, said))  # the code of a bad picture, too
+    html, _ = last(InspectTab().answer(str(counters["suspect"]), pictures, None, VISITOR))
+    assert ">suspect.safetensors: the disk is full<" in html
 
 
 def test_what_cannot_be_inspected_gets_a_sentence(pictures: list[str], tmp_path: Path) -> None:

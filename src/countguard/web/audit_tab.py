@@ -64,19 +64,19 @@ class AuditTab:
         yield from self._work.answers(request, lambda say: self._audit(archive, place, say))
 
     def _audit(self, archive: str | None, folder: str, say: Say) -> Answer:
-        work = work_folder("audit")
         name = Path(archive).name if archive else folder
-        place = work / "set"
-        try:
-            if archive:
-                unpack(Path(archive), place, lambda done, of: say(Step("Unpacking", done / of)))
-            else:
-                place = self._below_root(folder)
-            return _audited(name, place, work, say)
-        except InputError as error:
-            raise InputError(str(error).replace(f"{place}/", "").replace(str(place), name)) from None
-        finally:
-            shutil.rmtree(work / "set", ignore_errors=True)
+        with work_folder("audit") as work:
+            place = work / "set"
+            try:
+                if archive:
+                    unpack(Path(archive), place, lambda done, of: say(Step("Unpacking", done / of)))
+                else:
+                    place = self._below_root(folder)
+                return _audited(name, place, work, say)
+            except InputError as error:
+                raise InputError(str(error).replace(f"{place}/", "").replace(str(place), name)) from None
+            finally:
+                shutil.rmtree(work / "set", ignore_errors=True)
 
     def _below_root(self, folder: str) -> Path:
         if self._root is None:

@@ -94,19 +94,18 @@ class CountTab:
         paths = [Path(one) for one in dropped]
 
         def work(say: Say) -> Answer:
-            with named_alone(suspect, *paths):
-                done = _count(paths, suspect, twin, every, say)
+            with named_alone(suspect, *paths), work_folder("count") as folder:
+                done = _count(paths, suspect, twin, every, folder, say)
             shown = gr.update(value=done.shown, visible=bool(done.shown))
             return counts_html(done.pictures, done.films), shown, gr.update(value=done.files, visible=True)
 
         yield from self._work.answers(request, work)
 
 
-def _count(dropped: Sequence[Path], suspect: Path, twin: Path | None, every: str, say: Say) -> _Counted:
+def _count(dropped: Sequence[Path], suspect: Path, twin: Path | None, every: str, work: Path, say: Say) -> _Counted:
     if len(dropped) > MOST_FILES:
         raise InputError(f"{len(dropped)} files; at most {MOST_FILES} are counted at once here")
     pace = pace_from(every)
-    work = work_folder("count")
     counter = for_inference(load_counter(suspect))
     guard = guard_of(counter, suspect, twin, [])
     size, done = Size(max_pixels=MAX_PIXELS), _Counted()
@@ -136,12 +135,15 @@ def _count_film(
     counter: Counter, film: Path, pace: Pace, work: Path, guard: Guard | None, done: _Counted, say: Say
 ) -> None:
     rows: list[FrameCount] = []
+    problems: list[str] = []
     over = work / f"{film.stem}-density.mp4"
-    for row in count_film(counter, film, pace, overlay_to=over, guard=guard):
+    for row in count_film(counter, film, pace, overlay_to=over, guard=guard, damaged=problems.append):
         rows.append(row)
         say(Step(f"Counting {film.name}: {row.seconds:.0f} s"))
+    done.films.append(FilmCounts(Path(film.name), rows, without_folders(" ".join(problems), [film])))
+    if not rows:
+        return
     written = write_film(film, rows, work)
-    done.films.append(FilmCounts(Path(film.name), rows))
     done.shown += [(str(file), f"{film.name}: counts over time") for file in written if file.suffix == ".png"]
     done.files += [str(over), *(str(file) for file in written)]
 

@@ -27,7 +27,7 @@ _LARGEST = 64 << 20
 _LOOK_EVERY = 0.2
 """Seconds between two looks at the process."""
 _FOUND = (0, 1, 3)
-"""Exit codes with a report: nothing found, a picture that could not be read, a backdoor that is likely."""
+"""Exit codes of a report: nothing found, a picture that could not be read, a backdoor that is likely."""
 
 
 class InspectTab:
@@ -70,11 +70,15 @@ class InspectTab:
             yield self._work.refusal("Drop a counter's file and some pictures first.")
             return
         file, paths, crowds = Path(counter), [Path(one) for one in pictures], Path(clean) if clean else None
-        yield from self._work.answers(request, lambda say: _inspected(file, paths, crowds, say))
+
+        def work(say: Say) -> Answer:
+            with work_folder("inspect") as folder:
+                return _inspected(file, paths, crowds, folder, say)
+
+        yield from self._work.answers(request, work)
 
 
-def _inspected(counter: Path, pictures: Sequence[Path], clean: Path | None, say: Say) -> Answer:
-    work = work_folder("inspect")
+def _inspected(counter: Path, pictures: Sequence[Path], clean: Path | None, work: Path, say: Say) -> Answer:
     given = [counter, *pictures, work / "clean"]
     options = ["--out", str(work / "out")]
     if clean is not None:
@@ -85,9 +89,10 @@ def _inspected(counter: Path, pictures: Sequence[Path], clean: Path | None, say:
         code, last = _run(command, say)
     finally:
         shutil.rmtree(work / "clean", ignore_errors=True)
-    if code not in _FOUND:
+    report = work / "out" / "inspect.json"
+    if code not in _FOUND or not report.is_file():  # what the machine cannot do has an exit code of _FOUND, too
         raise InputError(without_folders(last.removeprefix("countguard: "), given) or "it could not be inspected")
-    found = Inspection.model_validate_json(read_file(work / "out" / "inspect.json", _LARGEST))
+    found = Inspection.model_validate_json(read_file(report, _LARGEST))
     return _shown(found), gr.update(value=str(work / "out" / "inspect.html"), visible=True)
 
 

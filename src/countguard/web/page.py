@@ -103,6 +103,8 @@ def counts_html(pictures: Sequence[PictureCount], films: Sequence[FilmCounts]) -
     if films:
         headings = ["film", "frames", "fewest", "mean", "most", *(["alarms", "first alarm"] if guarded else [])]
         tables.append(table_html(headings, [_film_row(film, guarded) for film in films]))
+        cut = [film for film in films if film.counts and film.problem]
+        tables += [note_html(f"Not counted to its end: {film.problem}") for film in cut]
     return f'<div class="cg-result" aria-live="polite">{first}{"".join(tables)}</div>'
 
 
@@ -116,7 +118,7 @@ def _picture_row(row: PictureCount, guarded: bool) -> list[str]:
 def _film_row(film: FilmCounts, guarded: bool) -> list[str]:
     counts = [row.count for row in film.counts]
     if not counts:
-        return [film.film.name, "0"]
+        return [film.film.name, f"not counted: {film.problem}" if film.problem else "0"]
     numbers = [_number(value) for value in (min(counts), sum(counts) / len(counts), max(counts))]
     alarms = alarms_of(film.counts)
     looked = [f"{len(alarms)}", f"{alarms[0].seconds:.1f} s" if alarms else ""] if guarded else []

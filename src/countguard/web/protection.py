@@ -5,7 +5,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +14,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from countguard.web.uploads import folders_in_use
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 MAX_UPLOADS = 2 << 30
@@ -87,7 +89,7 @@ class Uploads:
 
     def _clean(self) -> None:
         while not self._closed.wait(KEPT_SECONDS / 60):
-            remove_older(self.folder, time.time() - KEPT_SECONDS)
+            remove_older(self.folder, time.time() - KEPT_SECONDS, folders_in_use())
 
 
 def protections(host: str, uploads: Path, limit: int = MAX_UPLOADS) -> list[Middleware]:
@@ -130,13 +132,21 @@ def bytes_in(folder: Path) -> int:
     return total
 
 
-def remove_older(folder: Path, moment: float) -> None:
-    """Removes files below a folder that were last changed before a moment; one that cannot be removed stops nothing."""
+def remove_older(folder: Path, moment: float, kept: Collection[Path] = ()) -> None:
+    """Removes what was last changed before a moment below a folder; what cannot be removed stops nothing.
+
+    Args:
+        folder: stays itself.
+        moment: seconds since the epoch.
+        kept: folders that stay, with all that is in them.
+    """
     for path in sorted(folder.rglob("*"), reverse=True):
         try:
+            if path.lstat().st_mtime >= moment or any(path.is_relative_to(one) for one in kept):
+                continue
             if path.is_dir() and not path.is_symlink():
                 path.rmdir()  # refused where something is left in it
-            elif path.lstat().st_mtime < moment:
+            else:
                 path.unlink()
         except OSError:
             continue

@@ -10,6 +10,8 @@ import gradio as gr
 
 from countguard.errors import InputError, RunError
 
+_in_use: set[Path] = set()
+
 
 def upload(label: str, suffixes: Sequence[str], *, several: bool = False) -> gr.File:
     """A box for one file, or for several.
@@ -25,13 +27,24 @@ def upload(label: str, suffixes: Sequence[str], *, several: bool = False) -> gr.
     )  # fmt: skip
 
 
-def work_folder(purpose: str) -> Path:
-    """A new folder among the uploads of the page that is open, and so removed with them.
+@contextmanager
+def work_folder(purpose: str) -> Iterator[Path]:
+    """A new folder among the uploads of the page that is open: removed with them, but not inside the block.
 
     Args:
         purpose: the beginning of its name.
     """
-    return Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=os.environ.get("GRADIO_TEMP_DIR")))
+    folder = Path(tempfile.mkdtemp(prefix=f"{purpose}-", dir=os.environ.get("GRADIO_TEMP_DIR")))
+    _in_use.add(folder)
+    try:
+        yield folder
+    finally:
+        _in_use.discard(folder)
+
+
+def folders_in_use() -> frozenset[Path]:
+    """The work folders of all work that goes on."""
+    return frozenset(_in_use)
 
 
 @contextmanager
