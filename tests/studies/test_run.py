@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from countguard.data.synthetic import Synthetic
+from countguard.data.writing import write_folder
 from countguard.errors import InputError, RunError
 from countguard.models import build_counter, save_counter
 from countguard.runs.card import Card
@@ -21,6 +22,7 @@ from countguard.studies.recipe import ModelSettings, Recipe
 from countguard.studies.resolve import recipe_from
 from countguard.studies.run import run_study
 from raw_recipe import raw_recipe
+from tiny_crowds import tiny_crowd
 
 
 def recipe(**changes: Any) -> Recipe:
@@ -155,6 +157,19 @@ def test_what_would_stop_a_study_stops_it_before_its_folder_is_made(
         run_study(recipe(**changes), tmp_path / "run", executor=nothing)
     assert says in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_are_selected_on_a_sets_own_images_however_few_there_are_to_train_on(tmp_path: Path) -> None:
+    for part in ("train", "val", "test"):
+        write_folder([tiny_crowd(f"{part}-{place}") for place in range(2)], tmp_path / "set" / part)
+    asked = recipe(
+        data={"kind": "folder", "root": str(tmp_path / "set"), "images": 1},
+        training={"select": "best_validation", "epochs": 1, "batch_size": 1},
+    )
+    assert prepare(asked, CrowdCache()).cells
+    shutil.rmtree(tmp_path / "set" / "val")
+    with pytest.raises(InputError, match=r"training\.validation_images: 40 leave none to train on of the 1"):
+        prepare(asked, CrowdCache())
 
 
 def test_weights_that_cannot_be_downloaded_are_named_with_the_file_that_would_serve(

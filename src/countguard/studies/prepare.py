@@ -61,19 +61,21 @@ def prepare(recipe: Recipe, crowds: CrowdCache) -> Prepared:
     names = [cell.name for cell in cells]
     if len(set(names)) < len(names):
         raise InputError("vary: two combinations give the same cell name; make the values tell apart")
-    opened: dict[Source, int] = {}
+    opened: dict[Source, tuple[int, bool]] = {}  # number of training images, and whether there are validation images
     for variant in _variants(cells):
         machine_for(variant.machine)
         if variant.data not in opened:
-            opened[variant.data] = len(crowds.split(variant.data).training)
+            split = crowds.split(variant.data)
+            opened[variant.data] = len(split.training), split.validation is not None
             _log_skipped(variant.data.name, crowds.skipped)
+        images, validated = opened[variant.data]
         trainings: list[Training | Defense] = [variant.training, *variant.defenses]
         if variant.relearn is not None:
             trainings.append(variant.relearn)
-            variant.relearn.require_enough(opened[variant.data])
-        for training in trainings:
-            require_training_images(opened[variant.data], training)
-        require_enough_to_audit(opened[variant.data], variant)
+            variant.relearn.require_enough(images)
+        for training in () if validated else trainings:
+            require_training_images(images, training)
+        require_enough_to_audit(images, variant)
         for extra in (getattr(defense, "extra", None) for defense in variant.defenses):
             if extra is not None and extra not in seen:
                 extra.load_training()
