@@ -11,8 +11,9 @@ from rich.console import Console
 
 from countguard.progress import counted, duration, log, logged_to
 from countguard.studies.cells import cells_of
-from countguard.studies.progress import StudyProgress
+from countguard.studies.progress import StudyProgress, epochs_shown
 from countguard.studies.resolve import recipe_from
+from countguard.training.settings import Training
 from raw_recipe import raw_recipe
 
 CELLS = list(cells_of(recipe_from(raw_recipe(training={"epochs": 3}, defenses=[]), "here")))
@@ -155,6 +156,28 @@ def test_where_there_is_no_terminal_a_line_comes_every_so_often(
     told = len(caplog.records)
     time.sleep(0.05)
     assert len(caplog.records) == told  # nothing is told of work that has ended
+
+
+@pytest.mark.parametrize(
+    ("settings", "epochs", "said"),
+    [({"steps": 8}, None, "epochs: 2 done"), ({"steps": 8}, 4, "epochs: 2 of 4 done"), ({}, None, "epochs: 2 of 100 ")],
+)
+def test_a_training_of_so_many_steps_is_not_told_to_have_the_epochs_that_it_will_not_reach(
+    settings: dict[str, int],
+    epochs: int | None,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("countguard.progress.EVERY", 0.01)
+    caplog.set_level(logging.INFO, logger="countguard.progress")
+    with epochs_shown(Training.model_validate(settings), epochs) as report:
+        report(1, 0.5)
+        report(2, 0.5)
+        caplog.clear()
+        while len(caplog.records) < 2:  # the first one may have begun before
+            time.sleep(0.005)
+        assert caplog.messages[-1].startswith(said)
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(8.4, "8 s"), (200, "3 min"), (7800, "2 h 10 min"), (86400, "24 h")])

@@ -119,8 +119,13 @@ class _Pace:
 
 @contextmanager
 def epochs_shown(training: Training | Defense, epochs: int | None = None) -> Iterator[EpochReport]:
-    """A bar, or lines, for the epochs of one training; `epochs` where its settings do not tell how many it has."""
-    with counted("epochs", epochs or _epochs_of(training)) as progress:
+    """A bar, or lines, for the epochs of one training; `epochs` where its settings do not tell how many it has.
+
+    A training of so many `steps` has a number of epochs that nobody knows without it.
+    """
+    if epochs is None and (not isinstance(training, Training) or training.steps is None):
+        epochs = _epochs_of(training)
+    with counted("epochs", epochs) as progress:
         begun = False
 
         def report(epoch: int, loss: float) -> None:
