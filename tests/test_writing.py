@@ -17,6 +17,7 @@ from countguard.writing import (
     copy_file,
     make_folder,
     open_in_place,
+    remove_results,
     require_place,
     require_results,
     sha256_of,
@@ -234,6 +235,18 @@ def test_a_result_replaces_earlier_results_alone(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("nowhere")
     with pytest.raises(InputError, match="link: is a link to nothing"):
         require_results(tmp_path / "link", marks, "--out")
+
+
+def test_earlier_results_go_and_nothing_else_does(tmp_path: Path) -> None:
+    marks = dict.fromkeys(("new.json", "old.json", "mine.json", "link.json", "missing.json"), b'"verdict"')
+    for name in ("new.json", "old.json", "unmarked.json", "linked"):
+        (tmp_path / name).write_text('{"verdict": "nothing found"}')
+    (tmp_path / "mine.json").write_text("{}")
+    (tmp_path / "link.json").symlink_to("linked")
+    remove_results(tmp_path, marks, but=["new.json"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "link.json", "linked", "mine.json", "new.json", "unmarked.json",
+    ]  # fmt: skip
 
 
 def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -210,6 +210,20 @@ def require_results(folder: Path, marks: Mapping[str, bytes], option: str) -> No
         require_place(folder / name, option, mark=mark)
 
 
+def remove_results(folder: Path, marks: Mapping[str, bytes], *, but: Iterable[str] = ()) -> None:
+    """Removes earlier results that would lie beside new ones as if they belonged to them.
+
+    Args:
+        folder: of the files.
+        marks: their names, each with its mark: a file without it, or that is no plain file, stays.
+        but: names of those that are new.
+    """
+    for name in set(marks) - set(but):
+        path = folder / name
+        if path.is_file() and not path.is_symlink() and _holds(path, marks[name]):
+            path.unlink()
+
+
 def require_utf8(path: Path, option: str) -> None:
     """Refuses a path that is no UTF-8, before anything is put there: counters below it could not be opened again.
 

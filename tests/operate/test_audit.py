@@ -57,6 +57,16 @@ def test_pictures_that_were_read_are_not_read_again(folder: Path, tmp_path: Path
     assert written(tmp_path / "torn") == written(tmp_path / "whole")
 
 
+def test_what_an_earlier_audit_left_goes_and_what_is_no_result_stays(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    audit_data(named_source(str(folder)), out, with_sarif=True)
+    recovered = (out / "recovered-1.png").read_bytes()
+    for name in ("recovered-7.png", "recovered-mine.png"):
+        (out / name).write_bytes(recovered)
+    audit_data(named_source(str(folder)), out)
+    assert sorted(written(out)) == ["audit.csv", "audit.html", "audit.json", "recovered-1.png", "recovered-mine.png"]
+
+
 @pytest.mark.parametrize("change", ["picture", "file"])
 def test_what_has_changed_since_is_read_again(change: str, folder: Path, tmp_path: Path) -> None:
     blocks, out = Blocks(), tmp_path / "out"

@@ -1,6 +1,7 @@
 """What `countguard audit` does: opens a data set, audits it, and leaves what it found as files."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from countguard.operate.kept_work import kept_work
 from countguard.operate.quarantine import require_free, write_kept
 from countguard.operate.sarif import sarif
 from countguard.progress import counted
-from countguard.writing import new_folder, require_results, write_atomically
+from countguard.writing import new_folder, remove_results, require_results, write_atomically
 
 MARKS = {
     "audit.json": b'"verdict"',
@@ -66,8 +67,7 @@ def audit_data(
         RunError: a folder cannot be written to.
         Interrupted: by Ctrl-C.
     """
-    marks = dict(MARKS) if with_sarif else {name: mark for name, mark in MARKS.items() if name != "audit.sarif"}
-    require_results(out, marks | {path.name: PNG_MARK for path in out.glob("recovered-*.png")}, "--out")
+    require_results(out, _marks(with_sarif) | _pictures(out), "--out")
     if quarantine is not None:
         require_free(quarantine, out)
     trusted = load_counter(counter) if counter is not None else None
@@ -88,15 +88,27 @@ def audit_data(
     return report
 
 
+def _marks(with_sarif: bool) -> dict[str, bytes]:
+    return {name: mark for name, mark in MARKS.items() if with_sarif or name != "audit.sarif"}
+
+
+def _pictures(out: Path) -> dict[str, bytes]:
+    """The recovered pictures that are there, with their mark."""
+    names = [path.name for path in out.glob("recovered-*.png")]
+    return {name: PNG_MARK for name in names if re.fullmatch(r"recovered-\d+\.png", name)}
+
+
 def _write(report: AuditReport, source: Source, crowds: Sequence[Crowd], out: Path, with_sarif: bool) -> None:
+    pictures = recovered_files(report)
     try:
-        for file, group in recovered_files(report).items():
+        for file, group in pictures.items():
             write_atomically(out / file, recovered_png(group))
         write_atomically(out / "audit.csv", audit_csv(report))
         write_atomically(out / "audit.html", audit_page(report, source.name, shown_groups(report, crowds)))
         if with_sarif:
             write_atomically(out / "audit.sarif", json.dumps(sarif(report, crowds), indent=1) + "\n")
         write_atomically(out / "audit.json", json.dumps(audit_json(report), indent=1) + "\n")
+        remove_results(out, MARKS | _pictures(out), but=[*pictures, *_marks(with_sarif)])
     except OSError as error:
         raise RunError(f"{error.filename or out}: cannot be written ({error.strerror}); give another --out") from error
 
