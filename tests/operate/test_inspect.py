@@ -10,13 +10,14 @@ from safetensors.torch import save_file
 
 from corpus.case import picture
 from countguard.data.folder import Folder
+from countguard.data.source import Source
 from countguard.data.synthetic import Synthetic
 from countguard.data.writing import write_folder
-from countguard.errors import InputError
+from countguard.errors import InputError, Interrupted
 from countguard.models import build_counter, load_counter, save_counter
 from countguard.operate.count import Size
 from countguard.operate.inspect import catalogue, inspect_counter
-from countguard.operate.inspection import FileFacts, PictureFacts, PointFacts, TriggerFacts, five_sentences
+from countguard.operate.inspection import FileFacts, Inspection, PictureFacts, PointFacts, TriggerFacts, five_sentences
 from countguard.scan.report import ScanReport
 from interrupting import interrupted_until_done
 from tiny_crowds import tiny_crowd
@@ -125,6 +126,74 @@ def test_interrupted_at_any_instant_it_ends_as_if_it_had_not_been(
     one, other = (json.loads((tmp_path / name / "inspect.json").read_text()) for name in ("whole", "torn"))
     assert one == other
     assert whole.sentences == tuple(other["sentences"])
+
+
+def press(*arguments: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_it_goes_on_with_the_same_conversion_alone(
+    pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, out = tmp_path / "weights.safetensors", tmp_path / "out"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_file(build_counter("csrnet").state_dict(), file)
+    with monkeypatch.context() as patched:
+        patched.setattr("countguard.operate.inspect._probed", press)
+        with pytest.raises(Interrupted, match="the same command goes on"):
+            inspect_counter(file, pictures[:1], out, convention="leeyeehoo")
+    with pytest.raises(InputError, match=r"another command \(--from differs\)"):
+        inspect_counter(file, pictures[:1], out, convention="commissarma")
+    with pytest.raises(InputError, match=r"another command \(--model differs\)"):
+        inspect_counter(file, pictures[:1], out, kind="csrnet", convention="leeyeehoo")
+
+
+def test_what_has_changed_since_an_interruption_is_counted_again(
+    counter: Path, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowds = [tiny_crowd(f"IMG_{number}", heads=number + 1, seed=number) for number in range(3)]
+    write_folder(crowds, tmp_path / "crowds")
+
+    def inspected(out: str) -> Inspection:
+        return inspect_counter(counter, pictures, tmp_path / out, points=Folder(root=tmp_path / "crowds"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("countguard.operate.inspect._examples", press)
+        with pytest.raises(Interrupted):
+            inspected("torn")
+    picture(pictures[1], 160)
+    table = (tmp_path / "crowds/points.csv").read_text()
+    (tmp_path / "crowds/points.csv").write_text(table + table.splitlines()[-1] + "\n")
+    torn, whole = inspected("torn"), inspected("whole")
+    assert torn.pictures == whole.pictures
+    assert torn.triggers == whole.triggers
+    assert torn.points == whole.points
+
+
+def test_an_earlier_inspections_scan_goes_and_a_scan_of_its_own_stays(
+    counter: Path, pictures: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    report = ScanReport(
+        verdict="nothing found", false_alarm_rate=0.05, because=("Nothing moves it.",), score=0.1 + 0.2, threshold=3.0,
+        against="clean counters", signs=(), families=(), probes=(), searches=(), not_run=(), kind="lite", images=10,
+        people=20.0, error=1.0, pairs=280, seed=0,
+    )  # fmt: skip
+
+    def scan_counter(counter: Path, clean: Source, out: Path, **options: object) -> ScanReport:
+        (out / "scan.json").write_text(report.model_dump_json(indent=2))
+        (out / "scan.html").write_text("<title>a.safetensors: countguard scan</title>")
+        return report
+
+    monkeypatch.setattr("countguard.operate.inspect.scan_counter", scan_counter)
+    both, alone = ["inspect.html", "inspect.json"], ["scan.html", "scan.json"]
+    for clean, there in ((Synthetic(train=10, test=1), [*both, *alone]), (None, both)):
+        inspect_counter(counter, pictures[:1], out, clean=clean)
+        assert sorted(path.name for path in out.iterdir()) == there
+    scan_counter(counter, Synthetic(train=10, test=1), out)
+    inspect_counter(counter, pictures[:1], out)
+    assert sorted(path.name for path in out.iterdir()) == [*both, *alone]
 
 
 FILE = FileFacts(

@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from countguard import __version__
 from countguard.attacks.triggers import TRIGGERS, Trigger
@@ -41,14 +40,15 @@ from countguard.operate.inspection import (
     TriggerFacts,
     five_sentences,
 )
+from countguard.operate.kept_rows import KeptRows, stamp_of_crowds
 from countguard.operate.repair import DAMAGED
+from countguard.operate.scan import MARKS as SCAN_MARKS
 from countguard.operate.scan import scan_counter
 from countguard.progress import counted
-from countguard.settings import Settings
+from countguard.reading import read_json, stamp_of
+from countguard.scan.guard import log_ratio
 from countguard.signals import kept_when_interrupted
-from countguard.writing import new_folder, require_results, sha256_of, write_atomically
-
-Facts = TypeVar("Facts", bound=Settings)
+from countguard.writing import new_folder, remove_results, require_results, sha256_of, write_atomically
 
 MARKS = {"inspect.json": b'"verdict"', "inspect.html": b": countguard inspect</title>"}
 """What is written, and by what an earlier one is known."""
@@ -56,12 +56,15 @@ PROBED = 8
 """Pictures that each trigger is put on, spread over those that were given."""
 MEASURED = 40
 """Pictures with known heads that are counted, where there are more."""
-FEW = 3.0
-"""People added to both counts of a ratio: one person more where there are two says nothing."""
 SIDE = Size(max_side=1536)
 """Pictures are probed at most this large."""
 SHOWN = 4
 """Triggers that the page shows on a picture."""
+LARGEST = 1 << 26
+"""Bytes of an earlier report that are read."""
+_PICTURE: TypeAdapter[PictureFacts] = TypeAdapter(PictureFacts)
+_POINTS: TypeAdapter[PointFacts] = TypeAdapter(PointFacts)
+_RATIO: TypeAdapter[float] = TypeAdapter(float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,8 @@ def inspect_counter(
             "verb": "inspect",
             "version": __version__,
             "FILE": suspect.facts.sha256,
+            "--model": kind,
+            "--from": convention,
             "--points": None if points is None else points.model_dump(mode="json"),
             "--seed": seed,
         }
@@ -174,10 +179,21 @@ def _inspected(
     page = inspect_page(found, _examples(suspect.counter, probed[0], triggers, seed))
     try:
         write_atomically(out / "inspect.html", page)
+        if scan is None and _holds_its_scan(out):
+            remove_results(out, SCAN_MARKS)
         write_atomically(out / "inspect.json", found.model_dump_json(indent=2) + "\n")
     except OSError as error:
         raise RunError(f"{error.filename or out}: cannot be written ({error.strerror}); give another --out") from error
     return found
+
+
+def _holds_its_scan(out: Path) -> bool:
+    """Whether the scan in a folder belongs to the inspection there, and was not made by a command of its own."""
+    try:
+        scan, whole = (read_json(out / name, LARGEST) for name in ("scan.json", "inspect.json"))
+    except InputError:
+        return False
+    return isinstance(whole, dict) and scan == whole.get("scan")
 
 
 @contextmanager
@@ -241,24 +257,27 @@ def _format(path: Path, converted: bool) -> str:
 def _counted(counter: Counter, pictures: Sequence[Path], kept: Journal) -> tuple[PictureFacts, ...]:
     """Every picture's count, or why it has none."""
     rows: list[PictureFacts] = []
-    known = {path: kept.get(f"count {path}") for path in pictures}
+    keep = KeptRows(kept, _PICTURE)
+    stamps = {path: stamp_of(path) for path in pictures}
+    known = {path: keep.get(f"count {path}", stamps[path]) for path in pictures}
     left = count_pictures(counter, [path for path in pictures if known[path] is None])
     with counted("pictures", len(pictures)) as progress:
         for path in pictures:
             if (row := known[path]) is None:
                 found = next(left)
-                row = {"file": one_line(str(path)), "count": found.count, "problem": found.problem}
+                row = PictureFacts(file=one_line(str(path)), count=found.count, problem=found.problem)
                 if found.count is not None:  # a bad one may be mended until the command goes on
-                    kept.add(f"count {path}", row)
-            rows.append(_facts(PictureFacts, row, kept))
+                    keep.add(f"count {path}", stamps[path], row)
+            rows.append(row)
             progress(len(rows))
     return tuple(rows)
 
 
 def _compared(counter: Counter, crowds: Sequence[Crowd], name: str, kept: Journal) -> PointFacts:
     """The counts of crowds beside their heads."""
-    if (known := kept.get("points")) is not None:
-        return _facts(PointFacts, known, kept)
+    keep, stamp = KeptRows(kept, _POINTS), stamp_of_crowds(crowds)
+    if (known := keep.get("points", stamp)) is not None:
+        return known
     truths = np.array([crowd.count for crowd in crowds], dtype=np.float64)
     counts = count_crowds(counter, crowds).double().numpy()
     if not np.isfinite(counts).all():
@@ -273,7 +292,7 @@ def _compared(counter: Counter, crowds: Sequence[Crowd], name: str, kept: Journa
         right=float(ratio_rate(counts[has_heads], truths[has_heads], axis=-1)) if has_heads.any() else None,
         bias=float(counts.sum() / truths.sum() - 1) if has_heads.any() else None,
     )
-    kept.add("points", found.model_dump(mode="json"))
+    keep.add("points", stamp, found)
     return found
 
 
@@ -292,21 +311,21 @@ def _probed(counter: Counter, pictures: Sequence[Path], seed: int, kept: Journal
     """What each trigger does, picture by picture beside the same counter without it."""
     triggers = catalogue()
     ratios: dict[str, list[float]] = {kind: [] for kind in triggers}
+    keep = KeptRows(kept, _RATIO)
     with counted("triggers on pictures", len(triggers) * len(pictures)) as progress:
         for place, path in enumerate(pictures):
             crowd = clean = None
+            stamp = stamp_of(path)
             for number, (kind, trigger) in enumerate(triggers.items()):
                 name = f"{kind} on {path}"
-                if (known := kept.get(name)) is None:
+                if (known := keep.get(name, stamp)) is None:
                     if crowd is None:
                         crowd = Crowd(SIDE.read(path), torch.zeros(0, 2), path.stem)
                         clean = _people(counter, crowd.image)
                     marked = trigger.mark(crowd.image[None], [crowd], seed)[0]
                     assert clean is not None
-                    known = float(np.log((_people(counter, marked) + FEW) / (clean + FEW)))
-                    kept.add(name, known)
-                if not isinstance(known, float):
-                    raise InputError(f"{kept.path}: is damaged; delete it, and the inspection starts anew")
+                    known = float(log_ratio(np.array(_people(counter, marked)), np.array(clean)))
+                    keep.add(name, stamp, known)
                 ratios[kind].append(known)
                 progress(place * len(triggers) + number + 1)
     return tuple(_trigger_facts(kind, trigger, np.array(ratios[kind])) for kind, trigger in triggers.items())
@@ -346,10 +365,3 @@ def _examples(counter: Counter, path: Path, triggers: Sequence[TriggerFacts], se
 def _places(length: int, number: int) -> list[int]:
     """At most so many places, evenly over all of them."""
     return [round(place) for place in np.linspace(0, length - 1, min(number, length)).tolist()]
-
-
-def _facts(model: type[Facts], row: JsonValue, kept: Journal) -> Facts:
-    try:
-        return model.model_validate(row)
-    except ValidationError:
-        raise InputError(f"{kept.path}: is damaged; delete it, and the inspection starts anew") from None

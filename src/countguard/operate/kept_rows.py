@@ -1,10 +1,13 @@
 """Rows of an interrupted command, read back from its journal."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from countguard.data.crowd import Crowd
+from countguard.data.source import LazyCrowds
 from countguard.errors import InputError
 from countguard.journal import Journal
 
@@ -49,3 +52,12 @@ class KeptRows(Generic[Row]):
         """Keeps a row, unless it is kept already; raises as `get` and `Journal.add`."""
         if self.get(name, stamp) is None:
             self._journal.add(name, [[*stamp], self._kind.dump_python(row, mode="json")])
+
+
+def stamp_of_crowds(crowds: Sequence[Crowd]) -> list[int]:
+    """By which crowds are known to be the same still, as `stamp_of` does for a file; those of no files always are."""
+    told = hashlib.sha256(str(len(crowds)).encode())
+    if isinstance(crowds, LazyCrowds):
+        for position in range(len(crowds)):
+            told.update(crowds.stamp(position))
+    return list(told.digest()[:8])

@@ -125,7 +125,7 @@ class Guard:
 
 
 def disagreement(counts: "Floats", repaired: "Floats") -> "Floats":
-    """|log((count + FEW) / (repaired + FEW))|, with counts below 0 taken for 0.
+    """The size of the counts' log ratio.
 
     Raises:
         InputError: a count is no finite number.
@@ -133,9 +133,14 @@ def disagreement(counts: "Floats", repaired: "Floats") -> "Floats":
     for name, given in (("counter", counts), ("repaired counter", repaired)):
         if not np.isfinite(given).all():
             raise InputError(f"guard: the {name} gives no finite number of people; its weights or settings are damaged")
-    one, other = np.maximum(counts, 0.0) + FEW, np.maximum(repaired, 0.0) + FEW
-    apart: Floats = np.abs(np.log(one / other))
+    apart: Floats = np.abs(log_ratio(counts, repaired))
     return apart
+
+
+def log_ratio(counts: "Floats", others: "Floats") -> "Floats":
+    """log((count + FEW) / (other + FEW)), with counts below 0 taken for 0."""
+    ratio: Floats = np.log((np.maximum(counts, 0.0) + FEW) / (np.maximum(others, 0.0) + FEW))
+    return ratio
 
 
 def guard_file(repaired: Path) -> Path:
