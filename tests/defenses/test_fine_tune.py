@@ -12,6 +12,8 @@ from countguard.data.kernels import Adaptive
 from countguard.data.source import Subset
 from countguard.data.synthetic import Synthetic
 from countguard.defenses.fine_tune import FineTune
+from countguard.defenses.random_blend import RandomBlend
+from countguard.defenses.search import Search
 from countguard.errors import InputError
 from countguard.models import build_counter
 from countguard.models.counter import Counter
@@ -80,6 +82,13 @@ def test_each_seed_draws_its_own_images_of_the_second_set() -> None:
     assert second[3] == tuple(ids(FineTune(originals=False, extra=few), seed=3))
     # what a recipe of one seed trained on before stays: seed 0 draws what the split's seed drew
     assert second[0] == tuple(crowd.id for crowd in few.load_training())
+
+
+def test_everything_that_is_trained_on_is_named() -> None:
+    repair = FineTune(clean_images=3, extra=EXTRA)
+    assert [crowd.id for crowd in repair.trained_on(CLEAN, 1)] == ids(repair, 1)
+    assert len(Search(of=FineTune(extra=EXTRA), values={"lr": [1e-4]}, clean_images=4).trained_on(CLEAN, 0)) == 7
+    assert len(RandomBlend(clean_images=3).trained_on(CLEAN, 0)) == 3
 
 
 def test_a_second_set_that_is_used_whole_is_the_same_for_every_seed() -> None:

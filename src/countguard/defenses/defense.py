@@ -42,6 +42,10 @@ class Defense(Settings):
         drawn = torch.randperm(len(clean), generator=generator_for(seed, "clean budget"))
         return Subset(clean, drawn[: self.clean_images].tolist())
 
+    def trained_on(self, clean: Sequence[Crowd], seed: int) -> Sequence[Crowd]:
+        """All crowds that this repair trains on: the budget of the clean crowds, unless it has others of its own."""
+        return self.budget(clean, seed)
+
     @abstractmethod
     def repair(self, counter: Counter, clean: Sequence[Crowd], **conditions: Unpack[Conditions]) -> History:
         """Repairs the counter in place and returns the history of its training.

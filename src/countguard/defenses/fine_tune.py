@@ -45,6 +45,10 @@ class FineTune(Defense, Training):
         extra = self.extra.load_training(seed) if self.extra is not None else []
         return Joined(originals, extra)
 
+    def trained_on(self, clean: Sequence[Crowd], seed: int) -> Sequence[Crowd]:
+        """See `Defense.trained_on`."""
+        return self.crowds(clean, seed)
+
     def repair(self, counter: Counter, clean: Sequence[Crowd], **conditions: Unpack[Conditions]) -> History:
         """See `Defense.repair`."""
         return fit(counter, self.crowds(clean, conditions["seed"]), self, **conditions)

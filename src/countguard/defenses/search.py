@@ -80,6 +80,10 @@ class Search(Defense):
         """The second data set of the repair; None without one."""
         return getattr(self.of, "extra", None)
 
+    def trained_on(self, clean: Sequence[Crowd], seed: int) -> Sequence[Crowd]:
+        """See `Defense.trained_on`; of the last repair, by the settings that are chosen."""
+        return self.of.trained_on(self.budget(clean, seed), seed)
+
     def trials(self, context: Any = None) -> Iterator[tuple[dict[str, JsonValue], Defense]]:
         """Every combination of values, with the repair that has them.
 
