@@ -101,7 +101,7 @@ def test_a_repair_replaces_counters_and_pages_alone(countguard: Run, counter: Pa
     for out, says in {
         "clean/points.csv": "holds no counter; --out should name another file",
         "c.safetensors": "is what is read",
-        "README.safetensors": "README-repair.html: the page of the repair would overwrite it",
+        "README.safetensors": "README-repair.html: is there, is no earlier result, and would be overwritten",
         "rep.md": "--out should end in .safetensors",
     }.items():
         before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

@@ -133,10 +133,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
         RunError: the disk is full or the folder cannot be written to.
     """
     try:
-        if target.is_symlink():
-            raise InputError(f"{target}: is a link; name a folder that is new")
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise InputError(f"{target}: is there and not empty; name a folder that is new")
+        require_new(target)
         whole = target.resolve()
         partial = whole.with_name(_random_name())
         made = [folder for folder in whole.parents if not folder.exists()]
@@ -183,6 +180,23 @@ def require_place(path: Path, option: str, *, inputs: Iterable[Path] = (), mark:
             raise InputError(f"{path}: is what is read; {option} should name another file")
     if mark and path.exists() and not _holds(path, mark):
         raise InputError(f"{path}: is there, is no earlier result, and would be overwritten; give another {option}")
+
+
+def require_new(folder: Path, option: str = "") -> None:
+    """Makes sure that a folder is new or empty.
+
+    Args:
+        folder: to look at.
+        option: by which it was named; empty where the user named it without one.
+
+    Raises:
+        InputError: something is there.
+    """
+    wanted = f"{option} should name a new folder" if option else "name a folder that is new"
+    if folder.is_symlink():
+        raise InputError(f"{folder}: is a link; {wanted}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: is there and not empty; {wanted}")
 
 
 def require_results(folder: Path, marks: Mapping[str, bytes], option: str) -> None:

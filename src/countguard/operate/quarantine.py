@@ -13,7 +13,7 @@ from countguard.data.crowd import Crowd
 from countguard.data.source import Subset
 from countguard.data.writing import write_folder
 from countguard.errors import InputError
-from countguard.writing import whole_folder, write_atomically
+from countguard.writing import require_new, whole_folder, write_atomically
 
 LEFT_OUT = "left-out.csv"
 
@@ -28,10 +28,7 @@ def require_free(folder: Path, out: Path) -> None:
     Raises:
         InputError: something is there, or will be by then.
     """
-    if folder.is_symlink():
-        raise InputError(f"{folder}: is a link; --quarantine should name a new folder")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: is there and not empty; --quarantine should name a new folder")
+    require_new(folder, "--quarantine")
     if folder.resolve() in (out.resolve(), *out.resolve().parents):
         raise InputError(f"{folder}: holds the results of --out; --quarantine should name another folder")
 

@@ -46,14 +46,7 @@ def require_page(out: Path) -> None:
     """
     if out.suffix != ".safetensors":
         raise InputError(f"{out}: --out should end in .safetensors")
-    path = page_of(out)
-    if not path.exists() and not path.is_symlink():
-        return
-    require_place(path, "--out")
-    with path.open("rb") as page:
-        ours = page.read(len(MARK)) == MARK
-    if not ours:
-        raise InputError(f"{path}: the page of the repair would overwrite it; give another --out")
+    require_place(page_of(out), "--out", mark=MARK)
 
 
 def write_repair_page(repair: Repair) -> Path:
