@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from corpus.case import shanghaitech
 from countguard.data.kernels import Fixed
+from countguard.data.rescaled import Rescaled
 from countguard.data.scaling import clamp_inside, rescale
 from countguard.data.shanghaitech import ShanghaiTech
 from countguard.errors import InputError
@@ -31,6 +32,15 @@ def test_heads_move_with_the_picture_and_stay_inside(height: int, width: int, sc
     expected = crowd.points * sides / torch.tensor([width, height])
     assert torch.allclose(scaled.points, expected, atol=1e-4)
     assert (scaled.id, scaled.kernel, scaled.image.dtype) == (crowd.id, crowd.kernel, torch.uint8)
+
+
+def test_crowds_are_rescaled_as_they_are_read() -> None:
+    crowds = [tiny_crowd("a", 6, 24, 32), tiny_crowd("b", 6, 8, 8), tiny_crowd("c", 6, 32, 24)]
+    smaller = Rescaled(crowds, 0.5)
+    assert [(smaller[place].id, smaller[place].height) for place in (0, -1)] == [("a", 12), ("c", 16)]
+    assert [crowd.width for crowd in smaller[::2]] == [16, 12]
+    with pytest.raises(InputError, match="at least 8"):
+        smaller[1]
 
 
 def test_a_smaller_picture_is_an_average_not_a_sample() -> None:

@@ -1,26 +1,34 @@
 """What an operator gets: a repaired counter and a page about it."""
 
 import html
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from countguard import __version__
+from countguard.data.crowd import Crowd
+from countguard.data.scaling import rescale
 from countguard.data.synthetic import Synthetic
 from countguard.defenses.random_blend import RandomBlend
 from countguard.errors import InputError, Interrupted
 from countguard.models import build_counter, load_counter, save_counter
+from countguard.models.counter import Counter
 from countguard.operate.defend import defend_counter
 from countguard.operate.pace import time_from
 from countguard.operate.recipe import operator_recipe
 from countguard.operate.repair import PROBES, Choice, Measures, Repair, split_for_repair
 from countguard.operate.repair_page import repair_page, write_repair_page
 from countguard.operate.repair_plan import Pace, Planner
+from countguard.scan.guard import read_calibration
+from countguard.training.callbacks import History
 from countguard.training.fit import Machine
 from interrupting import interrupted_until_done
+from models.hub_server import serving
 from tiny_crowds import tiny_crowd
 
 DATA = Synthetic(train=8, test=1, height=48, width=64, heads=(4, 40))
@@ -195,7 +203,7 @@ def test_the_output_is_no_input_and_has_its_ending(name: str, says: str, suspect
 
 def test_a_file_that_is_no_page_about_a_repair_is_left_alone(suspect: Path, tmp_path: Path) -> None:
     (tmp_path / "repaired-repair.html").write_text("<h1>My notes</h1>")
-    with pytest.raises(InputError, match=r"repaired-repair\.html: the page of the repair would overwrite it"):
+    with pytest.raises(InputError, match=r"repaired-repair\.html: is there, is no earlier result"):
         defend_counter(suspect, DATA, tmp_path / "repaired.safetensors", SHORT, seed=0)
     assert not (tmp_path / "repaired.safetensors").exists()
     assert (tmp_path / "repaired-repair.html").read_text() == "<h1>My notes</h1>"
@@ -280,6 +288,72 @@ def test_another_repair_does_not_go_on_with_it(suspect: Path, tmp_path: Path, mo
         defend_counter(suspect, DATA, out, SHORT, seed=1)
     assert defend_counter(suspect, DATA, out, SHORT, seed=0, force=True).written
     assert not (tmp_path / "out.safetensors.part").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "now", "stopped"),
+    [
+        ([1.0, 1.0, 1.0], 3, False),
+        ([1.0, 1.0], 2, True),
+        ([1.0, 1.0, 1.0], 1, False),
+        ([1e3, 1.0, 1.0], 2, True),  # the first epoch before an interruption
+        ([1.0, 1.0, 1e3], 2, False),  # told by this command's own clock
+    ],
+)
+def test_a_repair_that_went_on_still_says_that_the_budget_ended_it(
+    rows: list[float], now: int, stopped: bool, suspect: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def repaired(self: RandomBlend, counter: Counter, clean: Sequence[Crowd], **conditions: Any) -> History:
+        history = History()
+        history.rows = [{"epoch": epoch, "seconds": seconds} for epoch, seconds in enumerate(rows, start=1)]
+        for row in history.rows[len(rows) - now :]:
+            conditions["report"](int(row["epoch"]), 0.5)
+        return history
+
+    monkeypatch.setattr(Planner, "pace", lambda self, scales: Pace(dict.fromkeys(scales, 1e-9), 0.0))
+    monkeypatch.setattr(RandomBlend, "repair", repaired)
+    settings = ["defenses.0.epochs=3", "machine.accelerator=cpu"]
+    repair = defend_counter(suspect, DATA, tmp_path / "out.safetensors", settings, seed=0, budget=900.0, force=True)
+    assert repair.stopped == stopped
+
+
+def test_at_another_scale_only_what_is_trained_on_is_read(
+    suspect: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: set[str] = set()
+
+    def rescaled(crowd: Crowd, scale: float) -> Crowd:
+        read.add(crowd.id)
+        return rescale(crowd, scale)
+
+    monkeypatch.setattr("countguard.data.rescaled.rescale", rescaled)
+    few = [*SHORT, "defenses.0.clean_images=2"]
+    defend_counter(suspect, DATA, tmp_path / "out.safetensors", few, seed=0, scale=0.5, force=True)
+    assert len(read) == 2
+
+
+def test_images_of_a_second_set_are_counted_and_told(suspect: Path, tmp_path: Path) -> None:
+    extra = "{kind: synthetic, train: 5, test: 1, height: 48, width: 64, heads: [4, 9]}"
+    both = [f"defenses=[{{kind: fine_tune, epochs: 1, batch_size: 4, extra: {extra}}}]", "machine.accelerator=cpu"]
+    said: list[str] = []
+    repair = defend_counter(suspect, DATA, tmp_path / "out.safetensors", both, seed=0, force=True, say=said.append)
+    assert (repair.trained_on, repair.choice.steps) == (11, 3)
+    assert said[0].startswith("repair: fine_tune with 11 clean images")
+    assert b"and of a second set" in repair_page(repair)
+
+
+def test_a_counter_on_a_hub_is_repaired(suspect: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True, raising=False)
+    address, out = Path("hf://me/lite/suspect.safetensors"), tmp_path / "out.safetensors"
+    with serving() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        hub.commit("me/lite", {"suspect.safetensors": suspect.read_bytes()})
+        repair = defend_counter(address, DATA, out, SHORT, seed=0, force=True)
+    assert repair.written
+    assert read_calibration(suspect, out).images == 2
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("30min", 1800), ("2h", 7200), ("90s", 90), ("1.5 h", 5400), ("5", 300)])

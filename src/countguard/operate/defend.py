@@ -12,7 +12,7 @@ from torch import Tensor
 from countguard import __version__
 from countguard.data.crowd import Crowd
 from countguard.data.loading import Resident
-from countguard.data.scaling import rescale
+from countguard.data.rescaled import Rescaled
 from countguard.data.source import Source
 from countguard.defenses.defense import Defense
 from countguard.errors import InputError
@@ -29,6 +29,7 @@ from countguard.operate.repair_plan import SCALES, SHORT, Pace, Planner, in_word
 from countguard.scan.guard import Guard, require_guard_place, write_calibration
 from countguard.studies.machine import evaluation_device, machine_for
 from countguard.studies.progress import epochs_shown
+from countguard.training.callbacks import History
 from countguard.training.settings import Training
 from countguard.wording import plural
 from countguard.writing import sha256_of
@@ -90,7 +91,7 @@ def defend_counter(
     with kept_work(out, _command(path, recipe.data, defense, seed, scale, budget)) as kept:
         machine = machine_for(recipe.machine)
         planner = Planner(counter, crowds, held_back, defense, seed, machine)
-        used = len(defense.budget(crowds, seed))
+        used = len(planner.used)
         say(f"repair: {defense.name} with {plural(used, 'clean image')}; {len(held_back)} others show before and after")
         choice = _chosen(planner, scale, budget, kept.journal, say)
         before = _before(planner, kept.journal, str(path))
@@ -98,18 +99,25 @@ def defend_counter(
         if isinstance(defense, Training) and choice.steps != planner.steps:
             trained = defense.model_copy(update={"steps": choice.steps})
         left = None if budget is None else max(1.0, budget - choice.looks / 2 - (time.monotonic() - began))
-        started = time.monotonic()
-        with epochs_shown(trained, math.ceil(choice.steps / planner.an_epoch)) as report:
-            trained.repair(
+        started, epochs, heard = time.monotonic(), math.ceil(choice.steps / planner.an_epoch), 0
+        with epochs_shown(trained, epochs) as shown:
+
+            def report(epoch: int, loss: float) -> None:
+                nonlocal heard
+                heard += 1
+                shown(epoch, loss)
+
+            history = trained.repair(
                 counter.cpu(),
-                crowds if choice.scale == 1 else [rescale(crowd, choice.scale) for crowd in crowds],
+                crowds if choice.scale == 1 else Resident(Rescaled(crowds, choice.scale)),
                 seed=seed,
                 machine=machine,
                 report=report,
                 folder=kept.folder,
                 seconds=left,
             )
-        stopped = left is not None and time.monotonic() - started >= left
+        spent = time.monotonic() - started + (_seconds_before(history, heard) if heard else 0.0)
+        stopped = left is not None and (len(history.rows) < epochs or spent >= left)
         repair = Repair(
             counter=path,
             out=out,
@@ -134,6 +142,11 @@ def defend_counter(
         write_calibration(guard, path, out)
         kept.done = True
         return replace(repair, guard=guard)
+
+
+def _seconds_before(history: History, heard: int) -> float:
+    """Seconds of the epochs that were trained before the command was interrupted, all but the last `heard`."""
+    return sum(row["seconds"] for row in history.rows[: len(history.rows) - heard])
 
 
 def _command(

@@ -52,6 +52,10 @@ class Pace:
 class Planner:
     """Times a repair on a few of its steps, and offers choices.
 
+    Attributes:
+        used: the crowds that the repair trains on.
+        steps, an_epoch: how many steps it has, in all and in an epoch; 0 and 1 where it has none.
+
     Args:
         counter: the given one.
         crowds: to repair with, at their own size.
@@ -72,8 +76,8 @@ class Planner:
     ) -> None:
         self.counter, self.crowds, self.held_back = counter, crowds, held_back
         self.defense, self.seed, self.machine = defense, seed, machine
-        used = defense.budget(crowds, seed)
-        self.steps, self.an_epoch = steps_of(defense, used, seed) if isinstance(defense, Training) else (0, 1)
+        self.used = defense.trained_on(crowds, seed)
+        self.steps, self.an_epoch = steps_of(defense, self.used, seed) if isinstance(defense, Training) else (0, 1)
 
     def pace(self, scales: Sequence[float]) -> Pace:
         """Times two steps at each scale, and one count."""
