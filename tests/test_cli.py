@@ -395,7 +395,9 @@ def test_ctrl_c_says_what_was_kept(countguard: Run, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("countguard.operate.audit.audit_data", press)
     one_line(countguard("audit", "synthetic"), "interrupted; files that were finished are kept", code=130)
     monkeypatch.setattr("countguard.studies.resolve.read_recipe", press)
-    one_line(countguard("run", "tiny", "--out", "out"), "interrupted; what was finished is kept", code=130)
+    for options in ([], ["--log", "log.txt"]):
+        typed = [*options, "run", "tiny", "--out", "out"]
+        one_line(countguard(*typed), "interrupted; what was finished is kept", code=130)
 
 
 def test_a_system_error_is_one_line_and_a_bug_is_not_hidden(countguard: Run, monkeypatch: pytest.MonkeyPatch) -> None:

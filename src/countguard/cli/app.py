@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.main import get_group
 
 from countguard import __version__
 from countguard.cli import counter_files, counters, crowds, studies
@@ -83,7 +84,8 @@ def main() -> None:
 
 def _interrupted(arguments: list[str]) -> str:
     """What an interrupted command has left: a study its finished cells, a verb of many files those it has written."""
-    verb = next((word for word in arguments if not word.startswith("-")), "")
+    verbs = get_group(app).commands
+    verb = next((word for word in arguments if word in verbs), "")  # an option's value may come before it
     if verb in ("run", "demo"):
         return "interrupted; what was finished is kept, and the same command goes on from there"
     if verb in _FILE_BY_FILE:
