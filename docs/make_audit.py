@@ -7,6 +7,7 @@ studies with filters.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
@@ -115,12 +116,31 @@ def varied() -> Table:
 
 
 def smooth() -> Table:
-    """Blurred photographs."""
-    rows = [["rate", "found, clean accused", "AUC: mean (least)"]]
+    """Blurred photographs, and what could be told if the group were known."""
+    rows = [
+        ["rate", "draw", "found, clean accused", "AUC", "AUC, group given", "group's likeness", "chance's likest group"]
+    ]
     for rate in values("smooth", "rate"):
-        chosen = select("smooth", rate=rate)
-        rows.append([f"{100 * rate:g} %", found(chosen), aucs(chosen)])
+        for card in sorted(select("smooth", rate=rate), key=lambda card: card["draw"]):
+            given, number = card["group_given"], card["poisoned"]
+            likest = math.sqrt(2 * log_binomial(card["images"], number))
+            rows.append(
+                [
+                    f"{100 * rate:g} %",
+                    str(card["draw"]),
+                    found([card]),
+                    short(card["auc"]),
+                    short(given["auc"]),
+                    f"{given['together']:.1f}",
+                    f"{likest:.1f}",
+                ]
+            )
     return rows
+
+
+def log_binomial(whole: int, part: int) -> float:
+    """Logarithm of the number of groups of so many out of all."""
+    return math.lgamma(whole + 1) - math.lgamma(part + 1) - math.lgamma(whole - part + 1)
 
 
 def jpeg() -> Table:

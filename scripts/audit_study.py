@@ -35,7 +35,9 @@ from countguard.attacks.strategies import Add, Divide, Minus, Multiply, Strategy
 from countguard.attacks.triggers import LowFrequency, Patch, Rain, Sine, Snow, Trigger, Warp
 from countguard.audit.audit import Looked, judge, look
 from countguard.audit.features import Canvas, canvas_for
+from countguard.audit.groups import together
 from countguard.audit.label_estimates import label_errors
+from countguard.audit.likeness import HYPOTHESES, Likeness
 from countguard.audit.report import AuditReport
 from countguard.audit.survey import Survey, Taken, gathered, take
 from countguard.data.crowd import Crowd
@@ -290,6 +292,7 @@ class Study:
             "images": len(crowds),
             "poisoned": len(poisoned),
             "auc": None if not poisoned else _auc(looked.shared_p, poisoned),
+            "group_given": _group_given(seen, poisoned) if run.row == "smooth" else None,
             "found": found,
             "seconds": round(time.perf_counter() - start, 1),
             "version": __version__,
@@ -359,6 +362,22 @@ def _measured(report: AuditReport, looked: Looked, poisoned: Sequence[int]) -> d
             {"kind": group.kind, "verdict": group.verdict, "images": len(group.images), "strength": group.strength}
             for group in report.groups
         ],
+    }
+
+
+def _group_given(seen: Survey, poisoned: Sequence[int]) -> dict[str, float]:
+    """What could be told if the poisoned images were known: the bands that tell most are taken.
+
+    `together` is the likeness of all their pairs together, in units of chance; `auc` is that of each image's likeness
+    to the poisoned ones but itself.
+    """
+    likeness = Likeness(seen.store, range(len(seen.store)))
+    members = np.array(poisoned)
+    inside = np.isin(np.arange(len(likeness)), members)
+    best = max((likeness.between(bands) for bands in HYPOTHESES), key=lambda matrix: together(matrix, members))
+    return {
+        "together": together(best, members),
+        "auc": _auc(-best[:, inside].sum(axis=1) / (len(members) - inside), poisoned),
     }
 
 

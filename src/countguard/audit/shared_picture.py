@@ -28,6 +28,8 @@ _ROUNDS = 4
 """Such comparisons at most; every image is then held against the groups that were found."""
 SURE = 7.0
 """Least likeness of all pairs together, on tiles not used to find the group, in units of chance."""
+_SURE_MOVED = 10.0
+"""The same where images are moved: views of one square, by other cameras, reach 8.3."""
 _EVEN = 0.25
 """Least likeness of the less alike half of the tiles, as a part of the mean over all."""
 _EVEN_MOVED = 0.1
@@ -98,11 +100,11 @@ def shared_pictures(
                 found.append(_described(group, members, likeness, image_of, seed, len(store)))
     taken = [one.members for one in found]
     rest = np.setdiff1d(np.arange(len(store)), np.concatenate(taken) if taken else [])
-    moved = aligned_groups(store, rest.tolist(), seed, SURE)
+    moved = aligned_groups(store, rest.tolist(), seed, _SURE_MOVED)
     tried += len(moved)
-    for aligned in [group for group in moved if group.tested >= SURE] or moved[:1]:
+    for aligned in [group for group in moved if group.tested >= _SURE_MOVED] or moved[:1]:
         p[aligned.looked_at] = np.minimum(p[aligned.looked_at], _chance_of_peaks(aligned.heights))
-        if aligned.tested >= SURE:
+        if aligned.tested >= _SURE_MOVED:
             found.append(_aligned(aligned, store, image_of, seed))
     return found, -np.expm1(max(tried, 1) * np.log1p(-np.minimum(p, 1 - 1e-12)))
 
