@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from countguard.data.source import Chosen, LazyCrowds, Source, Use
+from countguard.data.source import Chosen, Source, Use, skipped_of
 from countguard.data.sources import named_source
 from countguard.errors import InputError, one_line
 
@@ -41,7 +41,7 @@ def chosen_source(
 def say_chosen(chosen: Chosen, purpose: str) -> None:
     """Says on stderr how many images are used for what, and names the bad ones that are left out."""
     typer.echo(chosen.said(purpose), err=True)
-    for line in chosen.crowds.skipped if isinstance(chosen.crowds, LazyCrowds) else ():
+    for line in skipped_of(chosen.crowds):
         typer.echo(f"skipped: {one_line(line)}", err=True)
 
 

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, get_args, overload
 
 from countguard.csv_text import csv_lines
 from countguard.data.crowd import Crowd
-from countguard.data.source import LazyCrowds, Part, Source
+from countguard.data.source import Part, Source, skipped_of
 from countguard.data.writing import (
     PUBLIC_TRUTHS,
     Progress,
@@ -105,4 +105,4 @@ def _write_names(crowds: _Numbered, path: Path) -> None:
 def _counted(part: Part, crowds: Sequence[Crowd]) -> Converted:
     images = getattr(crowds, "images", None)  # of files, heads are in memory; others are drawn again
     heads = sum(len(image.points) for image in images) if images is not None else sum(crowd.count for crowd in crowds)
-    return Converted(part, len(crowds), heads, crowds.skipped if isinstance(crowds, LazyCrowds) else ())
+    return Converted(part, len(crowds), heads, skipped_of(crowds))

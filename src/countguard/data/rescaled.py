@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from countguard.data.crowd import Crowd
 from countguard.data.scaling import rescale
-from countguard.data.source import LazyCrowds
+from countguard.data.source import LazyCrowds, skipped_of, stamp_of_crowd
 
 
 class Rescaled(LazyCrowds):
@@ -18,8 +18,7 @@ class Rescaled(LazyCrowds):
     def __init__(self, crowds: Sequence[Crowd], scale: float) -> None:
         self._crowds = crowds
         self._scale = scale
-        if isinstance(crowds, LazyCrowds):
-            self.skipped = crowds.skipped
+        self.skipped = skipped_of(crowds)
 
     def __len__(self) -> int:
         return len(self._crowds)
@@ -30,4 +29,4 @@ class Rescaled(LazyCrowds):
 
     def stamp(self, position: int) -> bytes:
         """See `LazyCrowds`."""
-        return self._crowds.stamp(position) if isinstance(self._crowds, LazyCrowds) else b""
+        return stamp_of_crowd(self._crowds, position)

@@ -57,7 +57,7 @@ class CrowdSplit:
     def skipped(self) -> tuple[str, ...]:
         """A line for each bad file that was left out, where the source has `skip_bad`."""
         crowds = (self.training, self.test, self.validation)
-        lines = (part.skipped for part in crowds if isinstance(part, LazyCrowds))
+        lines = (skipped_of(part) for part in crowds if part is not None)
         return tuple(dict.fromkeys(chain.from_iterable(lines)))
 
 
@@ -75,7 +75,7 @@ class Chosen:
 
     def said(self, purpose: str) -> str:
         """One line: how many images were used for what, and how many bad ones were left out."""
-        skipped = len(self.crowds.skipped) if isinstance(self.crowds, LazyCrowds) else 0
+        skipped = len(skipped_of(self.crowds))
         left_out = f"; {skipped} bad {'one' if skipped == 1 else 'ones'} left out" if skipped else ""
         return f"{purpose}: {len(self.crowds)} images ({self.which}){left_out}"
 
@@ -249,14 +249,23 @@ class LazyCrowds(Sequence[Crowd]):
         return Subset(self, positions[index]) if isinstance(index, slice) else self.read(positions[index])
 
 
+def skipped_of(crowds: Sequence[Crowd]) -> tuple[str, ...]:
+    """A line for each bad file that was left out; none for crowds that are no `LazyCrowds`."""
+    return crowds.skipped if isinstance(crowds, LazyCrowds) else ()
+
+
+def stamp_of_crowd(crowds: Sequence[Crowd], position: int) -> bytes:
+    """See `LazyCrowds.stamp`; empty for crowds that are no `LazyCrowds`."""
+    return crowds.stamp(position) if isinstance(crowds, LazyCrowds) else b""
+
+
 class Subset(LazyCrowds):
     """Some of the crowds of a sequence, still read only when they are asked for."""
 
     def __init__(self, crowds: Sequence[Crowd], indices: Sequence[int]) -> None:
         self._crowds = crowds
         self._indices = indices
-        if isinstance(crowds, LazyCrowds):
-            self.skipped = crowds.skipped
+        self.skipped = skipped_of(crowds)
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -267,7 +276,7 @@ class Subset(LazyCrowds):
 
     def stamp(self, position: int) -> bytes:
         """See `LazyCrowds`."""
-        return self._crowds.stamp(self._indices[position]) if isinstance(self._crowds, LazyCrowds) else b""
+        return stamp_of_crowd(self._crowds, self._indices[position])
 
 
 class Joined(LazyCrowds):
@@ -275,8 +284,7 @@ class Joined(LazyCrowds):
 
     def __init__(self, *sequences: Sequence[Crowd]) -> None:
         self._places = [(crowds, place) for crowds in sequences for place in range(len(crowds))]
-        lazy = (crowds for crowds in sequences if isinstance(crowds, LazyCrowds))
-        self.skipped = tuple(chain.from_iterable(crowds.skipped for crowds in lazy))
+        self.skipped = tuple(chain.from_iterable(map(skipped_of, sequences)))
 
     def __len__(self) -> int:
         return len(self._places)
@@ -288,8 +296,7 @@ class Joined(LazyCrowds):
 
     def stamp(self, position: int) -> bytes:
         """See `LazyCrowds`."""
-        crowds, place = self._places[position]
-        return crowds.stamp(place) if isinstance(crowds, LazyCrowds) else b""
+        return stamp_of_crowd(*self._places[position])
 
 
 def _shuffle(length: int, seed: int) -> list[int]:

@@ -11,7 +11,7 @@ import numpy as np
 from countguard.audit.features import Canvas
 from countguard.audit.survey import TakeBlocks, Taken
 from countguard.data.crowd import Crowd
-from countguard.data.source import LazyCrowds
+from countguard.data.source import stamp_of_crowd
 from countguard.errors import InputError, RunError
 from countguard.operate.kept_work import Kept
 from countguard.reading import read_file
@@ -51,9 +51,8 @@ def kept_blocks(take_blocks: TakeBlocks, kept: Kept) -> TakeBlocks:
 def _name(crowds: Sequence[Crowd], canvas: Canvas, block: range) -> str:
     """Tells blocks apart by what they are taken from; pictures that are no files follow from the command."""
     told = hashlib.sha256(repr(canvas).encode())
-    if isinstance(crowds, LazyCrowds):
-        for position in block:
-            told.update(crowds.stamp(position))
+    for position in block:
+        told.update(stamp_of_crowd(crowds, position))
     return f"{block.start}-{block.stop} {told.hexdigest()[:16]}"
 
 

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from countguard.data.crowd import Crowd
-from countguard.data.source import LazyCrowds
+from countguard.data.source import stamp_of_crowd
 from countguard.errors import InputError
 from countguard.journal import Journal
 
@@ -57,7 +57,6 @@ class KeptRows(Generic[Row]):
 def stamp_of_crowds(crowds: Sequence[Crowd]) -> list[int]:
     """By which crowds are known to be the same still, as `stamp_of` does for a file; those of no files always are."""
     told = hashlib.sha256(str(len(crowds)).encode())
-    if isinstance(crowds, LazyCrowds):
-        for position in range(len(crowds)):
-            told.update(crowds.stamp(position))
+    for position in range(len(crowds)):
+        told.update(stamp_of_crowd(crowds, position))
     return list(told.digest()[:8])

@@ -141,10 +141,13 @@ def epochs_shown(training: Training | Defense, epochs: int | None = None) -> Ite
 
 def _kind(cell: Cell) -> str:
     """What is trained in a cell, as far as it says how long an epoch takes."""
-    stage = cell.key.stage
-    return (
-        f"repaired: {cell.key.defense}" if stage == "repaired" else "relearned" if stage == "relearned" else "trained"
-    )
+    match cell.key.stage:
+        case "repaired":
+            return f"repaired by {cell.key.defense}"
+        case "relearned":
+            return "relearned"
+        case _:
+            return "trained"
 
 
 def _epochs(cell: Cell) -> int:
