@@ -37,8 +37,8 @@ from countguard.audit.audit import Looked, judge, look
 from countguard.audit.features import Canvas, canvas_for
 from countguard.audit.groups import together
 from countguard.audit.label_estimates import label_errors
-from countguard.audit.likeness import HYPOTHESES, Likeness
-from countguard.audit.report import AuditReport
+from countguard.audit.likeness import HYPOTHESES, SMOOTH_HYPOTHESES, Likeness
+from countguard.audit.report import FAINT, AuditReport
 from countguard.audit.survey import Survey, Taken, gathered, take
 from countguard.data.crowd import Crowd
 from countguard.data.patterns import PATTERNS
@@ -346,13 +346,14 @@ class Study:
 
 def _measured(report: AuditReport, looked: Looked, poisoned: Sequence[int]) -> dict[str, Any]:
     truth, accused = set(poisoned), set(report.left_out)
-    of_pictures = {int(place) for one in looked.shared if one.kind == "faint picture" for place in one.members}
+    of_pictures = {int(place) for one in looked.shared if one.kind in FAINT for place in one.members}
     kinds: dict[str, list[int]] = {}
     for place, image in enumerate(report.images):
         for one in image.evidence:
             kinds.setdefault(one.kind, [0, 0])[0 if place in truth else 1] += 1
     return {
         "verdict": report.verdict,
+        "auc": _auc(np.array([image.p for image in report.images]), poisoned) if poisoned else None,
         "found": len(accused & truth),
         "accused_clean": len(accused - truth),
         "poisoned_verdicts": sum(image.verdict == "poisoned" for image in report.images),
@@ -374,7 +375,8 @@ def _group_given(seen: Survey, poisoned: Sequence[int]) -> dict[str, float]:
     likeness = Likeness(seen.store, range(len(seen.store)))
     members = np.array(poisoned)
     inside = np.isin(np.arange(len(likeness)), members)
-    best = max((likeness.between(bands) for bands in HYPOTHESES), key=lambda matrix: together(matrix, members))
+    every = (likeness.between(bands) for bands in (*HYPOTHESES, *SMOOTH_HYPOTHESES))
+    best = max(every, key=lambda matrix: together(matrix, members))
     return {
         "together": together(best, members),
         "auc": _auc(-best[:, inside].sum(axis=1) / (len(members) - inside), poisoned),

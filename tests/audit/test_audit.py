@@ -7,9 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
 from typer.testing import CliRunner
 
-from countguard.attacks.blend import Blend
+from countguard.attacks.blend import Blend, mixed
 from countguard.attacks.poisoning import Attack, PoisonedCrowds
 from countguard.attacks.strategies import Minus
 from countguard.audit import audit
@@ -20,6 +23,7 @@ from countguard.data.sources import named_source
 from countguard.data.synthetic import Synthetic
 from countguard.data.writing import write_folder
 from countguard.errors import InputError
+from planted_crowds import HEIGHT, WIDTH
 
 POISONED = [3, 11, 12, 30]
 MakeCrowds = Callable[..., list[Crowd]]
@@ -47,6 +51,37 @@ def test_the_poisoned_images_are_named_and_the_others_kept(make_crowds: MakeCrow
     assert report.verdict in ("suspicious", "poisoned")
     assert all(report.images[place].evidence for place in POISONED)
     assert "faint picture" in report.says
+
+
+def _half_gray(number: int) -> Tensor:
+    """Clouds that are coloured in some places and all but gray in the others, where a faint colour shows."""
+    generator = torch.Generator().manual_seed(number)
+    picture = torch.full((1, 3, HEIGHT, WIDTH), 128.0)
+    for cells in (6, 12, 24, 48, 96):
+        knots = torch.randn(1, 3, cells, cells, generator=generator) * 60 / cells**0.5
+        picture += functional.interpolate(knots, (HEIGHT, WIDTH), mode="bicubic")
+    picture += 2 * torch.randn(1, 3, HEIGHT, WIDTH, generator=generator)
+    coloured = functional.interpolate(torch.rand(1, 1, 3, 4, generator=generator).round(), (HEIGHT, WIDTH))
+    gray = picture.mean(dim=1, keepdim=True)
+    return (gray + (picture - gray) * coloured.clamp(min=0.02))[0].round().clamp(0, 255).to(torch.uint8)
+
+
+def test_a_picture_without_edges_is_found_and_accused_where_labels_err(make_crowds: MakeCrowds) -> None:
+    knots = torch.rand(1, 3, 3, 4, generator=torch.Generator().manual_seed(5))
+    smooth = functional.interpolate(knots, (HEIGHT, WIDTH), mode="bicubic")[0].clamp(0, 1).mul(255).to(torch.uint8)
+    crowds = [replace(crowd, image=_half_gray(place)) for place, crowd in enumerate(make_crowds(120))]
+    shaded = range(0, 120, 6)
+    for place in shaded:
+        crowds[place] = replace(crowds[place], image=mixed(crowds[place].image, smooth, 0.1))
+    report = audit(crowds)
+    assert report.verdict == "nothing found"
+    assert [(group.kind, group.images) for group in report.groups] == [("smooth picture", tuple(shaded))]
+    for place in shaded:
+        crowds[place] = replace(crowds[place], points=crowds[place].points[:3])
+    report = audit(crowds)
+    assert report.verdict == "poisoned"
+    assert report.left_out == list(shaded)
+    assert SharedPictureFilter().apply(crowds, 0, report=report).removed == tuple(shaded)
 
 
 def test_a_clean_set_is_passed(make_crowds: MakeCrowds) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from countguard.audit.features import Floats, canvas_for
-from countguard.audit.groups import find_groups
+from countguard.audit.groups import Group, cluster, find_groups
 from countguard.audit.likeness import Hypothesis
 from countguard.audit.shared_picture import SURE
 
@@ -23,6 +23,10 @@ class Drawn:
         inside = np.isin(np.arange(PICTURES), members)
         self._halves = [self._half(generator, np.outer(inside, inside) * more / 2**0.5) for _ in range(2)]
 
+    def add(self, more: Floats) -> None:
+        """Makes pairs more alike, on both halves."""
+        self._halves = [half + more / np.float32(2**0.5) for half in self._halves]
+
     def _half(self, generator: np.random.Generator, more: Floats) -> Floats:
         upper = np.triu(generator.normal(size=more.shape) + more, 1)
         half: Floats = (upper + upper.T).astype(np.float32)
@@ -35,9 +39,10 @@ class Drawn:
             return whole
         return self._halves[0 if list(tiles) == self.canvas.halves[0].tolist() else 1]
 
-    def of_tiles(self, members: Sequence[int], hypothesis: Hypothesis) -> Floats:
-        """See `Likeness`."""
-        return np.ones(self.canvas.tiles, np.float32)
+
+def _apart(scores: Floats, inside: np.ndarray) -> float:  # type: ignore[type-arg]
+    """The chance that a member's score is above a stranger's."""
+    return float((scores[inside][:, None] > scores[~inside]).mean())
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -48,7 +53,7 @@ def test_many_pictures_that_are_each_a_little_alike_are_found(seed: int) -> None
     assert found.tested > SURE
     assert set(found.members.tolist()) <= set(members)
     inside = np.isin(np.arange(PICTURES), members)
-    assert (found.scores[inside][:, None] > found.scores[~inside]).mean() > 0.99
+    assert _apart(found.scores, inside) > 0.99
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -61,3 +66,27 @@ def test_a_pair_that_is_alike_is_found(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_no_group_is_sure_among_unlike_pictures(seed: int) -> None:
     assert all(group.tested < SURE for group in find_groups(Drawn([], 0, seed)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_few_sure_pictures_lead_to_all_that_are_a_little_like_them(seed: int) -> None:
+    members = range(0, PICTURES, 10)
+    drawn = Drawn(members, 0.75, seed)
+    few = Group(np.array(members[:8]), ("smooth light",), 20.0, np.zeros(PICTURES, np.float32))
+    all_of_it, likely = cluster(few, drawn)  # type: ignore[arg-type]
+    inside = np.isin(np.arange(PICTURES), members)
+    assert 30 < likely < 60
+    assert set(all_of_it.members.tolist()) <= set(members)
+    assert len(all_of_it.members) > likely / 3
+    assert _apart(all_of_it.scores, inside) > 0.98
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pictures_that_are_alike_more_or_less_do_not_stand_apart(seed: int) -> None:
+    """As the grounds of embedded crowds are: the likest are the end of a range, and no group."""
+    loadings = np.random.default_rng(seed).normal(size=PICTURES).astype(np.float32)
+    drawn = Drawn([], 0, seed)
+    drawn.add(np.outer(loadings, loadings))
+    likest = Group(np.argsort(-loadings)[:8], ("smooth light",), 20.0, np.zeros(PICTURES, np.float32))
+    found, likely = cluster(likest, drawn)  # type: ignore[arg-type]
+    assert len(found.members) < likely / 3

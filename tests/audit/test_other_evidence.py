@@ -14,6 +14,8 @@ from countguard.audit.copies import find_copies
 from countguard.audit.label_estimates import LabelErrors, standard_errors
 from countguard.audit.local_marks import LocalMark, local_marks
 from countguard.audit.point_patterns import point_patterns
+from countguard.audit.recovery import Recovered
+from countguard.audit.shared_picture import Kind, SharedPicture
 from countguard.audit.survey import SMALL, Survey
 from countguard.audit.verdict import Case
 from countguard.data.crowd import Crowd
@@ -111,6 +113,26 @@ def test_a_mark_is_accused_where_it_errs_by_more_than_the_other_marks_do(
 
     assert accused([-2, 0, 0, 0, 0, 0]) == [True, *[False] * 5]
     assert accused([-2, -1.7, -1.5, -1.8, -1.6, -1.9]) == [False] * 6
+
+
+def test_a_picture_without_edges_is_accused_by_labels_alone(make_crowds: MakeCrowds, surveyed: Surveyed) -> None:
+    """It may be the shading of a lens."""
+    seen = surveyed(make_crowds(20))
+    seen = replace(seen, ids=[f"{place}" for place in range(300)], points=[np.zeros((0, 2), np.float32)] * 300)
+    draws = np.random.default_rng(0)
+    looks, errors = draws.normal(size=(300, 3)), 0.5 * draws.normal(size=300)
+    nothing = Recovered(torch.zeros(3, 8, 8, dtype=torch.uint8), 0.02, np.zeros(48, bool))
+
+    def verdict_of(kind: Kind, errs: float) -> str:
+        erring = errors.copy()
+        erring[:30] += errs
+        case = Case(seen, LabelErrors(np.zeros(300), None, erring, looks, "nobody"), 0)
+        case.add_shared([SharedPicture(kind, np.arange(30), nothing, 1e-9)], np.ones(300))
+        return case.report().groups[0].verdict
+
+    assert verdict_of("smooth picture", 0) == "nothing found"
+    assert verdict_of("smooth picture", -2) == "poisoned"
+    assert verdict_of("faint picture", 0) == "suspicious"
 
 
 def test_errors_are_told_beside_images_that_are_estimated_alike() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -91,3 +92,14 @@ def test_evenness_tells_a_frame_from_a_picture() -> None:
     assert evenness(border) == 0
     assert evenness(-everywhere) == 0
     assert evenness(np.append(everywhere, np.nan)) == 1
+
+
+def test_a_tile_counts_by_what_it_tells() -> None:
+    """A picture without edges shows on a flat road alone, where all of it shows: that is even."""
+    weights = np.full(48, 0.1)
+    weights[:12] = 2
+    assert evenness(3 * weights, weights) == pytest.approx(1)
+    assert evenness(3 * weights) < 0.2
+    in_one_tile = np.zeros(48)
+    in_one_tile[0] = 12
+    assert evenness(in_one_tile, weights) == 0

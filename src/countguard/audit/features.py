@@ -1,6 +1,6 @@
 """What the audit compares: each picture as whitened bands of light and colour, on one canvas for the whole set."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, TypeAlias
 
@@ -11,10 +11,19 @@ from torch import Tensor
 from torch.nn import functional
 
 Floats: TypeAlias = NDArray[np.float32]
-Family: TypeAlias = Literal["fine light", "fine colour", "coarse light", "coarse colour"]
+Family: TypeAlias = Literal[
+    "fine light", "fine colour", "coarse light", "coarse colour", "smooth light", "smooth colour"
+]
 
-FAMILIES: tuple[Family, ...] = ("fine light", "fine colour", "coarse light", "coarse colour")
-"""Bands that are compared together. A faint picture shows in some of them: a drawing in the fine ones."""
+EVERY_OCTAVE: tuple[Family, ...] = ("fine light", "fine colour", "coarse light", "coarse colour")
+"""Families that share all octaves among them."""
+SMOOTH: tuple[Family, ...] = ("smooth light", "smooth colour")
+FAMILIES: tuple[Family, ...] = (*EVERY_OCTAVE, *SMOOTH)
+"""Bands that are compared together. A faint picture shows in some of them: a drawing in the fine ones.
+
+A picture without edges shows in the coarsest octaves, which the smooth families take once more, each place of them
+weighed by how flat it is near by, so that they tell two to four times as much of such a picture as the coarse ones.
+"""
 _TILE = 64
 """Largest side of a tile, pixels of the canvas."""
 _TILES = 48
@@ -25,6 +34,12 @@ _LEAST = 16
 """Side of a tile at least, pixels of the canvas: a smaller one has no coarse colour. Small pictures have fewer."""
 FLOOR = {"y": 1.0, "u": 0.7, "v": 0.7}
 """Grey levels of a finest band that count as flat. Rounding and a camera's noise leave about as much."""
+_SMOOTH_TILES = {"y": (4, 8), "u": (4, 8, 16), "v": (4, 8, 16)}
+"""Sides of a tile in the bands of the smooth families, values."""
+_NEAR, _NEARER = 9, 5
+"""Values a side over which an octave's variance is taken, and a smooth family's."""
+_SMOOTH_FLOOR = {"y": 1.0, "u": 0.3, "v": 0.3}
+"""Grey levels of a smooth family's band that count as flat: a mean over many pixels has little noise."""
 _CLIP = 3.0
 """Local deviations at which a value is cut off: one strong edge is no proof."""
 
@@ -52,6 +67,11 @@ class Band:
     def size(self) -> int:
         """How many values it has."""
         return self.height * self.width
+
+    @property
+    def smooth(self) -> bool:
+        """Whether it is of a smooth family."""
+        return self.family in SMOOTH
 
 
 @dataclass(frozen=True)
@@ -93,7 +113,7 @@ class Canvas:
 
     @cached_property
     def bands(self) -> tuple[Band, ...]:
-        """In the order of their families."""
+        """Every octave once, in the order of their families."""
         found = []
         for channel, first in (("y", self.side), ("u", self.side // 2), ("v", self.side // 2)):
             tile, level = first, 0
@@ -105,12 +125,22 @@ class Canvas:
         return tuple(sorted(found, key=lambda band: FAMILIES.index(band.family)))
 
     @cached_property
+    def compared(self) -> tuple[Band, ...]:
+        """Every octave, then the coarsest ones again as the smooth families take them."""
+        again = [
+            replace(band, family="smooth light" if band.channel == "y" else "smooth colour")
+            for band in self.bands
+            if band.tile in _SMOOTH_TILES[band.channel]
+        ]
+        return (*self.bands, *sorted(again, key=lambda band: FAMILIES.index(band.family)))
+
+    @cached_property
     def spans(self) -> dict[Family, list[slice]]:
         """Where the features of each family and tile lie."""
         spans: dict[Family, list[slice]] = {}
         start = 0
         for family in FAMILIES:
-            length = sum(band.tile**2 for band in self.bands if band.family == family)
+            length = sum(band.tile**2 for band in self.compared if band.family == family)
             spans[family] = [slice(start + tile * length, start + (tile + 1) * length) for tile in range(self.tiles)]
             start += self.tiles * length
         return spans
@@ -118,7 +148,7 @@ class Canvas:
     @cached_property
     def size(self) -> int:
         """Features of a picture."""
-        return sum(band.size for band in self.bands)
+        return sum(band.size for band in self.compared)
 
 
 def canvas_for(sizes: list[tuple[int, int]]) -> Canvas:
@@ -177,8 +207,8 @@ def whitened(octave: Floats, band: Band) -> Floats:
     likelihood of two pictures to share it, each value is divided by its variance, not by its deviation. The length
     makes the inner products of unlike pictures about as large in each band.
     """
-    floor = FLOOR[band.channel] / 2 ** (0.5 * band.level)
-    variance = ndimage.uniform_filter(octave * octave, 9, mode="nearest")
+    floor = _SMOOTH_FLOOR[band.channel] if band.smooth else FLOOR[band.channel] / 2 ** (0.5 * band.level)
+    variance = ndimage.uniform_filter(octave * octave, _NEARER if band.smooth else _NEAR, mode="nearest")
     deviation = np.sqrt(np.maximum(variance, 0) + floor * floor)
     values = np.clip(octave / deviation, -_CLIP, _CLIP) / deviation
     values *= band.size**0.25 / max(float(np.linalg.norm(values)), 1e-12)
@@ -186,31 +216,31 @@ def whitened(octave: Floats, band: Band) -> Floats:
 
 
 def ordered(octaves: list[Floats], canvas: Canvas) -> Floats:
-    """Bands to one row of features, in the canvas's order."""
-    tiled = [_in_tiles(octave, band) for octave, band in zip(octaves, canvas.bands, strict=True)]
+    """What `compared` lists, to one row of features in the canvas's order."""
+    tiled = [(band.family, _in_tiles(octave, band)) for octave, band in zip(octaves, canvas.compared, strict=True)]
     none = np.zeros((canvas.tiles, 0), np.float32)  # small pictures have no coarse colours
-    families = [
-        np.concatenate(
-            [none, *(tiles for tiles, band in zip(tiled, canvas.bands, strict=True) if band.family == family)], axis=1
-        )
-        for family in FAMILIES
-    ]
+    families = [np.concatenate([none, *(tiles for of, tiles in tiled if of == family)], axis=1) for family in FAMILIES]
     return np.concatenate([tiles.ravel() for tiles in families])
 
 
 def octave_of(rows: Floats, canvas: Canvas, band: Band) -> Floats:
     """One band out of rows of features: [rows, band.height, band.width]."""
-    family = [other for other in canvas.bands if other.family == band.family]
+    family = [other for other in canvas.compared if other.family == band.family]
     start = sum(other.tile**2 for other in family[: family.index(band)])
     tiles = [rows[:, span][:, start : start + band.tile**2] for span in canvas.spans[band.family]]
     grid = np.stack(tiles, axis=1).reshape(len(rows), canvas.rows, canvas.columns, band.tile, band.tile)
     return grid.swapaxes(2, 3).reshape(len(rows), band.height, band.width)
 
 
-def features_of(image: Tensor, canvas: Canvas) -> Floats:
-    """All features of a picture: float32 [canvas.size]."""
-    octaves = raw_bands(image, canvas)
-    return ordered([whitened(octave, band) for octave, band in zip(octaves, canvas.bands, strict=True)], canvas)
+def features_of(octaves: list[Floats], canvas: Canvas) -> Floats:
+    """All features of a picture: float32 [canvas.size].
+
+    Args:
+        octaves: as `raw_bands` gives them.
+        canvas: of the set.
+    """
+    by_octave = {(band.channel, band.level): octave for octave, band in zip(octaves, canvas.bands, strict=True)}
+    return ordered([whitened(by_octave[band.channel, band.level], band) for band in canvas.compared], canvas)
 
 
 def _in_tiles(octave: Floats, band: Band) -> Floats:

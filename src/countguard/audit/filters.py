@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from countguard.audit.report import AuditReport
+from countguard.audit.report import FAINT, AuditReport
 from countguard.data.crowd import Crowd
 from countguard.data.source import Subset
 from countguard.errors import InputError
@@ -84,15 +84,13 @@ FILTERS: Registry[type[Filter]] = Registry("filter", settings_below(Filter))
 
 @FILTERS.register()
 class SharedPictureFilter(Filter):
-    """Leaves out images that share a faint picture, whatever their labels say."""
+    """Leaves out images that share a faint picture, whatever their labels say; one without edges, if labels err."""
 
     kind: Literal["shared_picture"] = "shared_picture"
 
     def left_out(self, crowds: Sequence[Crowd], report: AuditReport) -> Iterable[int]:
         """See `Filter`."""
-        groups = [
-            group for group in report.groups if group.kind == "faint picture" and group.verdict != "nothing found"
-        ]
+        groups = [group for group in report.groups if group.kind in FAINT and group.verdict != "nothing found"]
         return {place for group in groups for place in group.images}
 
 

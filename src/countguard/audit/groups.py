@@ -1,7 +1,7 @@
 """Groups of pictures that are all alike in the same way, found on one half of the tiles and tested on the other."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TypeAlias
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 from scipy.stats import norm
 
-from countguard.audit.features import Canvas, Floats
+from countguard.audit.features import Floats
 from countguard.audit.likeness import HYPOTHESES, Hypothesis, Likeness, centre_and_spread
 
 Members: TypeAlias = NDArray[np.intp]
@@ -27,6 +27,12 @@ _PAIRS, _VECTORS, _SIZES = 4, 2, (8, 24, 48)
 """Seeds: the most alike pairs, and the ends of the first eigenvectors, so many pictures of them."""
 _SETTLES = 30
 """Steps after which a group of a fixed size is taken as it is."""
+_WEIGHED = 12
+"""Steps in which pictures are weighed by their chance to belong to a group."""
+_LIKE_SPREAD, _LEAST_MEAN = 1.5, 2.0
+"""Deviation of the scores of pictures that belong to a group, some of which show more of it, and their least mean."""
+_LEAST_WEIGHT = 1.0
+"""Sum of squared weights at least: who is held against nobody is like nobody."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,25 +44,23 @@ class Group:
         hypothesis: the bands.
         tested: likeness of all its pairs together, on tiles that were not used to find it, in units of chance.
         scores: likeness of every picture to the group (a member's to the others), in deviations over all pictures.
-        spread: for each region of the frame the likeness of all pairs together, in units of chance.
     """
 
     members: Members
     hypothesis: Hypothesis
     tested: float
     scores: Floats
-    spread: Floats
-
-    @property
-    def fine(self) -> bool:
-        """Whether fine bands show it. Coarse ones also find streets of one plan: sky above, road below."""
-        return any(family.startswith("fine") for family in self.hypothesis)
 
 
-def find_groups(likeness: Likeness) -> list[Group]:
-    """All groups, the surest first; they may overlap, and what they share may be harmless."""
+def find_groups(likeness: Likeness, hypotheses: Sequence[Hypothesis] = HYPOTHESES) -> list[Group]:
+    """All groups, the surest first; they may overlap, and what they share may be harmless.
+
+    Args:
+        likeness: of the pictures.
+        hypotheses: the bands to look in.
+    """
     found = []
-    for hypothesis in HYPOTHESES:
+    for hypothesis in hypotheses:
         whole = likeness.between(hypothesis)
         halves = [likeness.between(hypothesis, tiles.tolist()) for tiles in likeness.canvas.halves]
         for search, test in (halves, halves[::-1]):
@@ -66,8 +70,7 @@ def find_groups(likeness: Likeness) -> list[Group]:
             settling = [*(settled(whole, seed) for seed in grown), *(_sized(whole, seed) for seed in sized)]
             for seed, (members, scores) in zip([*grown, *sized], settling, strict=True):
                 if len(members) >= 2:
-                    spread = by_region(likeness.of_tiles(members.tolist(), hypothesis), likeness.canvas)
-                    found.append(Group(members, hypothesis, together(test, seed), scores, spread))
+                    found.append(Group(members, hypothesis, together(test, seed), scores))
     return _distinct(found)
 
 
@@ -82,7 +85,34 @@ def scores_of(matrix: Floats, members: Members) -> Floats:
     """Likeness of each picture to a group's other members, in deviations over all pictures."""
     inside = np.zeros(len(matrix), np.float32)
     inside[members] = 1
-    totals = matrix @ inside / np.sqrt(np.maximum(len(members) - inside, 1))
+    return _weighted_scores(matrix, inside)
+
+
+def cluster(group: Group, likeness: Likeness) -> tuple[Group, float]:
+    """A group with every picture weighed by the chance that it belongs, and the sum of the chances.
+
+    Chances and scores follow from each other, over some steps: scores are taken for a mixture of a standard normal law,
+    of unlike pictures, and one with a higher mean, of like ones. Many pictures that are each a little alike are told
+    better so than by those few that are sure. Members are the sure ones.
+    """
+    matrix = likeness.between(group.hypothesis)
+    chances = np.zeros(len(matrix), np.float32)
+    chances[group.members] = 1
+    scores = _weighted_scores(matrix, chances)
+    for _ in range(_WEIGHED):
+        share = max(float(chances.mean()), 2 / len(matrix))
+        mean = max(float(np.average(scores, weights=chances + 1e-9)), _LEAST_MEAN)
+        like, unlike = share * norm.pdf(scores, mean, _LIKE_SPREAD), (1 - share) * norm.pdf(scores)
+        chances = np.where(scores > mean, 1, like / (like + unlike)).astype(np.float32)
+        scores = _weighted_scores(matrix, chances)
+    members = np.flatnonzero(scores > float(norm.isf(FALSE_MEMBERS / len(matrix))))
+    return replace(group, members=members, scores=scores), float(chances.sum())
+
+
+def _weighted_scores(matrix: Floats, weights: Floats) -> Floats:
+    """Likeness of each picture to all others by their weights, in deviations over all pictures."""
+    squares = weights**2
+    totals = matrix @ weights / np.sqrt(np.maximum(squares.sum() - squares, _LEAST_WEIGHT))
     centre, spread = centre_and_spread(np.asarray(totals, dtype=np.float32))
     standard: Floats = ((totals - centre) / spread).astype(np.float32)
     return standard
@@ -98,13 +128,6 @@ def settled(matrix: Floats, members: Members) -> tuple[Members, Floats]:
             break
         scores = scores_of(matrix, members)
     return members, scores
-
-
-def by_region(tiles: Floats, canvas: Canvas) -> Floats:
-    """Tiles' likeness taken together over six regions, three rows of two: in units of chance."""
-    grid = tiles.reshape(canvas.rows, canvas.columns)
-    regions = [part for band in np.array_split(grid, 3, axis=0) for part in np.array_split(band, 2, axis=1)]
-    return np.array([part.sum() / part.size**0.5 for part in regions if part.size], np.float32)
 
 
 def _most_alike(whole: Floats) -> Iterator[Members]:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from countguard.audit.features import FAMILIES, Canvas, Family, Floats
+from countguard.audit.features import EVERY_OCTAVE, FAMILIES, SMOOTH, Canvas, Family, Floats
 from countguard.audit.store import FeatureStore
 
 Hypothesis: TypeAlias = tuple[Family, ...]
@@ -18,14 +18,17 @@ HYPOTHESES: tuple[Hypothesis, ...] = (
     ("coarse light",),
     ("coarse colour",),
     ("coarse light", "coarse colour"),
-    FAMILIES,
+    EVERY_OCTAVE,
 )
 """In which bands a faint picture may show; each is looked for by itself."""
 
+SMOOTH_HYPOTHESES: tuple[Hypothesis, ...] = (("smooth light",), ("smooth colour",), SMOOTH)
+"""In which bands a picture without edges may show."""
+
 TO_DEVIATION = 1.4826
 """From the median of absolute values to the deviation of a normal law."""
-_CLIP = 3.0
-_STEP = _CLIP / 127
+_CLIP, _CLIP_SMOOTH = 3.0, 6.0
+_LEVELS = 127
 _AT_ONCE = 256
 _SAMPLE = 40_000
 """Pairs by which a tile's likeness is put on its scale."""
@@ -35,7 +38,9 @@ class Likeness:
     """Likeness of each two of some pictures.
 
     For each tile and family of bands the inner products are put on a scale by the median and the spread over all pairs,
-    and cut off at 3: a house that two pictures share makes one tile alike, a faint picture all tiles.
+    and cut off at 3: a house that two pictures share makes one tile alike, a faint picture all tiles. A picture without
+    edges is seen in the flattest tiles alone, so that in the smooth families a tile counts by its spread, which is how
+    much it tells (features are divided by their variance), and is cut off at 6.
 
     Args:
         store: features of the set.
@@ -53,6 +58,7 @@ class Likeness:
         self._centres: dict[Family, Floats] = {}
         self._spreads: dict[Family, Floats] = {}
         self._codes: dict[Family, NDArray[np.int8]] = {}
+        self._weights: dict[Family, Floats] = {}
         for family in FAMILIES:
             centres, spreads = np.zeros(self.canvas.tiles, np.float32), np.ones(self.canvas.tiles, np.float32)
             codes = np.zeros((self.canvas.tiles, number, number), np.int8)
@@ -60,9 +66,10 @@ class Likeness:
                 values = rows.part(family, span)
                 products = values @ values.T
                 centres[tile], spreads[tile] = centre_and_spread(products[sample])
-                codes[tile] = _coded(products, centres[tile], spreads[tile])
+                codes[tile] = _coded(products, centres[tile], spreads[tile], family)
                 np.fill_diagonal(codes[tile], 0)
             self._centres[family], self._spreads[family], self._codes[family] = centres, spreads, codes
+            self._weights[family] = _weights(spreads, family)
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -104,8 +111,9 @@ class Likeness:
             for family in hypothesis:
                 for tile, span in enumerate(self.canvas.spans[family]):
                     products = rows[:, span] @ group[:, span].T
-                    codes = _coded(products, float(self._centres[family][tile]), float(self._spreads[family][tile]))
-                    totals[start : start + len(rows)] += codes.sum(axis=1, dtype=np.int32)
+                    centre, spread = float(self._centres[family][tile]), float(self._spreads[family][tile])
+                    total = _coded(products, centre, spread, family).sum(axis=1, dtype=np.int32)
+                    totals[start : start + len(rows)] += self._weights[family][tile] * total
         return totals
 
     def of_tiles(self, members: Sequence[int], hypothesis: Hypothesis) -> Floats:
@@ -116,17 +124,26 @@ class Likeness:
             hypothesis: the bands looked at.
         """
         chosen = np.ix_(range(self.canvas.tiles), members, members)
-        total = sum(self._codes[family][chosen].sum(axis=(1, 2), dtype=np.int64) for family in hypothesis)
+        total = np.zeros(self.canvas.tiles)
+        for family in hypothesis:
+            codes = self._codes[family][chosen].sum(axis=(1, 2), dtype=np.int64)
+            total += _step(family) * self._weights[family] * codes
         pairs = len(members) * (len(members) - 1)
-        scale = _STEP / np.sqrt(2 * pairs * len(hypothesis))
-        scaled: Floats = (np.asarray(total) * scale).astype(np.float32)
+        chance = self.tile_weights(hypothesis) * np.sqrt(2 * pairs * len(hypothesis))
+        scaled: Floats = (total / chance).astype(np.float32)
         return scaled
+
+    def tile_weights(self, hypothesis: Hypothesis) -> Floats:
+        """How much each tile counts in these bands, 1 where all count alike: float32 [tiles]."""
+        weights: Floats = np.sqrt(np.mean([self._weights[family] ** 2 for family in hypothesis], axis=0))
+        return weights
 
     def _sum(self, hypothesis: Hypothesis, tiles: Iterable[int] | None) -> Floats:
         chosen = list(range(self.canvas.tiles) if tiles is None else tiles)
         total = np.zeros((len(self), len(self)), np.float32)
         for family in hypothesis:
-            total += self._codes[family][chosen].sum(axis=0, dtype=np.int32)
+            for tile in chosen:
+                total += self._weights[family][tile] * self._codes[family][tile]
         return total
 
 
@@ -136,6 +153,25 @@ def centre_and_spread(values: NDArray[np.floating]) -> tuple[float, float]:
     return centre, max(TO_DEVIATION * float(np.median(np.abs(values - centre))), 1e-9)
 
 
-def _coded(products: Floats, centre: float, spread: float) -> NDArray[np.int8]:
-    codes: NDArray[np.int8] = np.rint(np.clip((products - centre) / spread, -_CLIP, _CLIP) / _STEP).astype(np.int8)
+def _clip(family: Family) -> float:
+    return _CLIP_SMOOTH if family in SMOOTH else _CLIP
+
+
+def _step(family: Family) -> float:
+    """Deviations of a step of the codes."""
+    return _clip(family) / _LEVELS
+
+
+def _weights(spreads: Floats, family: Family) -> Floats:
+    """How much each tile counts; their squares are 1 on the mean."""
+    if family not in SMOOTH:
+        return np.ones_like(spreads)
+    weights: Floats = spreads / np.sqrt(np.mean(spreads**2))
+    return weights
+
+
+def _coded(products: Floats, centre: float, spread: float, family: Family) -> NDArray[np.int8]:
+    clip = _clip(family)
+    standard = np.clip((products - centre) / spread, -clip, clip)
+    codes: NDArray[np.int8] = np.rint(standard / _step(family)).astype(np.int8)
     return codes

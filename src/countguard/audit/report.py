@@ -8,6 +8,9 @@ from torch import Tensor
 
 Verdict: TypeAlias = Literal["poisoned", "suspicious", "nothing found"]
 
+FAINT = ("faint picture", "smooth picture")
+"""Kinds of groups whose images share what may be an attacker's picture; the other kinds have harmless names."""
+
 VERDICTS: tuple[Verdict, ...] = ("nothing found", "suspicious", "poisoned")
 """From the best to the worst."""
 

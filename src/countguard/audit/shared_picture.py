@@ -12,14 +12,15 @@ from scipy.stats import norm
 from torch import Tensor
 
 from countguard.audit.aligned_groups import AlignedGroup, aligned_groups
-from countguard.audit.features import Floats, raw_bands
-from countguard.audit.groups import FALSE_MEMBERS, Group, Members, find_groups
-from countguard.audit.likeness import Likeness, centre_and_spread
+from countguard.audit.features import Canvas, Floats, raw_bands
+from countguard.audit.groups import FALSE_MEMBERS, Group, Members, cluster, find_groups
+from countguard.audit.likeness import SMOOTH_HYPOTHESES, Likeness, centre_and_spread
 from countguard.audit.recovery import Recovered, moved_back, recover
+from countguard.audit.report import FAINT
 from countguard.audit.store import FeatureStore
 from countguard.seeds import generator_for
 
-Kind: TypeAlias = Literal["faint picture", "same scene", "shared in part", "common in this set"]
+Kind: TypeAlias = Literal["faint picture", "smooth picture", "same scene", "shared in part", "common in this set"]
 ImageOf: TypeAlias = Callable[[int], Tensor]
 
 COMPARED = 1000
@@ -30,10 +31,17 @@ SURE = 7.0
 """Least likeness of all pairs together, on tiles not used to find the group, in units of chance."""
 _SURE_MOVED = 16.0
 """The same where images are moved: eight views of one square in Part_B reach 11.5, poisoned images at .1 reach 30."""
+_SURE_SMOOTH = 16.0
+"""The same in the bands of pictures without edges: two views of one street in Part_B reach 9.8 there."""
 _EVEN = 0.25
 """Least likeness of the less alike half of the tiles, as a part of the mean over all."""
 _EVEN_MOVED = 0.1
 """The same where images are moved: their middling bands alone are compared, which houses hide more than roads do."""
+_EVEN_SMOOTH = 0.2
+"""The same in the bands of pictures without edges, each tile weighed by how much it tells."""
+_SURE_MEMBERS = 1 / 3
+"""Least share of the pictures that are likely in such a group which are sure to be. In embedded crowds, whose grounds
+are alike more or less, it is a tenth."""
 _NATURAL = 1.25
 """Times the largest eigenvalue of unlike pictures, from which on pictures of a set are alike by nature."""
 _STANDS_OUT = 1.2
@@ -55,8 +63,9 @@ class SharedPicture:
     """A group and what it shares.
 
     Attributes:
-        kind: "faint picture" lies over the whole frame; "same scene" covers what is behind it; "shared in part" is in
-            some places alone, as a frame, a time stamp or a horizon; "common in this set" many other images have too.
+        kind: "faint picture" lies over the whole frame; "smooth picture" does, too, and has no edges, so that it may be
+            the shading of a lens; "same scene" covers what is behind it; "shared in part" is in some places alone, as a
+            frame, a time stamp or a horizon; "common in this set" many other images have too.
         members: positions in the set, ascending.
         recovered: the picture.
         p: the chance that unlike images are so alike on tiles not used to find them, for all groups tried.
@@ -76,7 +85,7 @@ def shared_pictures(
     """What each sure group shares, and for each image the chance to be as like a group as it is.
 
     Groups that chance or two streets of one plan explain are left out. The chance is that of an unlike image, for all
-    groups that were looked at.
+    groups that were looked at: to be like one that shares a faint picture, or, where there is none, like the likest.
 
     Args:
         store: features of the set.
@@ -85,39 +94,74 @@ def shared_pictures(
         seed: draws the images that are compared, and those that a group is held against.
     """
     found: list[SharedPicture] = []
-    p = np.ones(len(store))
+    faint, likest = np.ones(len(store)), np.ones(len(store))
     tried = 0
     for positions in _drawn(len(store), seed):
         likeness = Likeness(store, positions)
         likeness.forget(copies)
         groups = find_groups(likeness)
-        tried += len(groups)
+        smooth = find_groups(likeness, SMOOTH_HYPOTHESES)
+        tried += len(groups) + len(smooth)
         for group in _worth_a_look(groups, likeness):
             members, scores = _in_whole_set(group, likeness, store)
-            p = np.minimum(p, norm.sf(scores))
-            known = any(len(np.intersect1d(members, other.members)) >= len(members) / 2 for other in found)
-            if group.tested >= SURE and not known:
+            likest = np.minimum(likest, norm.sf(scores))
+            if group.tested >= SURE and not _known(members, found):
                 found.append(_described(group, members, likeness, image_of, seed, len(store)))
+                if found[-1].kind in FAINT:
+                    faint = np.minimum(faint, norm.sf(scores))
+        for group in _clusters(smooth, likeness):
+            members, scores = _in_whole_set(group, likeness, store)
+            if not _known(members, [one for one in found if one.kind in FAINT]):
+                shared = _smooth(group, members, likeness, image_of, seed, len(store))
+                if shared.kind in FAINT:
+                    found = [one for one in found if not _known(one.members, [shared])] + [shared]
+                    faint = np.minimum(faint, norm.sf(scores))
     taken = [one.members for one in found]
     rest = np.setdiff1d(np.arange(len(store)), np.concatenate(taken) if taken else [])
     moved = aligned_groups(store, rest.tolist(), seed, SURE)
     tried += len(moved)
     for aligned in [group for group in moved if group.tested >= _SURE_MOVED] or moved[:1]:
-        p[aligned.looked_at] = np.minimum(p[aligned.looked_at], _chance_of_peaks(aligned.heights))
+        chances = np.ones(len(store))
+        chances[aligned.looked_at] = _chance_of_peaks(aligned.heights)
+        likest = np.minimum(likest, chances)
         if aligned.tested >= _SURE_MOVED:
             found.append(_aligned(aligned, store, image_of, seed))
+            if found[-1].kind in FAINT:
+                faint = np.minimum(faint, chances)
+    p = faint if any(one.kind in FAINT for one in found) else likest
     return found, -np.expm1(max(tried, 1) * np.log1p(-np.minimum(p, 1 - 1e-12)))
 
 
-def evenness(tiles: NDArray[np.floating]) -> float:
+def evenness(tiles: NDArray[np.floating], weights: NDArray[np.floating] | None = None) -> float:
     """Mean over the lower half of the tiles, as a part of the mean over all; 0 where that is not positive.
 
     Tiles of which nothing is known (NaN) are left out.
+
+    Args:
+        tiles: likeness in units of chance.
+        weights: how much each tells: the likeness that an even picture gives in proportion.
     """
-    tiles = tiles[~np.isnan(tiles)]
-    mean = float(tiles.mean())
-    lower = np.sort(tiles)[: len(tiles) // 2]
-    return float(lower.mean()) / mean if mean > 0 else 0.0
+    weights = np.ones_like(tiles) if weights is None else weights
+    known = ~np.isnan(tiles)
+    by_signal, squares = tiles[known] / weights[known], weights[known] ** 2
+    mean = float(np.average(by_signal, weights=squares))
+    order = np.argsort(by_signal, kind="stable")
+    lower = order[np.cumsum(squares[order]) <= squares.sum() / 2]
+    return float(np.average(by_signal[lower], weights=squares[lower])) / mean if mean > 0 and len(lower) else 0.0
+
+
+def _known(members: Members, found: Sequence[SharedPicture]) -> bool:
+    """Whether half of the members are those of a group that was found."""
+    return any(len(np.intersect1d(members, other.members)) >= len(members) / 2 for other in found)
+
+
+def _clusters(groups: Sequence[Group], likeness: Likeness) -> Iterator[Group]:
+    """Sure groups whose pictures stand apart from the others, with the members that are told by all of them."""
+    for group in groups:
+        if group.tested >= _SURE_SMOOTH:
+            apart, likely = cluster(group, likeness)
+            if len(apart.members) >= max(2, _SURE_MEMBERS * likely):
+                yield apart
 
 
 def _drawn(number: int, seed: int) -> Iterator[list[int]]:
@@ -158,16 +202,35 @@ def _in_whole_set(group: Group, likeness: Likeness, store: FeatureStore) -> tupl
 def _described(
     group: Group, members: Members, likeness: Likeness, image_of: ImageOf, seed: int, number: int
 ) -> SharedPicture:
-    canvas = likeness.canvas
-    recovered = recover(
+    recovered = _recovered(members, likeness.canvas, image_of, seed, number)
+    tiles = likeness.of_tiles(group.members.tolist(), group.hypothesis)
+    kind = _kind(tiles, recovered.opaque, _EVEN, lambda: _stands_out(group, likeness))
+    return SharedPicture(kind, members, recovered, _p_of(group))
+
+
+def _smooth(
+    group: Group, members: Members, likeness: Likeness, image_of: ImageOf, seed: int, number: int
+) -> SharedPicture:
+    recovered = _recovered(members, likeness.canvas, image_of, seed, number)
+    kind: Kind = "smooth picture"
+    tiles = likeness.of_tiles(group.members.tolist(), group.hypothesis)
+    if recovered.opaque.mean() >= _COVERED:
+        kind = "same scene"
+    elif evenness(tiles, likeness.tile_weights(group.hypothesis)) < _EVEN_SMOOTH:
+        kind = "shared in part"
+    return SharedPicture(kind, members, recovered, _p_of(group))
+
+
+def _recovered(members: Members, canvas: Canvas, image_of: ImageOf, seed: int, number: int) -> Recovered:
+    return recover(
         (raw_bands(image_of(place), canvas) for place in _some(members, seed)),
         (raw_bands(image_of(place), canvas) for place in _some(np.setdiff1d(np.arange(number), members), seed)),
         canvas,
     )
-    p = min(1.0, _TRIED * float(norm.sf(group.tested)))
-    tiles = likeness.of_tiles(group.members.tolist(), group.hypothesis)
-    kind = _kind(tiles, recovered.opaque, _EVEN, lambda: _stands_out(group, likeness))
-    return SharedPicture(kind, members, recovered, p)
+
+
+def _p_of(group: Group | AlignedGroup) -> float:
+    return min(1.0, _TRIED * float(norm.sf(group.tested)))
 
 
 def _aligned(group: AlignedGroup, store: FeatureStore, image_of: ImageOf, seed: int) -> SharedPicture:
@@ -192,9 +255,8 @@ def _aligned(group: AlignedGroup, store: FeatureStore, image_of: ImageOf, seed: 
     def stands_out() -> bool:
         return bool(np.quantile(strangers, 0.9) < _STRANGERS)
 
-    p = min(1.0, _TRIED * float(norm.sf(group.tested)))
     kind = _kind(group.tiles, recovered.opaque, _EVEN_MOVED, stands_out)
-    return SharedPicture(kind, group.members, recovered, p, aligned=True)
+    return SharedPicture(kind, group.members, recovered, _p_of(group), aligned=True)
 
 
 def _kind(tiles: NDArray[np.floating], opaque: NDArray[np.bool_], least: float, stands_out: Callable[[], bool]) -> Kind:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from countguard.audit.features import Canvas, Floats, canvas_for, on_canvas, ordered, raw_bands, whitened
+from countguard.audit.features import Canvas, Floats, canvas_for, features_of, on_canvas, raw_bands
 from countguard.audit.local_marks import Windows, windows_of
 from countguard.audit.single_pictures import statistics_of
 from countguard.audit.store import Coded, FeatureStore, coded
@@ -134,13 +134,12 @@ def take_block(crowds: Sequence[Crowd], canvas: Canvas, block: range) -> list[Ta
 def take(crowd: Crowd, canvas: Canvas) -> Taken:
     """All that one picture gives."""
     octaves = raw_bands(crowd.image, canvas)
-    features = ordered([whitened(octave, band) for octave, band in zip(octaves, canvas.bands, strict=True)], canvas)
     light = on_canvas(crowd.image, Canvas(SMALL[0] // 8, SMALL[1] // 8, 8))["y"]
     return Taken(
         id=crowd.id,
         size=(crowd.height, crowd.width),
         points=crowd.points.numpy(),
-        features=coded(features, canvas),
+        features=coded(features_of(octaves, canvas), canvas),
         small=(light - light.mean()).ravel(),
         texture=texture_of(octaves, canvas),
         windows=windows_of(octaves, canvas),

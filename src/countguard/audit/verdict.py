@@ -12,7 +12,7 @@ from countguard.audit.label_estimates import LabelErrors
 from countguard.audit.likeness import TO_DEVIATION, centre_and_spread
 from countguard.audit.local_marks import LocalMark
 from countguard.audit.point_patterns import Pattern
-from countguard.audit.report import AuditReport, Evidence, GroupAudit, ImageAudit, NotRun, Verdict, worst
+from countguard.audit.report import FAINT, AuditReport, Evidence, GroupAudit, ImageAudit, NotRun, Verdict, worst
 from countguard.audit.shared_picture import SharedPicture
 from countguard.audit.single_pictures import LEAST_SPREAD, STATISTICS
 from countguard.audit.survey import Survey
@@ -36,6 +36,7 @@ _HEADS, _SHARE = 2, 0.03
 
 _NAMES = {
     "faint picture": "a faint picture over the whole frame",
+    "smooth picture": "a faint picture without edges, as the shading of a lens,",
     "same scene": "one scene, or something opaque over most of the frame",
     "shared in part": "something in a part of the frame, as a border, a time stamp or a skyline",
     "common in this set": "something that many other images of this set share as well",
@@ -61,15 +62,18 @@ class Case:
         self._groups: list[GroupAudit] = []
 
     def add_shared(self, pictures: Sequence[SharedPicture], image_p: NDArray[np.float64]) -> None:
-        """Groups that share a picture, and the chance of each image to be so like one of them."""
+        """Groups that share a picture, and the chance of each image to be so like one of them.
+
+        A picture without edges may be the shading of a lens, so that it alone is no reason for suspicion.
+        """
         self._p.append(image_p)
         for shared in pictures:
-            faint = shared.kind == "faint picture"
+            faint = shared.kind in FAINT
             shift, label_p = self._labels_of(shared.members)
             verdict: Verdict = "nothing found"
-            if faint:
-                verdict = "poisoned" if label_p < _ONE_SIDED else "suspicious"
-            elif label_p < _OF_NAMED and abs(shift) > _LARGE:
+            if faint and label_p < _ONE_SIDED:
+                verdict = "poisoned"
+            elif shared.kind == "faint picture" or (label_p < _OF_NAMED and abs(shift) > _LARGE):
                 verdict = "suspicious"
             share = f", mixed in at about {shared.recovered.strength:.2f}" if faint else ""
             says = f"{len(shared.members)} images share {_NAMES[shared.kind]}{share}; {_labels_say(shift, label_p)}"
@@ -206,7 +210,8 @@ class Case:
         )
 
     def _of_faint_pictures(self) -> set[int]:
-        return {place for group in self._groups if group.kind == "faint picture" for place in group.images}
+        accused = (group for group in self._groups if group.kind in FAINT and group.verdict != "nothing found")
+        return {place for group in accused for place in group.images}
 
     def _labels_of(self, members: NDArray[np.intp]) -> tuple[float, float]:
         return self._errors.of_group(members.tolist(), self._seed)
