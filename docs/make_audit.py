@@ -73,6 +73,11 @@ def aucs(chosen: Sequence[Card]) -> str:
     return f"{short(fmean(measured))} ({short(min(measured))})" if measured else ""
 
 
+def found_and_aucs(chosen: Sequence[Card]) -> str:
+    """Both, where there are cards."""
+    return f"{found(chosen)}; {aucs(chosen)}" if chosen else ""
+
+
 def short(value: float) -> str:
     """Three digits, without the zero before the point."""
     return f"{value:.3f}".replace("0.", ".", 1) if value < 1 else "1.000"
@@ -107,28 +112,44 @@ def faint() -> Table:
 
 def varied() -> Table:
     """The picture varied from image to image."""
-    rows = [["what varies", "found, clean accused", "AUC: mean (least)"]]
-    rows += [
-        [what, found(select("varied", what=what)), aucs(select("varied", what=what))]
-        for what in values("varied", "what")
+    qualities = values("jpeg_varied", "quality")
+    rows = [
+        ["what varies", "found, clean accused; AUC: mean (least)", *(f"saved as JPEG, quality {q}" for q in qualities)]
     ]
+    for what in values("varied", "what"):
+        saved = [select("jpeg_varied", what=what, quality=quality) for quality in qualities]
+        rows.append([what, *(found_and_aucs(chosen) for chosen in (select("varied", what=what), *saved))])
     return rows
 
 
 def smooth() -> Table:
     """Blurred photographs, and what could be told if the group were known."""
     rows = [
-        ["rate", "draw", "found, clean accused", "AUC", "AUC, group given", "group's likeness", "chance's likest group"]
+        [
+            "rate",
+            "saved as",
+            "draw",
+            "found, clean accused",
+            "AUC",
+            "AUC of pictures alone",
+            "the same, group given",
+            "group's likeness",
+            "chance's likest group",
+        ]
     ]
-    for rate in values("smooth", "rate"):
-        for card in sorted(select("smooth", rate=rate), key=lambda card: card["draw"]):
-            given, number = card["group_given"], card["poisoned"]
-            likest = math.sqrt(2 * log_binomial(card["images"], number))
+    plain = [(rate, 0, select("smooth", rate=rate)) for rate in values("smooth", "rate")]
+    saved = [(0.1, quality, select("jpeg_smooth", quality=quality)) for quality in values("jpeg_smooth", "quality")]
+    for rate, quality, chosen in (*plain, *saved):
+        for card in sorted(chosen, key=lambda card: card["draw"]):
+            given = card["group_given"]
+            likest = math.sqrt(2 * log_binomial(card["images"], card["poisoned"]))
             rows.append(
                 [
                     f"{100 * rate:g} %",
+                    f"JPEG, quality {quality}" if quality else "PNG",
                     str(card["draw"]),
                     found([card]),
+                    short(card["found"]["minus"]["auc"]),
                     short(card["auc"]),
                     short(given["auc"]),
                     f"{given['together']:.1f}",
@@ -145,15 +166,21 @@ def log_binomial(whole: int, part: int) -> float:
 
 def jpeg() -> Table:
     """Saved as JPEG after the blend."""
-    rows = [["share", "rate", *(f"quality {q}: found, clean accused; AUC" for q in values("jpeg", "quality"))]]
+    kinds = [
+        (quality, placement) for quality in values("jpeg", "quality") for placement in values("jpeg", "placement")[::-1]
+    ]
+    titles = (
+        f"quality {quality}, {'appended' if placement == 'append' else 'in place'}" for quality, placement in kinds
+    )
+    rows = [["share", "rate", *titles]]
     for alpha in values("jpeg", "alpha"):
         for rate in values("jpeg", "rate"):
-            cells = []
-            for quality in values("jpeg", "quality"):
-                chosen = select("jpeg", alpha=alpha, rate=rate, quality=quality)
-                cells.append(f"{found(chosen)}; {aucs(chosen)}" if chosen else "")
-            if any(cells):
-                rows.append([f"{alpha:g}", f"{100 * rate:g} %", *cells])
+            chosen = [
+                select("jpeg", alpha=alpha, rate=rate, quality=quality, placement=placement)
+                for quality, placement in kinds
+            ]
+            if any(chosen):
+                rows.append([f"{alpha:g}", f"{100 * rate:g} %", *map(found_and_aucs, chosen)])
     return rows
 
 

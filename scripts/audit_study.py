@@ -54,6 +54,8 @@ RESULTS = Path(__file__).parents[1] / "results" / "audit"
 DRAWS = (0, 1, 2)
 PICTURES = ("kitten", "robots", "confetti")
 RATES = (0.005, 0.01, 0.02, 0.05, 0.1)
+QUALITIES = (75, 90)
+"""Of JPEG, in which images are saved after the blend."""
 EMBEDDED = range(220, 240)
 """Seeds of clean sets. Rules were chosen on others, after two of 0 to 19 had been accused under the rules before."""
 CAMERAS = range(300, 303)
@@ -205,10 +207,16 @@ def runs(work: Path) -> Iterator[Run]:
         ):
             facts = {"what": what, "picture": picture}
             yield from (Run("varied", "B", draw, trigger, ("minus",), 0.05, "replace", facts) for draw in DRAWS)
-    for rate in (0.02, 0.1):
-        for draw, number in zip(DRAWS, SMOOTH, strict=True):
-            smooth = Blend(picture=str(smooth_file(work, number)))
-            yield Run("smooth", "B", draw, smooth, ("minus",), rate, "replace", {"picture": "smooth"})
+            for quality, draw in product(QUALITIES if "three" not in what else (), DRAWS):
+                saved, facts = trigger.model_copy(update={"quality": quality}), facts | {"quality": quality}
+                yield Run("jpeg_varied", "B", draw, saved, ("minus",), 0.05, "replace", facts)
+    for draw, number in zip(DRAWS, SMOOTH, strict=True):
+        picture = str(smooth_file(work, number))
+        for rate in (0.02, 0.1):
+            yield Run("smooth", "B", draw, Blend(picture=picture), ("minus",), rate, "replace", {"picture": "smooth"})
+        for quality in QUALITIES:
+            saved = Altered(picture=picture, quality=quality)
+            yield Run("jpeg_smooth", "B", draw, saved, ("minus",), 0.1, "replace", {"quality": quality})
     for kind, trigger in (
         ("sine", Sine()),
         ("patch", Patch()),
@@ -224,8 +232,8 @@ def runs(work: Path) -> Iterator[Run]:
         yield Run("knowing", "B", draw, new, tuple(FOUR), 0.1, "replace", {"what": "a new picture for each image"})
         nothing = Altered(low=0.0, high=0.0)
         yield Run("knowing", "B", draw, nothing, ("add-20", "minus-20"), 0.1, "replace", {"what": "labels alone"})
-    for quality in (75, 90):
-        yield from blends("jpeg", 0.1, RATES, ("replace",), quality)
+    for quality in QUALITIES:
+        yield from blends("jpeg", 0.1, RATES, ("replace", "append"), quality)
         yield from blends("jpeg", 0.05, (0.01, 0.05), ("replace",), quality)
         yield from blends("jpeg", 0.03, (0.05, 0.1), ("replace",), quality)
 
@@ -292,7 +300,7 @@ class Study:
             "images": len(crowds),
             "poisoned": len(poisoned),
             "auc": None if not poisoned else _auc(looked.shared_p, poisoned),
-            "group_given": _group_given(seen, poisoned) if run.row == "smooth" else None,
+            "group_given": _group_given(seen, poisoned) if "smooth" in run.row else None,
             "found": found,
             "seconds": round(time.perf_counter() - start, 1),
             "version": __version__,

@@ -20,9 +20,18 @@ Executor = Annotated[
 
 
 @app.command(rich_help_panel=PANEL, epilog="Example: countguard demo --out runs/demo")
-def demo(out: Out = Path("runs/demo"), overrides: Overrides = None, executor: Executor = "processes") -> None:
+def demo(
+    out: Out = Path("runs/demo"),
+    overrides: Overrides = None,
+    executor: Annotated[
+        str | None, typer.Option(help="As of `run`; by default two processes more than there are cores.")
+    ] = None,
+) -> None:
     """Run the whole study on embedded crowds: nothing to download, about three minutes on two cores."""
-    run("demo", out, overrides, executor)
+    from countguard.studies.executors.workers import cores
+
+    # beside busy programs each process gets a share of a core, so that a few more go on faster; alone they cost little
+    run("demo", out, overrides, executor or f"processes:{cores() + 2}")
 
 
 @app.command(
