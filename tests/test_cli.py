@@ -452,7 +452,12 @@ def test_demo_is_the_demo_recipe(countguard: Run, tmp_path: Path, monkeypatch: p
     assert (ended.code, ended.err) == (0, "")
     assert ended.out == "the table\nwhat was found\nreport: here/report.html\n"
     ((recipe, folder, executor),) = taken
-    assert (recipe.name, recipe.seeds, folder, executor) == ("demo", (3,), Path("here"), f"ran by processes:{cores() + 2}")
+    assert (recipe.name, recipe.seeds, folder, executor) == (
+        "demo",
+        (3,),
+        Path("here"),
+        f"ran by processes:{cores() + 2}",
+    )
     assert countguard("run", "tiny", "--devices", "2").code == 0
     assert (taken[1][0].machine.devices, *taken[1][1:]) == (2, Path("runs/tiny"), "ran by local")
 

@@ -1,7 +1,9 @@
 """Groups that share a picture which lies elsewhere in each image, or is seen in a mirror in some."""
 
 import math
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,11 +113,14 @@ def aligned_groups(store: FeatureStore, positions: Sequence[int], seed: int, sur
 
 def _grown(spectra: Spectra, search: int, test: int, anchors: Sequence[int]) -> Iterator[_Grown]:
     pictures = spectra.halves[search]
-    leads = []
-    for anchor in anchors:
+
+    def lead(anchor: int) -> tuple[float, int]:
         found = _find(spectra, pictures, pictures[anchor], step=2)
         heights = np.delete(found.heights, anchor)
-        leads.append((float(np.maximum(heights - _PARTNER, 0).sum()), anchor))
+        return float(np.maximum(heights - _PARTNER, 0).sum()), anchor
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        leads = list(pool.map(lead, anchors))
     for worth, anchor in sorted(leads, reverse=True)[:_LEADS]:
         if worth <= 0:
             break

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 
 from countguard.audit.features import Floats
@@ -32,10 +31,10 @@ def statistics_of(image: Tensor) -> NDArray[np.float64]:
     Args:
         image: uint8 [3, H, W]; its green channel is looked at.
     """
-    green = image[1].numpy().astype(np.float32)
+    green = image[1].numpy().astype(np.int16)
     across, down = np.abs(np.diff(green, axis=1)), np.abs(np.diff(green, axis=0))
-    fine = green - ndimage.uniform_filter(green, 3, mode="nearest")
-    coarse = ndimage.uniform_filter(green, 3, mode="nearest") - ndimage.uniform_filter(green, 7, mode="nearest")
+    near, around = means_of_3_and_7(image[1].numpy())
+    fine, coarse = green - near, near - around
     sides = np.maximum(green[:, :-4], green[:, 4:]), np.minimum(green[:, :-4], green[:, 4:])
     middle = green[:, 2:-2]
     dark, bright = np.percentile(green[::4, ::4], [0.5, 99.5])
@@ -50,6 +49,27 @@ def statistics_of(image: Tensor) -> NDArray[np.float64]:
         float(bright),
     ]
     return np.array(values, dtype=float)
+
+
+def means_of_3_and_7(pixels: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    """The mean around each pixel over squares of 3 and of 7 pixels a side; beyond the edge lies the edge.
+
+    Sums of 49 pixels fit 16 bits, and are exact. The same by `ndimage.uniform_filter` took half of all reading.
+    """
+    threes = sevens = np.pad(pixels, 3, mode="edge").astype(np.int16)
+    for axis in (0, 1):
+        threes, sevens = _sums(threes, axis)[0], _sums(sevens, axis)[1]
+    near: Floats = np.divide(threes[2:-2, 2:-2], 9, dtype=np.float32)
+    around: Floats = np.divide(sevens, 49, dtype=np.float32)
+    return near, around
+
+
+def _sums(values: NDArray[np.int16], axis: int) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Sums of 3 and of 7 neighbours along an axis, which is shorter by 2 and by 6."""
+    along = np.moveaxis(values, axis, 0)
+    of_3 = along[:-2] + along[1:-1] + along[2:]
+    of_7 = of_3[:-4] + along[3:-3] + of_3[4:]
+    return np.moveaxis(of_3, 0, axis), np.moveaxis(of_7, 0, axis)
 
 
 def _on_blocks(steps: Floats, axis: int) -> float:

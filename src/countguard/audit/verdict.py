@@ -36,7 +36,7 @@ _HEADS, _SHARE = 2, 0.03
 
 _NAMES = {
     "faint picture": "a faint picture over the whole frame",
-    "smooth picture": "a faint picture without edges, as the shading of a lens,",
+    "smooth picture": "a faint picture without edges (the shading of a lens can look so)",
     "same scene": "one scene, or something opaque over most of the frame",
     "shared in part": "something in a part of the frame, as a border, a time stamp or a skyline",
     "common in this set": "something that many other images of this set share as well",
