@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from countguard.audit.alignment import Spectra, Spectrum, in_mirror
 from countguard.audit.features import Canvas, Floats
@@ -27,6 +28,8 @@ _MEMBER = 5.5
 _FEWEST = 4
 _SHOWN = 0.25
 """Least part of a tile that two members show, on the mean, for their likeness there to be told."""
+_AT_ONCE = 16
+"""Pictures whose spectra stay near a core while all anchors are held against them."""
 _LEADS, _ROUNDS, _SETTLING = 4, 3, 2
 
 
@@ -113,14 +116,9 @@ def aligned_groups(store: FeatureStore, positions: Sequence[int], seed: int, sur
 
 def _grown(spectra: Spectra, search: int, test: int, anchors: Sequence[int]) -> Iterator[_Grown]:
     pictures = spectra.halves[search]
-
-    def lead(anchor: int) -> tuple[float, int]:
-        found = _find(spectra, pictures, pictures[anchor], step=2)
-        heights = np.delete(found.heights, anchor)
-        return float(np.maximum(heights - _PARTNER, 0).sum()), anchor
-
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        leads = list(pool.map(lead, anchors))
+    heights = _heights(spectra, pictures, [pictures[anchor] for anchor in anchors])
+    partners = (np.maximum(np.delete(row, anchor) - _PARTNER, 0) for row, anchor in zip(heights, anchors, strict=True))
+    leads = zip((float(row.sum()) for row in partners), anchors, strict=True)
     for worth, anchor in sorted(leads, reverse=True)[:_LEADS]:
         if worth <= 0:
             break
@@ -147,9 +145,26 @@ def _settled(spectra: Spectra, whole: Spectrum, group: _Grown) -> _Grown:
     return _Grown(members, found, group.tested)
 
 
-def _find(spectra: Spectra, pictures: Spectrum, template: Spectrum, *, step: int = 1) -> _Found:
-    straight = spectra.peaks(pictures, template, step=step)
-    turned = spectra.peaks(pictures, in_mirror(template), step=step)
+def _heights(spectra: Spectra, pictures: Spectrum, templates: Sequence[Spectrum]) -> Floats:
+    """Peak of each template in each picture, straight or in a mirror, at every other shift: [templates, pictures].
+
+    All templates meet a few pictures before the next ones are read: memory, not arithmetic, would take the time.
+    """
+    both = [(template, in_mirror(template)) for template in templates]
+
+    def of_block(start: int) -> Floats:
+        block = pictures[start : start + _AT_ONCE]
+        peaks = ([spectra.peaks(block, one, step=2).heights for one in two] for two in both)
+        return np.array([np.maximum(straight, turned) for straight, turned in peaks])
+
+    # the products are small: BLAS's own threads would only wait for each other
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return np.concatenate(list(pool.map(of_block, range(0, len(pictures), _AT_ONCE))), axis=1)
+
+
+def _find(spectra: Spectra, pictures: Spectrum, template: Spectrum) -> _Found:
+    straight = spectra.peaks(pictures, template)
+    turned = spectra.peaks(pictures, in_mirror(template))
     mirrored = turned.heights > straight.heights
     shifts = np.where(mirrored[:, None], turned.shifts, straight.shifts)
     return _Found(np.maximum(straight.heights, turned.heights), shifts, mirrored)

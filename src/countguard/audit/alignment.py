@@ -75,7 +75,7 @@ class Spectra:
         """
         down = np.arange(-round(REACH * self.height), round(REACH * self.height) + 1, step)
         across = np.arange(-round(REACH * self.width), round(REACH * self.width) + 1, step)
-        surface = self._surface(np.einsum("nchw,chw->nhw", pictures, template.conj()), down, across)
+        surface = self._surface(_products(pictures, template.conj()), down, across)
         flat = surface.reshape(len(surface), -1)
         best = flat.argmax(axis=1)
         centre, spread = np.median(flat, axis=1), flat.std(axis=1) + 1e-12
@@ -129,6 +129,14 @@ class Spectra:
     def _sized(self, octave: Floats) -> Floats:
         repeat = self.height // octave.shape[1]
         return octave.repeat(repeat, axis=1).repeat(repeat, axis=2) / repeat if repeat > 1 else octave
+
+
+def _products(pictures: Spectrum, template: Spectrum) -> Spectrum:
+    """Each picture times a template, summed over channels: [n, height, width // 2 + 1]; faster than `np.einsum`."""
+    total: Spectrum = pictures[:, 0] * template[0]
+    for channel in range(1, pictures.shape[1]):
+        total += pictures[:, channel] * template[channel]
+    return total
 
 
 def in_mirror(spectra: Spectrum) -> Spectrum:

@@ -194,7 +194,11 @@ def pyramid(channel: Floats, levels: int) -> list[Floats]:
 
 def raw_bands(image: Tensor, canvas: Canvas) -> list[Floats]:
     """The octaves of a picture in grey levels, in the order of the canvas's bands."""
-    channels = on_canvas(image, canvas)
+    return bands_of(on_canvas(image, canvas), canvas)
+
+
+def bands_of(channels: dict[str, Floats], canvas: Canvas) -> list[Floats]:
+    """The same of channels that are on the canvas already, see `on_canvas`."""
     levels = {name: 1 + max(band.level for band in canvas.bands if band.channel == name) for name in channels}
     octaves = {name: pyramid(channel, levels[name]) for name, channel in channels.items()}
     return [octaves[band.channel][band.level] for band in canvas.bands]

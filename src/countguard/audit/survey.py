@@ -9,9 +9,11 @@ from itertools import chain
 from typing import TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
-from countguard.audit.features import Canvas, Floats, canvas_for, features_of, on_canvas, raw_bands
+from countguard.audit.features import Canvas, Floats, bands_of, canvas_for, features_of, on_canvas
 from countguard.audit.local_marks import Windows, windows_of
 from countguard.audit.single_pictures import statistics_of
 from countguard.audit.store import Coded, FeatureStore, coded
@@ -133,8 +135,9 @@ def take_block(crowds: Sequence[Crowd], canvas: Canvas, block: range) -> list[Ta
 
 def take(crowd: Crowd, canvas: Canvas) -> Taken:
     """All that one picture gives."""
-    octaves = raw_bands(crowd.image, canvas)
-    light = on_canvas(crowd.image, Canvas(SMALL[0] // 8, SMALL[1] // 8, 8))["y"]
+    channels = on_canvas(crowd.image, canvas)
+    octaves = bands_of(channels, canvas)
+    light = functional.interpolate(torch.from_numpy(channels["y"])[None, None], SMALL, mode="area")[0, 0].numpy()
     return Taken(
         id=crowd.id,
         size=(crowd.height, crowd.width),
