@@ -85,7 +85,8 @@ def shared_pictures(
     """What each sure group shares, and for each image the chance to be as like a group as it is.
 
     Groups that chance or two streets of one plan explain are left out. The chance is that of an unlike image, for all
-    groups that were looked at: to be like one that shares a faint picture, or, where there is none, like the likest.
+    groups that were looked at: to be like one that shares a faint picture or may be moved, or, where there is no faint
+    picture, like the likest.
 
     Args:
         store: features of the set.
@@ -123,11 +124,9 @@ def shared_pictures(
     for aligned in [group for group in moved if group.tested >= _SURE_MOVED] or moved[:1]:
         chances = np.ones(len(store))
         chances[aligned.looked_at] = _chance_of_peaks(aligned.heights)
-        likest = np.minimum(likest, chances)
+        faint, likest = np.minimum(faint, chances), np.minimum(likest, chances)
         if aligned.tested >= _SURE_MOVED:
             found.append(_aligned(aligned, store, image_of, seed))
-            if found[-1].kind in FAINT:
-                faint = np.minimum(faint, chances)
     p = faint if any(one.kind in FAINT for one in found) else likest
     return found, -np.expm1(max(tried, 1) * np.log1p(-np.minimum(p, 1 - 1e-12)))
 
