@@ -263,7 +263,10 @@ class Study:
         work.mkdir(parents=True, exist_ok=True)
         for number in SMOOTH:
             photo = self._parts["A"].crowds("train")[number].image
-            Image.fromarray(np.moveaxis(smooth_picture(photo).numpy(), 0, -1)).save(smooth_file(work, number))
+            if not smooth_file(work, number).exists():
+                file = io.BytesIO()
+                Image.fromarray(np.moveaxis(smooth_picture(photo).numpy(), 0, -1)).save(file, format="PNG")
+                write_atomically(smooth_file(work, number), file.getvalue())
 
     def audit(self, run: Run) -> dict[str, Any]:
         """The card of a run."""
