@@ -166,9 +166,7 @@ def log_binomial(whole: int, part: int) -> float:
 
 def jpeg() -> Table:
     """Saved as JPEG after the blend."""
-    kinds = [
-        (quality, placement) for quality in values("jpeg", "quality") for placement in ("replace", "append")
-    ]
+    kinds = [(quality, placement) for quality in values("jpeg", "quality") for placement in ("replace", "append")]
     titles = (
         f"quality {quality}, {'appended' if placement == 'append' else 'in place'}" for quality, placement in kinds
     )

@@ -85,8 +85,8 @@ def shared_pictures(
     """What each sure group shares, and for each image the chance to be as like a group as it is.
 
     Groups that chance or two streets of one plan explain are left out. The chance is that of an unlike image, for all
-    groups that were looked at: to be like one that shares a faint picture or may be moved, or, where there is no faint
-    picture, like the likest.
+    groups that were looked at: to be like one that shares a faint picture or may be moved, to be like one with a harmless
+    name if it belongs to it, or, where no faint picture was found, to be like the likest.
 
     Args:
         store: features of the set.
@@ -105,11 +105,13 @@ def shared_pictures(
         tried += len(groups) + len(smooth)
         for group in _worth_a_look(groups, likeness):
             members, scores = _in_whole_set(group, likeness, store)
-            likest = np.minimum(likest, norm.sf(scores))
+            chances = norm.sf(scores)
+            likest = np.minimum(likest, chances)
+            counts = np.isin(np.arange(len(store)), members)
             if group.tested >= SURE and not _known(members, found):
                 found.append(_described(group, members, likeness, image_of, seed, len(store)))
-                if found[-1].kind in FAINT:
-                    faint = np.minimum(faint, norm.sf(scores))
+                counts |= found[-1].kind in FAINT
+            faint = np.where(counts, np.minimum(faint, chances), faint)
         for group in _clusters(smooth, likeness):
             members, scores = _in_whole_set(group, likeness, store)
             if not _known(members, [one for one in found if one.kind in FAINT]):
