@@ -85,8 +85,8 @@ def shared_pictures(
     """What each sure group shares, and for each image the chance to be as like a group as it is.
 
     Groups that chance or two streets of one plan explain are left out. The chance is that of an unlike image, for all
-    groups that were looked at: to be like one that shares a faint picture or may be moved, to be like one with a harmless
-    name if it belongs to it, or, where no faint picture was found, to be like the likest.
+    groups that were looked at: to be like one that shares a faint picture or may be moved, to be like one with a
+    harmless name if it belongs to it, or, where no faint picture was found, to be like the likest.
 
     Args:
         store: features of the set.
