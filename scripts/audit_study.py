@@ -208,8 +208,8 @@ def runs(work: Path) -> Iterator[Run]:
             facts = {"what": what, "picture": picture}
             yield from (Run("varied", "B", draw, trigger, ("minus",), 0.05, "replace", facts) for draw in DRAWS)
             for quality, draw in product(QUALITIES if "three" not in what else (), DRAWS):
-                saved, facts = trigger.model_copy(update={"quality": quality}), facts | {"quality": quality}
-                yield Run("jpeg_varied", "B", draw, saved, ("minus",), 0.05, "replace", facts)
+                saved = trigger.model_copy(update={"quality": quality})
+                yield Run("jpeg_varied", "B", draw, saved, ("minus",), 0.05, "replace", facts | {"quality": quality})
     for draw, number in zip(DRAWS, SMOOTH, strict=True):
         picture = str(smooth_file(work, number))
         for rate in (0.02, 0.1):

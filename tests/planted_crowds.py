@@ -13,14 +13,18 @@ from countguard.data.crowd import Crowd
 HEIGHT, WIDTH = 192, 256
 
 
-def street(number: int) -> Tensor:
-    """A picture like no other: clouds of several sizes with some noise, uint8 [3, HEIGHT, WIDTH]."""
-    generator = torch.Generator().manual_seed(number)
+def clouds(generator: torch.Generator, coarsest: int) -> Tensor:
+    """Clouds of five sizes with some noise, grey levels [1, 3, HEIGHT, WIDTH]; so many of the largest to a side."""
     picture = torch.full((1, 3, HEIGHT, WIDTH), 128.0)
-    for cells in (3, 6, 12, 24, 48):
+    for cells in (coarsest * 2**octave for octave in range(5)):
         knots = torch.randn(1, 3, cells, cells, generator=generator) * 60 / cells**0.5
         picture += functional.interpolate(knots, (HEIGHT, WIDTH), mode="bicubic")
-    picture += 2 * torch.randn(1, 3, HEIGHT, WIDTH, generator=generator)
+    return picture + 2 * torch.randn(1, 3, HEIGHT, WIDTH, generator=generator)
+
+
+def street(number: int) -> Tensor:
+    """A picture like no other, uint8 [3, HEIGHT, WIDTH]."""
+    picture = clouds(torch.Generator().manual_seed(number), 3)
     return picture[0].round().clamp(0, 255).to(torch.uint8)
 
 

@@ -23,7 +23,7 @@ from countguard.data.sources import named_source
 from countguard.data.synthetic import Synthetic
 from countguard.data.writing import write_folder
 from countguard.errors import InputError
-from planted_crowds import HEIGHT, WIDTH
+from planted_crowds import HEIGHT, WIDTH, clouds
 
 POISONED = [3, 11, 12, 30]
 MakeCrowds = Callable[..., list[Crowd]]
@@ -56,11 +56,7 @@ def test_the_poisoned_images_are_named_and_the_others_kept(make_crowds: MakeCrow
 def _half_gray(number: int) -> Tensor:
     """Clouds that are coloured in some places and all but gray in the others, where a faint colour shows."""
     generator = torch.Generator().manual_seed(number)
-    picture = torch.full((1, 3, HEIGHT, WIDTH), 128.0)
-    for cells in (6, 12, 24, 48, 96):
-        knots = torch.randn(1, 3, cells, cells, generator=generator) * 60 / cells**0.5
-        picture += functional.interpolate(knots, (HEIGHT, WIDTH), mode="bicubic")
-    picture += 2 * torch.randn(1, 3, HEIGHT, WIDTH, generator=generator)
+    picture = clouds(generator, 6)
     coloured = functional.interpolate(torch.rand(1, 1, 3, 4, generator=generator).round(), (HEIGHT, WIDTH))
     gray = picture.mean(dim=1, keepdim=True)
     return (gray + (picture - gray) * coloured.clamp(min=0.02))[0].round().clamp(0, 255).to(torch.uint8)

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from countguard.audit.alignment import Spectra, Spectrum, in_mirror
 from countguard.audit.features import Canvas, Floats
-from countguard.audit.groups import Members
+from countguard.audit.groups import Members, half_in
 from countguard.audit.store import FeatureStore
 from countguard.seeds import generator_for
 
@@ -29,7 +29,7 @@ _FEWEST = 4
 _SHOWN = 0.25
 """Least part of a tile that two members show, on the mean, for their likeness there to be told."""
 _AT_ONCE = 16
-"""Pictures whose spectra stay near a core while all anchors are held against them."""
+"""Pictures that a core holds against all anchors at a time."""
 _LEADS, _ROUNDS, _SETTLING = 4, 3, 2
 
 
@@ -146,10 +146,7 @@ def _settled(spectra: Spectra, whole: Spectrum, group: _Grown) -> _Grown:
 
 
 def _heights(spectra: Spectra, pictures: Spectrum, templates: Sequence[Spectrum]) -> Floats:
-    """Peak of each template in each picture, straight or in a mirror, at every other shift: [templates, pictures].
-
-    All templates meet a few pictures before the next ones are read: memory, not arithmetic, would take the time.
-    """
+    """Peak of each template in each picture, straight or in a mirror, at every other shift: [templates, pictures]."""
     both = [(template, in_mirror(template)) for template in templates]
 
     def of_block(start: int) -> Floats:
@@ -233,6 +230,6 @@ def _seen_at(found: _Found, members: Members) -> NDArray[np.intp]:
 def _distinct(groups: Sequence[_Grown]) -> list[_Grown]:
     kept: list[_Grown] = []
     for group in sorted(groups, key=lambda group: -group.tested):
-        if all(len(np.intersect1d(group.members, other.members)) < len(group.members) / 2 for other in kept):
+        if not half_in(group.members, (other.members for other in kept)):
             kept.append(group)
     return kept

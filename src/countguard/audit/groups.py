@@ -1,6 +1,6 @@
 """Groups of pictures that are all alike in the same way, found on one half of the tiles and tested on the other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TypeAlias
@@ -130,6 +130,11 @@ def settled(matrix: Floats, members: Members) -> tuple[Members, Floats]:
     return members, scores
 
 
+def half_in(members: Members, groups: Iterable[Members]) -> bool:
+    """Whether half of the members are in one of the groups: it is then one group with that."""
+    return any(len(np.intersect1d(members, group)) >= len(members) / 2 for group in groups)
+
+
 def _most_alike(whole: Floats) -> Iterator[Members]:
     upper = np.triu_indices(len(whole), 1)
     for pair in np.argpartition(-whole[upper], min(_PAIRS, len(upper[0]) - 1))[:_PAIRS]:
@@ -199,7 +204,6 @@ def _distinct(groups: Sequence[Group]) -> list[Group]:
     """The surest group of each set of groups that share half of their members."""
     kept: list[Group] = []
     for group in sorted(groups, key=lambda group: -group.tested):
-        shared = (len(np.intersect1d(group.members, other.members)) / len(group.members) for other in kept)
-        if max(shared, default=0.0) < 0.5:
+        if not half_in(group.members, (other.members for other in kept)):
             kept.append(group)
     return kept

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from countguard.audit.aligned_groups import AlignedGroup, aligned_groups
 from countguard.audit.features import Canvas, Floats, raw_bands
-from countguard.audit.groups import FALSE_MEMBERS, Group, Members, cluster, find_groups
+from countguard.audit.groups import FALSE_MEMBERS, Group, Members, cluster, find_groups, half_in
 from countguard.audit.likeness import SMOOTH_HYPOTHESES, Likeness, centre_and_spread
 from countguard.audit.recovery import Recovered, moved_back, recover
 from countguard.audit.report import FAINT
@@ -152,8 +152,7 @@ def evenness(tiles: NDArray[np.floating], weights: NDArray[np.floating] | None =
 
 
 def _known(members: Members, found: Sequence[SharedPicture]) -> bool:
-    """Whether half of the members are those of a group that was found."""
-    return any(len(np.intersect1d(members, other.members)) >= len(members) / 2 for other in found)
+    return half_in(members, (one.members for one in found))
 
 
 def _clusters(groups: Sequence[Group], likeness: Likeness) -> Iterator[Group]:
