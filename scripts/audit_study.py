@@ -234,8 +234,8 @@ def runs(work: Path) -> Iterator[Run]:
         yield Run("knowing", "B", draw, nothing, ("add-20", "minus-20"), 0.1, "replace", {"what": "labels alone"})
     for quality in QUALITIES:
         yield from blends("jpeg", 0.1, RATES, ("replace", "append"), quality)
-        yield from blends("jpeg", 0.05, (0.01, 0.05), ("replace",), quality)
-        yield from blends("jpeg", 0.03, (0.05, 0.1), ("replace",), quality)
+        yield from blends("jpeg", 0.05, RATES[1:], ("replace",), quality)
+        yield from blends("jpeg", 0.03, RATES[3:], ("replace",), quality)
 
 
 class Listed(LazyCrowds):
