@@ -58,8 +58,8 @@ def test_a_band_is_found_again_in_a_row_of_features() -> None:
     of_band = {(band.channel, band.level): octave for octave, band in zip(octaves, CANVAS.bands, strict=True)}
     assert len({(band.channel, band.level, band.smooth) for band in CANVAS.compared}) == len(CANVAS.compared)
     for band in CANVAS.compared:
-        found = octave_of(row[None], CANVAS, band)[0]
-        np.testing.assert_array_equal(found, whitened(of_band[band.channel, band.level], band))
+        found = octave_of(lambda _, span: row[None, span], CANVAS, band)[0]
+        np.testing.assert_array_equal(found, whitened([of_band[band.channel, band.level]], [band])[0])
 
 
 def test_octaves_of_a_flat_picture_are_empty() -> None:

@@ -1,6 +1,6 @@
 """Groups are found in a matrix of likeness whose members are known, and none in one that has none."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -32,12 +32,12 @@ class Drawn:
         half: Floats = (upper + upper.T).astype(np.float32)
         return half
 
-    def between(self, hypothesis: Hypothesis, tiles: Iterable[int] | None = None) -> Floats:
+    def between(self, hypothesis: Hypothesis, half: int | None = None) -> Floats:
         """See `Likeness`."""
-        if tiles is None:
+        if half is None:
             whole: Floats = (self._halves[0] + self._halves[1]) / np.float32(2**0.5)
             return whole
-        return self._halves[0 if list(tiles) == self.canvas.halves[0].tolist() else 1]
+        return self._halves[half]
 
 
 def _apart(scores: Floats, inside: np.ndarray) -> float:  # type: ignore[type-arg]

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import ndimage
 
 from countguard.attacks.patch import Patch
 from countguard.attacks.strategies import Add, Minus, Multiply
@@ -17,7 +16,6 @@ from countguard.audit.local_marks import LocalMark, local_marks
 from countguard.audit.point_patterns import point_patterns
 from countguard.audit.recovery import Recovered
 from countguard.audit.shared_picture import Kind, SharedPicture
-from countguard.audit.single_pictures import means_of_3_and_7
 from countguard.audit.survey import SMALL, Survey
 from countguard.audit.verdict import Case
 from countguard.data.crowd import Crowd
@@ -149,11 +147,3 @@ def test_errors_are_told_beside_images_that_are_estimated_alike() -> None:
     poisoned = draws.permutation(400)[:40]
     ratios[poisoned] -= 1
     assert standard_errors(ratios, estimates)[poisoned].mean() < -2
-
-
-@given(st.integers(0, 2**32 - 1), st.integers(9, 40), st.integers(9, 40))
-def test_means_around_pixels_are_exact(seed: int, height: int, width: int) -> None:
-    pixels = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
-    for mean, side in zip(means_of_3_and_7(pixels), (3, 7), strict=True):
-        expected = ndimage.uniform_filter(pixels.astype(float), side, mode="nearest")
-        np.testing.assert_allclose(mean, expected, atol=1e-3)

@@ -1,17 +1,15 @@
 """Groups that share a picture which lies elsewhere in each image, or is seen in a mirror in some."""
 
 import math
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
-from countguard.audit.alignment import Spectra, Spectrum, in_mirror
+from countguard.audit.alignment import Peaks, Spectra, Spectrum, in_mirror
+from countguard.audit.cores import on_all_cores
 from countguard.audit.features import Canvas, Floats
 from countguard.audit.groups import Members, half_in
 from countguard.audit.store import FeatureStore
@@ -29,7 +27,7 @@ _FEWEST = 4
 _SHOWN = 0.25
 """Least part of a tile that two members show, on the mean, for their likeness there to be told."""
 _AT_ONCE = 16
-"""Pictures that a core holds against all anchors at a time."""
+"""Pictures that a core holds against all templates at a time."""
 _LEADS, _ROUNDS, _SETTLING = 4, 3, 2
 
 
@@ -116,7 +114,7 @@ def aligned_groups(store: FeatureStore, positions: Sequence[int], seed: int, sur
 
 def _grown(spectra: Spectra, search: int, test: int, anchors: Sequence[int]) -> Iterator[_Grown]:
     pictures = spectra.halves[search]
-    heights = _heights(spectra, pictures, [pictures[anchor] for anchor in anchors])
+    heights = _heights(spectra, pictures, pictures[list(anchors)])
     partners = (np.maximum(np.delete(row, anchor) - _PARTNER, 0) for row, anchor in zip(heights, anchors, strict=True))
     leads = zip((float(row.sum()) for row in partners), anchors, strict=True)
     for worth, anchor in sorted(leads, reverse=True)[:_LEADS]:
@@ -145,26 +143,33 @@ def _settled(spectra: Spectra, whole: Spectrum, group: _Grown) -> _Grown:
     return _Grown(members, found, group.tested)
 
 
-def _heights(spectra: Spectra, pictures: Spectrum, templates: Sequence[Spectrum]) -> Floats:
+def _heights(spectra: Spectra, pictures: Spectrum, templates: Spectrum) -> Floats:
     """Peak of each template in each picture, straight or in a mirror, at every other shift: [templates, pictures]."""
-    both = [(template, in_mirror(template)) for template in templates]
-
-    def of_block(start: int) -> Floats:
-        block = pictures[start : start + _AT_ONCE]
-        peaks = ([spectra.peaks(block, one, step=2).heights for one in two] for two in both)
-        return np.array([np.maximum(straight, turned) for straight, turned in peaks])
-
-    # the products are small: BLAS's own threads would only wait for each other
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return np.concatenate(list(pool.map(of_block, range(0, len(pictures), _AT_ONCE))), axis=1)
+    both = _peaks(spectra, pictures, np.concatenate([templates, in_mirror(templates)]), step=2).heights
+    heights: Floats = np.maximum(both[: len(templates)], both[len(templates) :])
+    return heights
 
 
 def _find(spectra: Spectra, pictures: Spectrum, template: Spectrum) -> _Found:
-    straight = spectra.peaks(pictures, template)
-    turned = spectra.peaks(pictures, in_mirror(template))
-    mirrored = turned.heights > straight.heights
-    shifts = np.where(mirrored[:, None], turned.shifts, straight.shifts)
-    return _Found(np.maximum(straight.heights, turned.heights), shifts, mirrored)
+    found = _peaks(spectra, pictures, np.stack([template, in_mirror(template)]), step=1)
+    mirrored = found.heights[1] > found.heights[0]
+    shifts = np.where(mirrored[:, None], found.shifts[1], found.shifts[0])
+    return _Found(found.heights.max(axis=0), shifts, mirrored)
+
+
+def _peaks(spectra: Spectra, pictures: Spectrum, templates: Spectrum, step: int) -> Peaks:
+    """See `Spectra.peaks`; blocks of pictures on all cores."""
+
+    def of_block(start: int) -> Peaks:
+        return spectra.peaks(pictures[start : start + _AT_ONCE], templates, step=step)
+
+    starts = range(0, len(pictures), _AT_ONCE)
+    if len(starts) == 1:
+        return of_block(0)
+    with on_all_cores() as each:
+        found = list(each(of_block, starts))
+    heights, shifts = ([getattr(one, name) for one in found] for name in ("heights", "shifts"))
+    return Peaks(np.concatenate(heights, axis=1), np.concatenate(shifts, axis=1))
 
 
 def _find_with_others(spectra: Spectra, pictures: Spectrum, members: Members, found: _Found) -> _Found:

@@ -1,5 +1,6 @@
 """Likeness of pictures wherever the shared thing lies: shifted, or seen in a mirror."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -18,6 +19,8 @@ REACH = 0.12
 _ROWS = 128
 """Rows of the maps at most: shifts are found on coarser octaves than pictures are told by."""
 _AT_ONCE = 64
+_TEMPLATES = 4
+"""Templates that are held against pictures at a time: more would not fit a core's cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,8 +28,8 @@ class Peaks:
     """Where pictures are most like a template.
 
     Attributes:
-        heights: the inner product there, in deviations of all shifts of the same picture.
-        shifts: by how many values (down, right) the template has to be moved: int [n, 2].
+        heights: the inner product there, in deviations of all shifts of the same picture: [templates, pictures].
+        shifts: by how many values (down, right) the template has to be moved: int [templates, pictures, 2].
     """
 
     heights: Floats
@@ -54,10 +57,10 @@ class Spectra:
         masks = [left.astype(np.float32), (~left).astype(np.float32)]
         parts: list[list[Spectrum]] = [[], []]
         for start in range(0, len(positions), _AT_ONCE):
-            rows = store.rows(positions[start : start + _AT_ONCE])
-            maps = np.stack([self._sized(octave_of(rows, canvas, band)) for band in bands], axis=1)
+            rows = store.coded_rows(positions[start : start + _AT_ONCE])
+            maps = np.stack([self._sized(octave_of(rows.part, canvas, band)) for band in bands], axis=1)
             for part, mask in zip(parts, masks, strict=True):
-                part.append(fft.rfft2(maps * mask))
+                part.append(fft.rfft2(maps * mask, workers=os.cpu_count() or 1))
         self.halves = tuple(np.concatenate(part) for part in parts)
 
     def whole(self) -> Spectrum:
@@ -65,23 +68,30 @@ class Spectra:
         both: Spectrum = self.halves[0] + self.halves[1]
         return both
 
-    def peaks(self, pictures: Spectrum, template: Spectrum, *, step: int = 1) -> Peaks:
-        """The best shift of a template for each picture.
+    def peaks(self, pictures: Spectrum, templates: Spectrum, *, step: int = 1) -> Peaks:
+        """The best shift of each template for each picture.
 
         Args:
             pictures: [n, channels, height, width // 2 + 1].
-            template: one spectrum, [channels, height, width // 2 + 1].
+            templates: [m, channels, height, width // 2 + 1].
             step: 2 looks at every other shift alone, which is four times as fast.
         """
-        down = np.arange(-round(REACH * self.height), round(REACH * self.height) + 1, step)
-        across = np.arange(-round(REACH * self.width), round(REACH * self.width) + 1, step)
-        surface = self._surface(_products(pictures, template.conj()), down, across)
-        flat = surface.reshape(len(surface), -1)
-        best = flat.argmax(axis=1)
-        centre, spread = np.median(flat, axis=1), flat.std(axis=1) + 1e-12
-        heights = (flat[np.arange(len(flat)), best] - centre) / spread
-        row, column = np.divmod(best, len(across))
-        return Peaks(heights, np.stack([down[row], across[column]], axis=1))
+        down, across = (
+            np.arange(-round(REACH * side), round(REACH * side) + 1, step) for side in (self.height, self.width)
+        )
+        conjugates = templates.conj()
+        heights = np.empty((len(templates), len(pictures)), np.float32)
+        shifts = np.empty((len(templates), len(pictures), 2), np.intp)
+        for start in range(0, len(templates), _TEMPLATES):
+            some = slice(start, start + _TEMPLATES)
+            surface = self._surface(_products(pictures, conjugates[some, None]), down, across)
+            flat = surface.reshape(*surface.shape[:2], -1)
+            best = flat.argmax(axis=-1)
+            centre, spread = np.median(flat, axis=-1), flat.std(axis=-1) + 1e-12
+            heights[some] = (np.take_along_axis(flat, best[..., None], axis=-1)[..., 0] - centre) / spread
+            row, column = np.divmod(best, len(across))
+            shifts[some] = np.stack([down[row], across[column]], axis=-1)
+        return Peaks(heights, shifts)
 
     def at(self, pictures: Spectrum, templates: Spectrum, shifts: NDArray[np.intp]) -> Floats:
         """The inner product of each picture with its own template at its own shift, in deviations of other shifts."""
@@ -118,12 +128,14 @@ class Spectra:
         return maps
 
     def _surface(self, products: Spectrum, down: NDArray[np.intp], across: NDArray[np.intp]) -> Floats:
-        """Inverse transform of products at some shifts alone: [n, down, across]."""
+        """Inverse transform of products at some shifts alone: [..., down, across]."""
         rows, columns = fft.fftfreq(self.height), fft.rfftfreq(self.width)
-        twice = np.where((columns == 0) | (columns == 0.5), 1, 2)
+        twice = np.where((columns == 0) | (columns == 0.5), 1, 2) / (self.height * self.width)
         from_rows = np.exp(2j * np.pi * np.outer(down, rows)).astype(np.complex64)
-        from_columns = (twice[:, None] * np.exp(2j * np.pi * np.outer(columns, across))).astype(np.complex64)
-        surface: Floats = (from_rows @ products @ from_columns).real / (self.height * self.width)
+        from_columns = twice[:, None] * np.exp(2j * np.pi * np.outer(columns, across))
+        # the real part alone, as one product of real numbers: a complex number is a pair of them in memory
+        real = np.stack([from_columns.real, -from_columns.imag], axis=1).reshape(-1, len(across)).astype(np.float32)
+        surface: Floats = (from_rows @ products).view(np.float32) @ real
         return surface
 
     def _sized(self, octave: Floats) -> Floats:
@@ -131,11 +143,11 @@ class Spectra:
         return octave.repeat(repeat, axis=1).repeat(repeat, axis=2) / repeat if repeat > 1 else octave
 
 
-def _products(pictures: Spectrum, template: Spectrum) -> Spectrum:
-    """Each picture times a template, summed over channels: [n, height, width // 2 + 1]; faster than `np.einsum`."""
-    total: Spectrum = pictures[:, 0] * template[0]
-    for channel in range(1, pictures.shape[1]):
-        total += pictures[:, channel] * template[channel]
+def _products(pictures: Spectrum, templates: Spectrum) -> Spectrum:
+    """Pictures times templates, summed over channels: [..., height, width // 2 + 1]; faster than `np.einsum`."""
+    total: Spectrum = pictures[..., 0, :, :] * templates[..., 0, :, :]
+    for channel in range(1, pictures.shape[-3]):
+        total += pictures[..., channel, :, :] * templates[..., channel, :, :]
     return total
 
 

@@ -1,14 +1,16 @@
 """What the audit compares: each picture as whitened bands of light and colour, on one canvas for the whole set."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
+
+from countguard.audit.local_means import binomial_mean, box_mean
 
 Floats: TypeAlias = NDArray[np.float32]
 Family: TypeAlias = Literal[
@@ -40,6 +42,8 @@ _NEAR, _NEARER = 9, 5
 """Values a side over which an octave's variance is taken, and a smooth family's."""
 _SMOOTH_FLOOR = {"y": 1.0, "u": 0.3, "v": 0.3}
 """Grey levels of a smooth family's band that count as flat: a mean over many pixels has little noise."""
+_SUMMED = 257
+"""Grey levels whose sum fits 16 bits."""
 _CLIP = 3.0
 """Local deviations at which a value is cut off: one strong edge is no proof."""
 
@@ -176,20 +180,19 @@ def on_canvas(image: Tensor, canvas: Canvas) -> dict[str, Floats]:
         image: uint8 [3, H, W].
         canvas: of the set.
     """
-    pixels = functional.interpolate(image[None].float(), (canvas.height, canvas.width), mode="area")[0]
-    red, green, blue = pixels.numpy()
+    red, green, blue = _sized(image, canvas.height, canvas.width)
     light = 0.299 * red + 0.587 * green + 0.114 * blue
     return {"y": light, "u": _halved(0.564 * (blue - light)), "v": _halved(0.713 * (red - light))}
 
 
-def pyramid(channel: Floats, levels: int) -> list[Floats]:
-    """Octaves of a channel, from the finest; each is what a small blur takes away."""
+def pyramid(channels: Floats, levels: int) -> tuple[list[Floats], Floats]:
+    """Octaves of channels [..., height, width], from the finest, and the rest; each is what a small blur takes away."""
     octaves = []
     for _ in range(levels):
-        blurred = _blurred(channel)
-        octaves.append(channel - blurred)
-        channel = _halved(blurred)
-    return octaves
+        blurred = binomial_mean(channels)
+        octaves.append(channels - blurred)
+        channels = _halved(blurred)
+    return octaves, channels
 
 
 def raw_bands(image: Tensor, canvas: Canvas) -> list[Floats]:
@@ -199,24 +202,42 @@ def raw_bands(image: Tensor, canvas: Canvas) -> list[Floats]:
 
 def bands_of(channels: dict[str, Floats], canvas: Canvas) -> list[Floats]:
     """The same of channels that are on the canvas already, see `on_canvas`."""
-    levels = {name: 1 + max(band.level for band in canvas.bands if band.channel == name) for name in channels}
-    octaves = {name: pyramid(channel, levels[name]) for name, channel in channels.items()}
-    return [octaves[band.channel][band.level] for band in canvas.bands]
+    levels = 1 + max(band.level for band in canvas.bands if band.channel == "u")
+    (finest,), rest = pyramid(channels["y"], 1)
+    # without its finest octave, light is as large as colour, and one call serves all three
+    together, _ = pyramid(np.stack([rest, channels["u"], channels["v"]]), levels)
+    octaves = {("y", 0): finest}
+    for level, (light, blue, red) in enumerate(together):
+        octaves |= {("y", level + 1): light, ("u", level): blue, ("v", level): red}
+    return [octaves[band.channel, band.level] for band in canvas.bands]
 
 
-def whitened(octave: Floats, band: Band) -> Floats:
-    """An octave divided by its local variance, cut off, at a stated length.
+def whitened(octaves: Sequence[Floats], bands: Sequence[Band]) -> Floats:
+    """Octaves divided by their local variance, cut off, at a stated length: float32 [bands, height, width].
 
     A faint picture adds the same grey levels everywhere, so that a place tells the more of it the flatter it is: in the
     likelihood of two pictures to share it, each value is divided by its variance, not by its deviation. The length
     makes the inner products of unlike pictures about as large in each band.
+
+    Args:
+        octaves: of one size.
+        bands: of each of them; all are of smooth families, or none is.
     """
-    floor = _SMOOTH_FLOOR[band.channel] if band.smooth else FLOOR[band.channel] / 2 ** (0.5 * band.level)
-    variance = ndimage.uniform_filter(octave * octave, _NEARER if band.smooth else _NEAR, mode="nearest")
-    deviation = np.sqrt(np.maximum(variance, 0) + floor * floor)
-    values = np.clip(octave / deviation, -_CLIP, _CLIP) / deviation
-    values *= band.size**0.25 / max(float(np.linalg.norm(values)), 1e-12)
-    return np.asarray(values, dtype=np.float32)
+    smooth = bands[0].smooth
+    floors = [
+        _SMOOTH_FLOOR[band.channel] if smooth else FLOOR[band.channel] / 2 ** (0.5 * band.level) for band in bands
+    ]
+    stack = np.stack(octaves)
+    least = np.array(floors, np.float32)[:, None, None]
+    deviation = box_mean(stack * stack, _NEARER if smooth else _NEAR)
+    deviation += least * least
+    np.sqrt(deviation, out=deviation)
+    stack /= deviation
+    np.clip(stack, -_CLIP, _CLIP, out=stack)
+    stack /= deviation
+    for of_band, band in zip(stack, bands, strict=True):
+        of_band *= band.size**0.25 / max(float(np.linalg.norm(of_band)), 1e-12)
+    return stack
 
 
 def ordered(octaves: list[Floats], canvas: Canvas) -> Floats:
@@ -227,13 +248,20 @@ def ordered(octaves: list[Floats], canvas: Canvas) -> Floats:
     return np.concatenate([tiles.ravel() for tiles in families])
 
 
-def octave_of(rows: Floats, canvas: Canvas, band: Band) -> Floats:
-    """One band out of rows of features: [rows, band.height, band.width]."""
+def octave_of(part: Callable[[Family, slice], Floats], canvas: Canvas, band: Band) -> Floats:
+    """One band out of rows of features: [rows, band.height, band.width].
+
+    Args:
+        part: gives a span of the features of a family: [rows, values].
+        canvas: of the set.
+        band: one that is compared.
+    """
     family = [other for other in canvas.compared if other.family == band.family]
     start = sum(other.tile**2 for other in family[: family.index(band)])
-    tiles = [rows[:, span][:, start : start + band.tile**2] for span in canvas.spans[band.family]]
-    grid = np.stack(tiles, axis=1).reshape(len(rows), canvas.rows, canvas.columns, band.tile, band.tile)
-    return grid.swapaxes(2, 3).reshape(len(rows), band.height, band.width)
+    spans = (slice(span.start + start, span.start + start + band.tile**2) for span in canvas.spans[band.family])
+    tiles = np.stack([part(band.family, span) for span in spans], axis=1)
+    grid = tiles.reshape(len(tiles), canvas.rows, canvas.columns, band.tile, band.tile)
+    return grid.swapaxes(2, 3).reshape(len(tiles), band.height, band.width)
 
 
 def features_of(octaves: list[Floats], canvas: Canvas) -> Floats:
@@ -244,7 +272,13 @@ def features_of(octaves: list[Floats], canvas: Canvas) -> Floats:
         canvas: of the set.
     """
     by_octave = {(band.channel, band.level): octave for octave, band in zip(octaves, canvas.bands, strict=True)}
-    return ordered([whitened(by_octave[band.channel, band.level], band) for band in canvas.compared], canvas)
+    # few calls on many values: threads that read pictures wait for each other between calls
+    found: dict[Band, Floats] = {}
+    for kind in dict.fromkeys((band.tile, band.smooth) for band in canvas.compared):
+        bands = [band for band in canvas.compared if (band.tile, band.smooth) == kind]
+        values = whitened([by_octave[band.channel, band.level] for band in bands], bands)
+        found |= zip(bands, values, strict=True)
+    return ordered([found[band] for band in canvas.compared], canvas)
 
 
 def _in_tiles(octave: Floats, band: Band) -> Floats:
@@ -254,10 +288,24 @@ def _in_tiles(octave: Floats, band: Band) -> Floats:
     return tiles.reshape(rows * columns, band.tile**2)
 
 
-def _halved(channel: Floats) -> Floats:
-    return 0.25 * (channel[::2, ::2] + channel[1::2, ::2] + channel[::2, 1::2] + channel[1::2, 1::2])
+def _sized(image: Tensor, height: int, width: int) -> Floats:
+    """The mean over the area that becomes a pixel; whole numbers of pixels are summed as such, four times as fast."""
+    down, down_rest = divmod(image.shape[1], height)
+    across, across_rest = divmod(image.shape[2], width)
+    if down_rest or across_rest or not 0 < down * across <= _SUMMED:
+        return functional.interpolate(image[None].float(), (height, width), mode="area")[0].numpy()
+    pixels = image.numpy()
+    rows = pixels[:, ::down].astype(np.uint16)
+    for place in range(1, down):
+        rows += pixels[:, place::down]
+    sums = rows[:, :, ::across].copy()
+    for place in range(1, across):
+        sums += rows[:, :, place::across]
+    return np.divide(sums, down * across, dtype=np.float32)
 
 
-def _blurred(channel: Floats) -> Floats:
-    weights = np.array([1, 4, 6, 4, 1], np.float32) / 16
-    return ndimage.correlate1d(ndimage.correlate1d(channel, weights, 0, mode="nearest"), weights, 1, mode="nearest")
+def _halved(channels: Floats) -> Floats:
+    rows = channels[..., ::2, :] + channels[..., 1::2, :]
+    halved: Floats = rows[..., ::2] + rows[..., 1::2]
+    halved *= 0.25
+    return halved

@@ -8,9 +8,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
-from scipy.stats import norm
 
 from countguard.audit.features import Floats
+from countguard.audit.laws import normal_cut, normal_density
 from countguard.audit.likeness import HYPOTHESES, Hypothesis, Likeness, centre_and_spread
 
 Members: TypeAlias = NDArray[np.intp]
@@ -62,7 +62,7 @@ def find_groups(likeness: Likeness, hypotheses: Sequence[Hypothesis] = HYPOTHESE
     found = []
     for hypothesis in hypotheses:
         whole = likeness.between(hypothesis)
-        halves = [likeness.between(hypothesis, tiles.tolist()) for tiles in likeness.canvas.halves]
+        halves = [likeness.between(hypothesis, half) for half in (0, 1)]
         for search, test in (halves, halves[::-1]):
             ends = list(_ends(search))
             grown = [_grown(search, seed, joins) for seed, joins in product([*_most_alike(whole), *ends], _JOINS)]
@@ -102,10 +102,10 @@ def cluster(group: Group, likeness: Likeness) -> tuple[Group, float]:
     for _ in range(_WEIGHED):
         share = max(float(chances.mean()), 2 / len(matrix))
         mean = max(float(np.average(scores, weights=chances + 1e-9)), _LEAST_MEAN)
-        like, unlike = share * norm.pdf(scores, mean, _LIKE_SPREAD), (1 - share) * norm.pdf(scores)
+        like, unlike = share * normal_density(scores, mean, _LIKE_SPREAD), (1 - share) * normal_density(scores)
         chances = np.where(scores > mean, 1, like / (like + unlike)).astype(np.float32)
         scores = _weighted_scores(matrix, chances)
-    members = np.flatnonzero(scores > float(norm.isf(FALSE_MEMBERS / len(matrix))))
+    members = np.flatnonzero(scores > float(normal_cut(FALSE_MEMBERS / len(matrix))))
     return replace(group, members=members, scores=scores), float(chances.sum())
 
 
@@ -120,7 +120,7 @@ def _weighted_scores(matrix: Floats, weights: Floats) -> Floats:
 
 def settled(matrix: Floats, members: Members) -> tuple[Members, Floats]:
     """A group's last members, by all tiles, and the scores of all pictures."""
-    cut = float(norm.isf(FALSE_MEMBERS / len(matrix)))
+    cut = float(normal_cut(FALSE_MEMBERS / len(matrix)))
     scores = scores_of(matrix, members)
     for _ in range(2):
         members = np.flatnonzero((scores > cut) & (_without_most_alike(matrix, members) > min(_JOINS)))
@@ -184,7 +184,7 @@ def _sized(whole: Floats, members: Members) -> tuple[Members, Floats]:
     Few are sure where each is only a little alike, so that all of the group tells more of a picture than they would.
     """
     scores = scores_of(whole, _most_like_it(whole, members))
-    return np.flatnonzero(scores > float(norm.isf(FALSE_MEMBERS / len(whole)))), scores
+    return np.flatnonzero(scores > float(normal_cut(FALSE_MEMBERS / len(whole)))), scores
 
 
 def _without_most_alike(matrix: Floats, members: Members) -> Floats:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
+from countguard.audit.laws import student_tail
 from countguard.audit.light_counters import estimate
 from countguard.audit.likeness import centre_and_spread
 from countguard.audit.survey import Survey
@@ -52,7 +52,7 @@ class LabelErrors:
 
     def image_p_values(self) -> NDArray[np.float64]:
         """The chance of so large an error of either sign, for each image."""
-        return 2 * student.sf(np.abs(self.errors), _TAILS)
+        return 2 * student_tail(np.abs(self.errors), _TAILS)
 
     def of_group(self, members: Sequence[int], seed: int) -> tuple[float, float]:
         """Mean error of a group beside the others', in deviations of single images, and the chance of one so large.
@@ -78,7 +78,7 @@ class LabelErrors:
         if as_far >= _COUNTED:
             return shift, counted
         deviation = max(float(means.std()), float(bounded[others].std()) / number**0.5)
-        return shift, min(counted, float(2 * student.sf(abs(shift) / deviation, 4 * number)))
+        return shift, min(counted, float(2 * student_tail(abs(shift) / deviation, 4 * number)))
 
     def _alike(self, pool: NDArray[np.intp], number: int) -> NDArray[np.intp]:
         """Groups of images that look alike, around some of a pool: int [groups, number]."""

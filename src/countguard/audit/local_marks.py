@@ -7,11 +7,11 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from countguard.audit.features import Canvas, Floats
+from countguard.audit.local_means import box_mean
 
 Windows: TypeAlias = NDArray[np.int8]
 
@@ -65,11 +65,12 @@ def windows_of(octaves: list[Floats], canvas: Canvas) -> Windows:
         canvas: of the set.
     """
     octave = octaves[octave_for_marks(canvas)]
-    deviation = np.sqrt(np.maximum(ndimage.uniform_filter(octave * octave, 9, mode="nearest"), 0) + _FLOOR**2)
+    deviation = np.sqrt(box_mean(octave * octave, 9) + _FLOOR**2)
     steps = np.rint(_STEPS * np.clip(octave / deviation, -_CLIP, _CLIP)).astype(np.int8)
     rows, columns = steps.shape[0] // WINDOW, steps.shape[1] // WINDOW
     cut = steps[: rows * WINDOW, : columns * WINDOW].reshape(rows, WINDOW, columns, WINDOW)
-    return cut.swapaxes(1, 2).reshape(rows * columns, WINDOW**2)
+    windows: Windows = cut.swapaxes(1, 2).reshape(rows * columns, WINDOW**2)
+    return windows
 
 
 def local_marks(windows: Windows, canvas: Canvas) -> list[LocalMark]:

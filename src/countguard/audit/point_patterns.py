@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
-from scipy.stats import poisson
 
 from countguard.audit.features import Floats
+from countguard.audit.laws import poisson_tail
 
 _NEAR = 12.0
 """Pixels within which a head's copy is looked for."""
@@ -67,7 +67,7 @@ def _copies(points: Sequence[Floats]) -> list[Pattern]:
     bins = np.pi * _NEAR**2 / 2 * (1 if whole else 1 / _BIN**2)
     found = []
     for image, (number, (x, y), pairs) in enumerate(measured):
-        p = float(poisson.sf(number - 1, pairs / bins)) * bins * len(points)
+        p = poisson_tail(number, pairs / bins) * bins * len(points)
         if number >= max(_FEWEST, len(points[image]) / 10) and p < 1:
             says = f"{number} of {len(points[image])} heads have another one at ({x:g}, {y:g}) pixels from them"
             found.append(Pattern((image,), p, says))
@@ -82,7 +82,7 @@ def _lines(points: Sequence[Floats]) -> list[Pattern]:
     found = []
     for image, number in enumerate(numbers.tolist()):
         expected = max(usual, 0.02) * heads[image]
-        p = float(poisson.sf(number - 1, expected)) * len(points)
+        p = poisson_tail(number, expected) * len(points)
         if number >= 2 * _FEWEST and p < 1:
             says = (
                 f"{number:g} of {heads[image]:g} heads lie on lines of equal x and of equal y, {expected:.1f} expected"
@@ -110,7 +110,7 @@ def _frequent_counts(counts: NDArray[np.float64]) -> list[Pattern]:
         low, high = min(value / _AROUND, value - 2), max(value * _AROUND, value + 2)
         others = int(((counts >= low) & (counts <= high) & (counts != value)).sum())
         expected = max((others + 1) / (np.floor(high) - np.ceil(max(low, 0))), 1e-3)
-        p = float(poisson.sf(number - 1, expected)) * len(values)
+        p = poisson_tail(number, expected) * len(values)
         if p < 1:
             images = tuple(np.flatnonzero(counts == value).tolist())
             says = f"{number} images have {value:g} heads each, where {expected:.1f} would be expected"

@@ -10,6 +10,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from countguard.audit.features import FLOOR, Band, Canvas, Floats
+from countguard.audit.local_means import box_mean
 
 _WINDOW = 7
 """Values a side over which an octave's strength is set against its noise."""
@@ -51,7 +52,7 @@ class Stack:
         """Octaves as `raw_bands` gives them."""
         self._number += 1
         for place, (octave, band) in enumerate(zip(octaves, self._canvas.bands, strict=True)):
-            weight = 1 / (_local_mean(octave * octave, 9) + FLOOR[band.channel] ** 2)
+            weight = 1 / (box_mean(octave * octave, 9) + FLOOR[band.channel] ** 2)
             self._sums[place] += weight * octave
             self._weights[place] += weight
             if _tells_cover(band):
@@ -101,8 +102,8 @@ def recover(members: Iterable[list[Floats]], others: Iterable[list[Floats]], can
     octaves = []
     for one, one_error, other, other_error in zip(*ours.means(), *theirs.means(), strict=True):
         difference = one - other
-        noise = _local_mean(one_error + other_error, _WINDOW)
-        power = _local_mean(difference * difference, _WINDOW)
+        noise = box_mean(one_error + other_error, _WINDOW)
+        power = box_mean(difference * difference, _WINDOW)
         octaves.append(difference * np.clip(1 - noise / np.maximum(power, 1e-9), 0, 1))
     picture, strength = _drawn(octaves, canvas)
     shared = ours.shared()
@@ -139,11 +140,6 @@ def _composed(octaves: list[Floats], canvas: Canvas, channel: str) -> Floats:
 def _doubled(channel: Floats) -> Floats:
     doubled: Floats = ndimage.zoom(channel, 2, order=1, mode="nearest", grid_mode=True)
     return doubled
-
-
-def _local_mean(values: Floats, side: int) -> Floats:
-    mean: Floats = np.maximum(ndimage.uniform_filter(values, min(side, *values.shape), mode="nearest"), 0)
-    return mean
 
 
 def moved_back(octaves: list[Floats], canvas: Canvas, shift: tuple[float, float], mirrored: bool) -> list[Floats]:

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import linalg
-from scipy.stats import norm
 from torch import Tensor
 
 from countguard.audit.aligned_groups import AlignedGroup, aligned_groups
 from countguard.audit.features import Canvas, Floats, raw_bands
 from countguard.audit.groups import FALSE_MEMBERS, Group, Members, cluster, find_groups, half_in
+from countguard.audit.laws import normal_cut, normal_tail
 from countguard.audit.likeness import SMOOTH_HYPOTHESES, Likeness, centre_and_spread
 from countguard.audit.recovery import Recovered, moved_back, recover
 from countguard.audit.report import FAINT
@@ -105,7 +105,7 @@ def shared_pictures(
         tried += len(groups) + len(smooth)
         for group in _worth_a_look(groups, likeness):
             members, scores = _in_whole_set(group, likeness, store)
-            chances = norm.sf(scores)
+            chances = normal_tail(scores)
             likest = np.minimum(likest, chances)
             counts = np.isin(np.arange(len(store)), members)
             if group.tested >= SURE and not _known(members, found):
@@ -118,7 +118,7 @@ def shared_pictures(
                 shared = _smooth(group, members, likeness, image_of, seed, len(store))
                 if shared.kind in FAINT:
                     found = [one for one in found if not _known(one.members, [shared])] + [shared]
-                    faint = np.minimum(faint, norm.sf(scores))
+                    faint = np.minimum(faint, normal_tail(scores))
     taken = [one.members for one in found]
     rest = np.setdiff1d(np.arange(len(store)), np.concatenate(taken) if taken else [])
     moved = aligned_groups(store, rest.tolist(), seed, SURE)
@@ -192,7 +192,7 @@ def _in_whole_set(group: Group, likeness: Likeness, store: FeatureStore) -> tupl
     totals = likeness.against(store, others.tolist(), group.members[:_MANY].tolist(), group.hypothesis)
     centre, spread = centre_and_spread(totals)
     scores[others] = (totals - centre) / spread
-    cut = float(norm.isf(FALSE_MEMBERS / len(store)))
+    cut = float(normal_cut(FALSE_MEMBERS / len(store)))
     inside = np.zeros(len(store), bool)
     inside[likeness.positions[group.members]] = True
     inside[others] = scores[others] > cut
@@ -230,7 +230,7 @@ def _recovered(members: Members, canvas: Canvas, image_of: ImageOf, seed: int, n
 
 
 def _p_of(group: Group | AlignedGroup) -> float:
-    return min(1.0, _TRIED * float(norm.sf(group.tested)))
+    return min(1.0, _TRIED * float(normal_tail(group.tested)))
 
 
 def _aligned(group: AlignedGroup, store: FeatureStore, image_of: ImageOf, seed: int) -> SharedPicture:

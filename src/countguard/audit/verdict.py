@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
 
 from countguard.audit.aligned_groups import COMPARED as ALIGNED
 from countguard.audit.label_estimates import LabelErrors
+from countguard.audit.laws import normal_cut, normal_tail, student_tail
 from countguard.audit.likeness import TO_DEVIATION, centre_and_spread
 from countguard.audit.local_marks import LocalMark
 from countguard.audit.point_patterns import Pattern
@@ -92,7 +91,7 @@ class Case:
             members = np.array([place for place in mark.members.tolist() if place not in known], dtype=np.intp)
             if len(members):
                 judged.append((mark, members, *self._labels_of(members)))
-        deviations = norm.isf(np.maximum([p for *_, p in judged], _LEAST_P) / 2)
+        deviations = normal_cut(np.maximum([p for *_, p in judged], _LEAST_P) / 2)
         for (mark, members, shift, label_p), deviation in zip(judged, deviations.tolist(), strict=True):
             others = [
                 other
@@ -100,7 +99,7 @@ class Case:
                 if len(np.intersect1d(theirs, members)) < len(theirs) / 2
             ]
             usual = max(1.0, TO_DEVIATION * float(np.median(others))) if len(others) >= _OTHER_MARKS else 1.0
-            accused = 2 * norm.sf(deviation / usual) < _OF_NAMED and abs(shift) > _LARGE
+            accused = 2 * normal_tail(deviation / usual) < _OF_NAMED and abs(shift) > _LARGE
             says = f"{len(members)} images have the same thing at the {mark.place}; {_labels_say(shift, label_p)}"
             verdict: Verdict = "suspicious" if accused else "nothing found"
             self._accuse(members.tolist(), "local mark", verdict, label_p, says, shift, label_p)
@@ -152,7 +151,7 @@ class Case:
         for place, values in enumerate(self._survey.statistics.T):
             centre, spread = centre_and_spread(values)
             standard[:, place] = (values - centre) / max(spread, float(LEAST_SPREAD[place]))
-        each = 2 * student.sf(np.abs(standard), _TAILS)
+        each = 2 * student_tail(np.abs(standard), _TAILS)
         p = np.minimum(each.min(axis=1) * len(STATISTICS), 1)
         self._p.append(p)
         for place in np.flatnonzero(p < EXPECTED_FALSE_ALARMS / _KINDS / len(p)).tolist():

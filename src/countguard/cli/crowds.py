@@ -103,9 +103,11 @@ def audit(
     from rich.console import Console
 
     from countguard.data.sources import named_source
+    from countguard.models.counting import keep_large_blocks
     from countguard.operate.audit import audit_data, audit_table
     from countguard.studies.executors.blocks import blocks_for
 
+    keep_large_blocks()
     report = audit_data(
         named_source(data),
         out,

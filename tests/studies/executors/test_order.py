@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from countguard.studies.cells import Cell, cells_of
-from countguard.studies.executors.base import Local, Processes, place_of
 from countguard.studies.executors.order import Order, Task
+from countguard.studies.executors.places import Local, Processes, place_of
 from countguard.studies.resolve import recipe_from
 from raw_recipe import raw_recipe
 

@@ -13,8 +13,7 @@ from countguard.audit.features import Canvas
 from countguard.audit.survey import TakeBlocks, Taken, in_order, in_threads, take_block
 from countguard.data.crowd import Crowd
 from countguard.errors import InputError, RunError
-from countguard.studies.executors.base import Cluster, Processes, place_of
-from countguard.studies.executors.ray import RETRIES, connected, imported_ray
+from countguard.studies.executors.places import Cluster, Processes, place_of
 from countguard.studies.executors.workers import working
 
 
@@ -60,6 +59,8 @@ def _take(given: Path, block: range) -> list[Taken]:
 
 
 def _on_ray(address: str | None) -> TakeBlocks:
+    from countguard.studies.executors.ray import RETRIES, connected, imported_ray  # it loads what trains counters
+
     ray = imported_ray()
 
     def take_blocks(crowds: Sequence[Crowd], canvas: Canvas, blocks: Sequence[range]) -> Iterator[Sequence[Taken]]:
@@ -72,9 +73,9 @@ def _on_ray(address: str | None) -> TakeBlocks:
             for number, block in enumerate(blocks):
                 waiting.append(readers[number % workers].take.remote(block))
                 if len(waiting) > 2 * workers:
-                    yield _result(ray, waiting.popleft())
+                    yield _result(ray, waiting.popleft(), RETRIES + 1)
             while waiting:
-                yield _result(ray, waiting.popleft())
+                yield _result(ray, waiting.popleft(), RETRIES + 1)
 
     return take_blocks
 
@@ -90,7 +91,7 @@ class _Reader:
         return take_block(*self._given, block)
 
 
-def _result(ray: Any, task: Any) -> list[Taken]:
+def _result(ray: Any, task: Any, tries: int) -> list[Taken]:
     try:
         taken: list[Taken] = ray.get(task)
     except ray.exceptions.RayTaskError as error:
@@ -98,5 +99,5 @@ def _result(ray: Any, task: Any) -> list[Taken]:
             raise error.cause from None
         raise
     except ray.exceptions.RayError as error:
-        raise RunError(f"a worker that read pictures was lost {RETRIES + 1} times ({type(error).__name__})") from error
+        raise RunError(f"a worker that read pictures was lost {tries} times ({type(error).__name__})") from error
     return taken
