@@ -84,7 +84,7 @@ def test_a_filtered_counter_waits_for_those_whose_counter_it_may_take_over() -> 
 
 @pytest.mark.parametrize(("cores", "place"), [(1, Local()), (6, Processes(6))])
 def test_processes_alone_are_one_for_each_core(cores: int, place: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("countguard.studies.executors.base.cores", lambda: cores)
+    monkeypatch.setattr("countguard.studies.executors.places.cores", lambda: cores)
     assert place_of("processes") == place
 
 
