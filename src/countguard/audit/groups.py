@@ -2,18 +2,22 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from functools import partial
+from itertools import chain, product
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from countguard.audit.cores import on_all_cores
 from countguard.audit.features import Floats
 from countguard.audit.laws import normal_cut, normal_density
 from countguard.audit.likeness import HYPOTHESES, Hypothesis, Likeness, centre_and_spread
 
 Members: TypeAlias = NDArray[np.intp]
+Masks: TypeAlias = NDArray[np.bool_]
+"""For each of some groups which pictures are in it: [groups, pictures]."""
 
 FALSE_MEMBERS = 0.01
 """Unlike pictures that chance puts into a group, expected over a whole set."""
@@ -59,19 +63,38 @@ def find_groups(likeness: Likeness, hypotheses: Sequence[Hypothesis] = HYPOTHESE
         likeness: of the pictures.
         hypotheses: the bands to look in.
     """
+    with on_all_cores() as each:
+        return _distinct(list(chain.from_iterable(each(partial(_of_bands, likeness), hypotheses))))
+
+
+def _of_bands(likeness: Likeness, hypothesis: Hypothesis) -> list[Group]:
+    """All groups in some bands."""
     found = []
-    for hypothesis in hypotheses:
-        whole = likeness.between(hypothesis)
-        halves = [likeness.between(hypothesis, half) for half in (0, 1)]
-        for search, test in (halves, halves[::-1]):
-            ends = list(_ends(search))
-            grown = [_grown(search, seed, joins) for seed, joins in product([*_most_alike(whole), *ends], _JOINS)]
-            sized = [_most_like_it(search, seed) for seed in ends]
-            settling = [*(settled(whole, seed) for seed in grown), *(_sized(whole, seed) for seed in sized)]
-            for seed, (members, scores) in zip([*grown, *sized], settling, strict=True):
-                if len(members) >= 2:
-                    found.append(Group(members, hypothesis, together(test, seed), scores))
-    return _distinct(found)
+    whole = likeness.between(hypothesis)
+    halves = [likeness.between(hypothesis, half) for half in (0, 1)]
+    for search, test in (halves, halves[::-1]):
+        ends = list(_ends(search))
+        for seed, (members, scores) in _settled_all(search, whole, [*_most_alike(whole), *ends], ends):
+            if len(members) >= 2:
+                found.append(Group(members, hypothesis, together(test, seed), scores))
+    return found
+
+
+def _settled_all(
+    search: Floats, whole: Floats, small: Sequence[Members], ends: Sequence[Members]
+) -> Iterator[tuple[Members, tuple[Members, Floats]]]:
+    """Groups as one half of the tiles shows them, with their last members and scores by all tiles, each once."""
+    seeds, joins = zip(*product(small, _JOINS), strict=True)
+    grown = np.unique(_grown(search, _masks(seeds, len(whole)), np.array(joins)), axis=0)
+    for inside in grown:
+        members = np.flatnonzero(inside)
+        yield members, settled(whole, members)
+    sized = np.unique(_most_like_it(search, _masks(ends, len(whole))), axis=0)
+    # few are sure where each is only a little alike, so that all of the group tells more of a picture than they would
+    scores = _weighted_scores(whole, _most_like_it(whole, sized))
+    cut = float(normal_cut(FALSE_MEMBERS / len(whole)))
+    for inside, of_all in zip(sized, scores, strict=True):
+        yield np.flatnonzero(inside), (np.flatnonzero(of_all > cut), of_all)
 
 
 def together(matrix: Floats, members: Members) -> float:
@@ -83,9 +106,8 @@ def together(matrix: Floats, members: Members) -> float:
 
 def scores_of(matrix: Floats, members: Members) -> Floats:
     """Likeness of each picture to a group's other members, in deviations over all pictures."""
-    inside = np.zeros(len(matrix), np.float32)
-    inside[members] = 1
-    return _weighted_scores(matrix, inside)
+    scores: Floats = _weighted_scores(matrix, _masks([members], len(matrix)))[0]
+    return scores
 
 
 def cluster(group: Group, likeness: Likeness) -> tuple[Group, float]:
@@ -98,24 +120,40 @@ def cluster(group: Group, likeness: Likeness) -> tuple[Group, float]:
     matrix = likeness.between(group.hypothesis)
     chances = np.zeros(len(matrix), np.float32)
     chances[group.members] = 1
-    scores = _weighted_scores(matrix, chances)
+    (scores,) = _weighted_scores(matrix, chances[None])
     for _ in range(_WEIGHED):
         share = max(float(chances.mean()), 2 / len(matrix))
         mean = max(float(np.average(scores, weights=chances + 1e-9)), _LEAST_MEAN)
         like, unlike = share * normal_density(scores, mean, _LIKE_SPREAD), (1 - share) * normal_density(scores)
         chances = np.where(scores > mean, 1, like / (like + unlike)).astype(np.float32)
-        scores = _weighted_scores(matrix, chances)
+        (scores,) = _weighted_scores(matrix, chances[None])
     members = np.flatnonzero(scores > float(normal_cut(FALSE_MEMBERS / len(matrix))))
     return replace(group, members=members, scores=scores), float(chances.sum())
 
 
-def _weighted_scores(matrix: Floats, weights: Floats) -> Floats:
-    """Likeness of each picture to all others by their weights, in deviations over all pictures."""
+def _weighted_scores(matrix: Floats, groups: NDArray[np.floating] | Masks) -> Floats:
+    """Likeness of each picture to all others by their weights, in deviations over all pictures: [groups, pictures].
+
+    Args:
+        matrix: likeness.
+        groups: for each group the weight of each picture: [groups, pictures].
+    """
+    weights = groups.astype(np.float32)
     squares = weights**2
-    totals = matrix @ weights / np.sqrt(np.maximum(squares.sum() - squares, _LEAST_WEIGHT))
-    centre, spread = centre_and_spread(np.asarray(totals, dtype=np.float32))
-    standard: Floats = ((totals - centre) / spread).astype(np.float32)
+    totals = weights @ matrix / np.sqrt(np.maximum(squares.sum(axis=1, keepdims=True) - squares, _LEAST_WEIGHT))
+    standard: Floats = np.empty_like(totals)
+    for of_group, row in zip(standard, totals, strict=True):
+        centre, spread = centre_and_spread(row)
+        np.subtract(row, centre, out=of_group)
+        of_group /= spread
     return standard
+
+
+def _masks(groups: Sequence[Members], number: int) -> Masks:
+    masks = np.zeros((len(groups), number), bool)
+    for inside, members in zip(masks, groups, strict=True):
+        inside[members] = True
+    return masks
 
 
 def settled(matrix: Floats, members: Members) -> tuple[Members, Floats]:
@@ -151,40 +189,36 @@ def _ends(search: Floats) -> Iterator[Members]:
             yield np.sort(order[::-1][:size])
 
 
-def _grown(matrix: Floats, members: Members, joins: float) -> Members:
-    """Takes in what is like the group and lets go what is not, until nothing changes."""
+def _grown(matrix: Floats, groups: Masks, joins: NDArray[np.float64]) -> Masks:
+    """Takes in what is like each group and lets go what is not, until nothing changes."""
+    groups, changing = groups.copy(), np.arange(len(groups))
     for _ in range(_ROUNDS):
-        scores = scores_of(matrix, members)
-        joined = np.flatnonzero(scores > joins)
-        if len(joined) < 2:
-            return members
-        if np.array_equal(joined, members):
+        joined = _weighted_scores(matrix, groups[changing]) > joins[changing, None]
+        changes = (joined.sum(axis=1) >= 2) & (joined != groups[changing]).any(axis=1)
+        changing = changing[changes]
+        if not len(changing):
             break
-        members = joined
-    return members
+        groups[changing] = joined[changes]
+    return groups
 
 
-def _most_like_it(matrix: Floats, members: Members) -> Members:
-    """The pictures most like a group, as many as it has, again and again.
+def _most_like_it(matrix: Floats, groups: Masks) -> Masks:
+    """The pictures most like each group, as many as it has, again and again.
 
     This truncated power method (Yuan and Zhang, 2013) finds many pictures that are each a little alike, of which too
     few pass a threshold for a group to grow.
     """
+    groups, changing = groups.copy(), np.arange(len(groups))
     for _ in range(_SETTLES):
-        nearest = np.sort(np.argsort(-scores_of(matrix, members))[: len(members)])
-        if np.array_equal(nearest, members):
+        order = np.argsort(-_weighted_scores(matrix, groups[changing]), axis=1)
+        sizes = groups[changing].sum(axis=1)
+        nearest = _masks([row[:size] for row, size in zip(order, sizes, strict=True)], len(matrix))
+        changes = (nearest != groups[changing]).any(axis=1)
+        changing = changing[changes]
+        if not len(changing):
             break
-        members = nearest
-    return members
-
-
-def _sized(whole: Floats, members: Members) -> tuple[Members, Floats]:
-    """The sure ones of a group of a fixed size, and the scores of all pictures beside all of it.
-
-    Few are sure where each is only a little alike, so that all of the group tells more of a picture than they would.
-    """
-    scores = scores_of(whole, _most_like_it(whole, members))
-    return np.flatnonzero(scores > float(normal_cut(FALSE_MEMBERS / len(whole)))), scores
+        groups[changing] = nearest[changes]
+    return groups
 
 
 def _without_most_alike(matrix: Floats, members: Members) -> Floats:

@@ -11,6 +11,7 @@ from scipy import linalg
 from torch import Tensor
 
 from countguard.audit.aligned_groups import AlignedGroup, aligned_groups
+from countguard.audit.cores import on_all_cores
 from countguard.audit.features import Canvas, Floats, raw_bands
 from countguard.audit.groups import FALSE_MEMBERS, Group, Members, cluster, find_groups, half_in
 from countguard.audit.laws import normal_cut, normal_tail
@@ -222,11 +223,12 @@ def _smooth(
 
 
 def _recovered(members: Members, canvas: Canvas, image_of: ImageOf, seed: int, number: int) -> Recovered:
-    return recover(
-        (raw_bands(image_of(place), canvas) for place in _some(members, seed)),
-        (raw_bands(image_of(place), canvas) for place in _some(np.setdiff1d(np.arange(number), members), seed)),
-        canvas,
-    )
+    others = np.setdiff1d(np.arange(number), members)
+    with on_all_cores() as each:
+        ours, theirs = (
+            each(lambda place: raw_bands(image_of(place), canvas), _some(of, seed)) for of in (members, others)
+        )
+        return recover(ours, theirs, canvas)
 
 
 def _p_of(group: Group | AlignedGroup) -> float:
