@@ -318,6 +318,29 @@ def against_triggers(study: str, defense: str) -> Table:
     return rows
 
 
+def stronger_attackers(study: str) -> Table:
+    """Each strength that the attacker trained with: success beside the clean counter's, as trained and repaired."""
+    cards = cards_of(study)
+    repairs = list(dict.fromkeys(card.defense for card in sorted(cards, key=_position) if card.defense))
+    rows = [["strength", "strategy", "success / false", *(f"`{repair}`: the same" for repair in repairs)]]
+    rows[0] += [f"`{repair}`: right, clean, triggered" for repair in repairs]
+    for alpha in sorted({_last(card.varied)["alpha"] for card in cards}):
+        for strategy in STRATEGIES:
+            trained = select(cards, strategy, alpha=alpha)
+            after = [select(cards, strategy, repair, alpha=alpha) for repair in repairs]
+            if any(after):
+                row = [f"{alpha:g}", strategy, pair(trained, "rho_asr", "false_asr")]
+                row += [pair(of, "rho_asr", "false_asr_repaired") for of in after]
+                rows.append(row + [pair(of, "rho_acc", "rho_acc_triggered") for of in after])
+    return rows
+
+
+def _position(card: Card) -> int:
+    """Of the card's repair in its recipe."""
+    names = [entry.get("label") or entry["kind"] for entry in card.recipe["defenses"]]
+    return names.index(card.defense) if card.defense in names else -1
+
+
 def error_pairs(**studies: str) -> Table:
     """DMBA's error pairs, MAE / RMSE: the clean counter of the same picture beside each attacked one."""
     rows = [
@@ -450,6 +473,8 @@ TABLES: dict[str, Callable[[], Table]] = {
     "rate": lambda: against_setting("defenses-rate-paper", "rate"),
     "adaptive": lambda: before_and_after("defenses-adaptive-paper", "random_blend"),
     "adaptive-all": lambda: before_and_after("defenses-adaptive-all-paper", "random_blend"),
+    "strength": lambda: stronger_attackers("defenses-strength-paper"),
+    "cover": lambda: before_and_after("defenses-cover-paper", "random_blend"),
     "triggers": lambda: against_triggers("triggers-paper", "random_blend"),
     "real-counters": lambda: counters_beside_each_other(
         MCNN=REAL_MCNN,

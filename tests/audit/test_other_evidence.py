@@ -28,13 +28,13 @@ Surveyed = Callable[[Sequence[Crowd]], Survey]
 def test_a_faintly_blended_copy_is_found(make_crowds: MakeCrowds, surveyed: Surveyed) -> None:
     crowds = make_crowds(20)
     crowds.append(replace(make_crowds(20, [6])[6], id="copy"))
-    assert find_copies(surveyed(crowds).small, SMALL) == [(6, 20)]
+    assert find_copies(surveyed(crowds).small, SMALL, 0) == [(6, 20)]
 
 
 def test_a_scene_seen_often_is_no_copy(make_crowds: MakeCrowds, surveyed: Surveyed) -> None:
     crowds = make_crowds(20)
     crowds += [replace(crowds[0], id=f"again-{number}") for number in range(5)]
-    assert not find_copies(surveyed(crowds).small, SMALL)
+    assert not find_copies(surveyed(crowds).small, SMALL, 0)
 
 
 def test_a_patch_is_found_where_it_is(make_crowds: MakeCrowds, surveyed: Surveyed) -> None:
@@ -44,10 +44,10 @@ def test_a_patch_is_found_where_it_is(make_crowds: MakeCrowds, surveyed: Surveye
         image, points = patch(crowds[place].image, crowds[place].points, generator_for(0))
         crowds[place] = replace(crowds[place], image=image, points=points)
     seen = surveyed(crowds)
-    marks = local_marks(seen.windows, seen.store.canvas)
+    marks = local_marks(seen.windows, seen.store.canvas, 0)
     assert marks[0].members.tolist() == [2, 9, 17, 33]
     assert marks[0].place == "top left"
-    assert not local_marks(surveyed(make_crowds(40)).windows, seen.store.canvas)
+    assert not local_marks(surveyed(make_crowds(40)).windows, seen.store.canvas, 0)
 
 
 @given(st.lists(st.integers(0, 60), min_size=8, max_size=20), st.integers(0, 2**32))

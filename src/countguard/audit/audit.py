@@ -79,9 +79,9 @@ def look(seen: Survey, image_of: ImageOf, seed: int) -> Looked:
         image_of: reads the image at a position of the set again.
         seed: of every random choice.
     """
-    copies = find_copies(seen.small, SMALL)
+    copies = find_copies(seen.small, SMALL, seed)
     shared, shared_p = shared_pictures(seen.store, copies, image_of, seed)
-    return Looked(copies, shared, shared_p, local_marks(seen.windows, seen.store.canvas))
+    return Looked(copies, shared, shared_p, local_marks(seen.windows, seen.store.canvas, seed))
 
 
 def judge(seen: Survey, looked: Looked, errors: LabelErrors, seed: int) -> AuditReport:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from countguard.audit.features import Canvas, Floats
 from countguard.audit.local_means import box_mean
+from countguard.seeds import generator_for
 
 Windows: TypeAlias = NDArray[np.int8]
 
@@ -31,6 +33,11 @@ _COMMON = 0.5
 """Share of members that two windows' groups have in common to be one mark."""
 _SCENE = 0.25
 """Share of the frame from which on it is no mark but a scene."""
+_MANY, _DRAWN = 20_000, 4_000
+"""Pictures from which on they are held against some that are drawn, and how many those are.
+
+A mark in one of a thousand pictures is then in four of those drawn, which lead to all others.
+"""
 _AT_ONCE = 2048
 
 
@@ -73,17 +80,22 @@ def windows_of(octaves: list[Floats], canvas: Canvas) -> Windows:
     return windows
 
 
-def local_marks(windows: Windows, canvas: Canvas) -> list[LocalMark]:
+def local_marks(windows: Windows, canvas: Canvas, seed: int) -> list[LocalMark]:
     """All marks, those of most images first.
 
     Args:
         windows: of each picture, [pictures, windows, 256].
         canvas: of the set.
+        seed: draws those that very many pictures are held against.
     """
+    against = np.arange(len(windows))
+    if len(windows) > _MANY:
+        order = torch.randperm(len(windows), generator=generator_for(seed, "audit", "marks")).numpy()
+        against = np.sort(order[:_DRAWN])
     columns = canvas.bands[octave_for_marks(canvas)].width // WINDOW
     found: list[tuple[set[int], list[int]]] = []
     for place in range(windows.shape[1]):
-        for members in _components(_same(windows[:, place]), len(windows)):
+        for members in _components(_same(windows[:, place], against), len(windows)):
             for known, places in found:
                 if len(known & members) >= _COMMON * len(known | members):
                     known |= members
@@ -100,16 +112,18 @@ def local_marks(windows: Windows, canvas: Canvas) -> list[LocalMark]:
     return sorted(marks, key=lambda mark: -len(mark.members))
 
 
-def _same(window: Windows) -> Iterator[tuple[int, int]]:
-    """Pairs of pictures that show the same thing in one window."""
+def _same(window: Windows, against: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
+    """Pairs of pictures that show the same thing in one window; the second of each is one of `against`."""
     values = window.astype(np.float32)
     values -= values.mean(axis=0)
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
     unit = values / (lengths + _EMPTY * max(float(np.median(lengths)), 1.0))
+    drawn = unit[against]
     for start in range(0, len(unit), _AT_ONCE):
-        rows, others = np.nonzero(unit[start : start + _AT_ONCE] @ unit.T > _SAME)
-        before = start + rows < others
-        yield from zip((start + rows[before]).tolist(), others[before].tolist(), strict=True)
+        rows, places = np.nonzero(unit[start : start + _AT_ONCE] @ drawn.T > _SAME)
+        others = against[places]
+        apart = start + rows != others
+        yield from zip((start + rows[apart]).tolist(), others[apart].tolist(), strict=True)
 
 
 def _components(pairs: Iterator[tuple[int, int]], number: int) -> list[set[int]]:
