@@ -4,20 +4,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from countguard.attacks.patch import Patch
 from countguard.attacks.strategies import Add, Minus, Multiply
+from countguard.audit import copies
+from countguard.audit import local_marks as module_of_marks
 from countguard.audit.copies import find_copies
+from countguard.audit.features import Canvas
 from countguard.audit.label_estimates import LabelErrors, standard_errors
 from countguard.audit.local_marks import LocalMark, local_marks
 from countguard.audit.point_patterns import point_patterns
 from countguard.audit.recovery import Recovered
 from countguard.audit.shared_picture import Kind, SharedPicture
 from countguard.audit.survey import SMALL, Survey
-from countguard.audit.verdict import Case
+from countguard.audit.verdict import Case, _apart
 from countguard.data.crowd import Crowd
 from countguard.seeds import generator_for
 
@@ -29,6 +33,37 @@ def test_a_faintly_blended_copy_is_found(make_crowds: MakeCrowds, surveyed: Surv
     crowds = make_crowds(20)
     crowds.append(replace(make_crowds(20, [6])[6], id="copy"))
     assert find_copies(surveyed(crowds).small, SMALL, 0) == [(6, 20)]
+
+
+def test_copies_are_found_among_very_many_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pairs are screened by projections there; with the same pictures, the same pairs are found."""
+    generator = np.random.default_rng(0)
+    small = generator.normal(scale=20, size=(300, 48 * 64)).astype(np.float32)
+    for copy, original in ((280, 3), (281, 117), (299, 280)):
+        small[copy] = small[original] + generator.normal(scale=2, size=48 * 64)
+    exact = find_copies(small, SMALL, 0)
+    monkeypatch.setattr(copies, "_MANY", 100)
+    assert find_copies(small, SMALL, 0) == exact == [(3, 280), (3, 299), (117, 281), (280, 299)]
+
+
+def test_a_mark_is_found_among_very_many_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are held against some that are drawn there, among which three have the mark."""
+    generator = np.random.default_rng(0)
+    windows = generator.integers(-120, 120, (200, 8, 256)).astype(np.int8)
+    members = np.arange(5, 200, 9)
+    windows[members, 2] = windows[0, 2]
+    expected = np.concatenate([[0], members]).tolist()
+    canvas = Canvas(2, 2, 16)
+    monkeypatch.setattr(module_of_marks, "COMPARED", 60)
+    (mark,) = (mark for mark in local_marks(windows, canvas, 0) if len(mark.members) > 3)
+    assert mark.members.tolist() == expected
+
+
+@given(st.lists(st.lists(st.integers(0, 9), min_size=1, unique=True), max_size=6))
+def test_marks_that_share_no_half_of_their_images_are_apart(groups: list[list[int]]) -> None:
+    found = _apart([np.array(group) for group in groups])
+    expected = [[len({*one} & {*other}) < len(other) / 2 for other in groups] for one in groups]
+    assert found.tolist() == expected
 
 
 def test_a_scene_seen_often_is_no_copy(make_crowds: MakeCrowds, surveyed: Surveyed) -> None:

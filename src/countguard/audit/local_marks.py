@@ -1,6 +1,6 @@
 """Evidence: the same thing in one place of many images: a patch, or a logo or time stamp."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -33,10 +33,10 @@ _COMMON = 0.5
 """Share of members that two windows' groups have in common to be one mark."""
 _SCENE = 0.25
 """Share of the frame from which on it is no mark but a scene."""
-_MANY, _DRAWN = 20_000, 4_000
-"""Pictures from which on they are held against some that are drawn, and how many those are.
+COMPARED = 2000
+"""Pictures among which marks are looked for; of larger sets so many are drawn, and the others held against them.
 
-A mark in one of a thousand pictures is then in four of those drawn, which lead to all others.
+Chance makes a few of two million pairs alike in a window; all pairs of a larger set would join many pictures.
 """
 _AT_ONCE = 2048
 
@@ -88,21 +88,24 @@ def local_marks(windows: Windows, canvas: Canvas, seed: int) -> list[LocalMark]:
         canvas: of the set.
         seed: draws those that very many pictures are held against.
     """
-    against = np.arange(len(windows))
-    if len(windows) > _MANY:
+    drawn = np.arange(len(windows))
+    if len(windows) > COMPARED:
         order = torch.randperm(len(windows), generator=generator_for(seed, "audit", "marks")).numpy()
-        against = np.sort(order[:_DRAWN])
+        drawn = np.sort(order[:COMPARED])
     columns = canvas.bands[octave_for_marks(canvas)].width // WINDOW
     found: list[tuple[set[int], list[int]]] = []
+    of_picture: defaultdict[int, set[int]] = defaultdict(set)  # marks found so far
     for place in range(windows.shape[1]):
-        for members in _components(_same(windows[:, place], against), len(windows)):
-            for known, places in found:
-                if len(known & members) >= _COMMON * len(known | members):
-                    known |= members
-                    places.append(place)
-                    break
-            else:
-                found.append((members, [place]))
+        for members in _alike_in(windows[:, place], drawn):
+            near = sorted(set().union(*(of_picture[one] for one in members)))
+            same = (mark for mark in near if _one_mark(found[mark][0], members))
+            mark = next(same, len(found))
+            if mark == len(found):
+                found.append((set(), []))
+            found[mark][0].update(members)
+            found[mark][1].append(place)
+            for one in members:
+                of_picture[one].add(mark)
     number = windows.shape[1]
     marks = [
         LocalMark(np.array(sorted(members)), len(set(places)) / number, _place(places, columns, number))
@@ -112,28 +115,41 @@ def local_marks(windows: Windows, canvas: Canvas, seed: int) -> list[LocalMark]:
     return sorted(marks, key=lambda mark: -len(mark.members))
 
 
-def _same(window: Windows, against: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
-    """Pairs of pictures that show the same thing in one window; the second of each is one of `against`."""
+def _one_mark(known: set[int], members: set[int]) -> bool:
+    return len(known & members) >= _COMMON * len(known | members)
+
+
+def _alike_in(window: Windows, drawn: NDArray[np.intp]) -> Iterator[set[int]]:
+    """Groups of pictures that show the same thing in one window.
+
+    Args:
+        window: of each picture, [pictures, 256].
+        drawn: pictures among which groups are looked for; each other one joins those of which it is like a member.
+    """
     values = window.astype(np.float32)
     values -= values.mean(axis=0)
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
     unit = values / (lengths + _EMPTY * max(float(np.median(lengths)), 1.0))
-    drawn = unit[against]
-    for start in range(0, len(unit), _AT_ONCE):
-        rows, places = np.nonzero(unit[start : start + _AT_ONCE] @ drawn.T > _SAME)
-        others = against[places]
-        apart = start + rows != others
-        yield from zip((start + rows[apart]).tolist(), others[apart].tolist(), strict=True)
-
-
-def _components(pairs: Iterator[tuple[int, int]], number: int) -> list[set[int]]:
-    ends = np.array(list(pairs), dtype=np.intp).reshape(-1, 2)
-    if not len(ends):
-        return []
-    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(number, number))
+    ones, others = _pairs(unit[drawn], unit[drawn])
+    if len(ones) == len(drawn):  # each is like itself alone
+        return
+    graph = coo_array((np.ones(len(ones)), (ones, others)), shape=(len(drawn), len(drawn)))
     _, labels = connected_components(graph, directed=False)
-    sizes = Counter(labels.tolist())
-    return [set(np.flatnonzero(labels == label).tolist()) for label, size in sizes.items() if size >= _FEWEST]
+    rest = np.setdiff1d(np.arange(len(unit)), drawn)
+    for label, size in Counter(labels.tolist()).items():
+        if size >= _FEWEST:
+            members = drawn[labels == label]
+            joining, _ = _pairs(unit[rest], unit[members])
+            yield {*members.tolist(), *rest[joining].tolist()}
+
+
+def _pairs(ones: Floats, others: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Places of those that show the same thing."""
+    found = [np.nonzero(ones[start : start + _AT_ONCE] @ others.T > _SAME) for start in range(0, len(ones), _AT_ONCE)]
+    if not found:
+        return np.empty(0, np.intp), np.empty(0, np.intp)
+    rows = [start * _AT_ONCE + row for start, (row, _) in enumerate(found)]
+    return np.concatenate(rows), np.concatenate([other for _, other in found])
 
 
 def _place(places: list[int], columns: int, number: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from countguard.audit.aligned_groups import COMPARED as ALIGNED
 from countguard.audit.label_estimates import LabelErrors
@@ -92,12 +93,9 @@ class Case:
             if len(members):
                 judged.append((mark, members, *self._labels_of(members)))
         deviations = normal_cut(np.maximum([p for *_, p in judged], _LEAST_P) / 2)
-        for (mark, members, shift, label_p), deviation in zip(judged, deviations.tolist(), strict=True):
-            others = [
-                other
-                for (_, theirs, *_), other in zip(judged, deviations.tolist(), strict=True)
-                if len(np.intersect1d(theirs, members)) < len(theirs) / 2
-            ]
+        apart = _apart([members for _, members, *_ in judged])
+        for place, (mark, members, shift, label_p) in enumerate(judged):
+            others, deviation = deviations[apart[place]], float(deviations[place])
             usual = max(1.0, TO_DEVIATION * float(np.median(others))) if len(others) >= _OTHER_MARKS else 1.0
             accused = 2 * normal_tail(deviation / usual) < _OF_NAMED and abs(shift) > _LARGE
             says = f"{len(members)} images have the same thing at the {mark.place}; {_labels_say(shift, label_p)}"
@@ -252,3 +250,14 @@ def _labels_say(shift: float, p: float) -> str:
         return "their labels agree with their pictures as other labels do"
     direction = "more" if shift > 0 else "fewer"
     return f"their labels have {direction} heads than their pictures show (p = {p:.1g})"
+
+
+def _apart(groups: Sequence[NDArray[np.intp]]) -> NDArray[np.bool_]:
+    """For each group (row) which others have less than half of their images in common with it: [groups, groups]."""
+    if not groups:
+        return np.empty((0, 0), bool)
+    sizes = np.array([len(group) for group in groups], dtype=np.intp)
+    images = np.concatenate(groups)
+    inside = csr_array((np.ones(len(images), np.int32), (np.repeat(np.arange(len(groups)), sizes), images)))
+    apart: NDArray[np.bool_] = (inside @ inside.T).toarray() < sizes / 2
+    return apart
