@@ -116,16 +116,17 @@ class Likeness:
             members: places in this likeness.
             hypothesis: the bands looked at.
         """
-        group = store.rows(self.positions[np.asarray(members)].tolist())
+        group = store.coded_rows(self.positions[np.asarray(members)].tolist())
         totals = np.zeros(len(positions), np.float32)
         for start in range(0, len(positions), _AT_ONCE):
-            rows = store.rows(positions[start : start + _AT_ONCE])
+            some = positions[start : start + _AT_ONCE]
+            rows = store.coded_rows(some)
             for family in hypothesis:
                 for tile, span in enumerate(self.canvas.spans[family]):
-                    products = rows[:, span] @ group[:, span].T
+                    products = rows.part(family, span) @ group.part(family, span).T
                     centre, spread = float(self._centres[family][tile]), float(self._spreads[family][tile])
                     total = _coded(products, centre, spread, family).sum(axis=1, dtype=np.int32)
-                    totals[start : start + len(rows)] += self._weights[family][tile] * total
+                    totals[start : start + len(some)] += self._weights[family][tile] * total
         return totals
 
     def of_tiles(self, members: Sequence[int], hypothesis: Hypothesis) -> Floats:

@@ -105,6 +105,8 @@ def shared_pictures(
         smooth = find_groups(likeness, SMOOTH_HYPOTHESES)
         tried += len(groups) + len(smooth)
         for group in _worth_a_look(groups, likeness):
+            if len(likeness) < len(store) and _known(likeness.positions[group.members], found):
+                continue  # another round found it, and every image was held against it there
             members, scores = _in_whole_set(group, likeness, store)
             chances = normal_tail(scores)
             likest = np.minimum(likest, chances)
