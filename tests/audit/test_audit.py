@@ -17,6 +17,7 @@ from countguard.attacks.poisoning import Attack, PoisonedCrowds
 from countguard.attacks.strategies import Minus
 from countguard.audit import audit
 from countguard.audit.filters import AuditFilter, SharedPictureFilter
+from countguard.audit.report import SHOWN
 from countguard.cli import app
 from countguard.data.crowd import Crowd
 from countguard.data.sources import named_source
@@ -148,6 +149,21 @@ def test_the_page_escapes_what_strangers_wrote(make_crowds: MakeCrowds, tmp_path
     assert "<b>set</b>" not in page
     assert page.count("data:image/jpeg;base64,") >= 4
     assert "http" not in page.replace("http-equiv", "")
+
+
+def test_the_page_says_how_many_groups_it_does_not_show(make_crowds: MakeCrowds) -> None:
+    from countguard.operate.audit import audit_table
+    from countguard.operate.audit_page import audit_page, shown_groups
+
+    crowds = make_crowds(40, POISONED)
+    found = audit(crowds)
+    (accused, *_) = found.groups
+    harmless = replace(accused, verdict="nothing found", recovered=None)
+    report = replace(found, groups=(accused, *[harmless] * 100))
+    shown = shown_groups(report, crowds)
+    assert [group.accused for group in shown] == [True] + [False] * SHOWN
+    assert audit_table(report).row_count == len(shown)
+    assert f"{101 - len(shown)} more groups" in audit_page(report, "set", shown).decode()
 
 
 def test_what_is_kept_is_a_set_though_pictures_are_links_within_it(make_crowds: MakeCrowds, tmp_path: Path) -> None:

@@ -15,6 +15,10 @@ VERDICTS: tuple[Verdict, ...] = ("nothing found", "suspicious", "poisoned")
 """From the best to the worst."""
 
 
+SHOWN = 30
+"""Accused groups, and harmless ones, that a page or a terminal shows; audit.json has them all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What one kind of evidence says of an image.
@@ -119,6 +123,16 @@ class AuditReport:
     def left_out(self) -> list[int]:
         """Positions of the suspicious and the poisoned ones."""
         return [place for place, image in enumerate(self.images) if image.verdict != "nothing found"]
+
+    @property
+    def foremost(self) -> list[GroupAudit]:
+        """The groups that people are shown: accused ones, then harmless ones, as many of each as `SHOWN`.
+
+        Among very many pictures chance alone makes thousands of small groups with a harmless name.
+        """
+        accused = [group for group in self.groups if group.verdict != "nothing found"]
+        harmless = [group for group in self.groups if group.verdict == "nothing found"]
+        return accused[:SHOWN] + harmless[:SHOWN]
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:

@@ -106,6 +106,7 @@ def audit(
     from countguard.models.counting import keep_large_blocks
     from countguard.operate.audit import audit_data, audit_table
     from countguard.studies.executors.blocks import blocks_for
+    from countguard.wording import plural
 
     keep_large_blocks()
     report = audit_data(
@@ -119,6 +120,8 @@ def audit(
     )
     if report.groups:
         Console().print(audit_table(report))
+    if (unseen := len(report.groups) - len(report.foremost)) > 0:
+        typer.echo(f"{plural(unseen, 'more group')} of images can be found in {out / 'audit.json'}")
     for line in (f"verdict: {report.verdict}", report.says, f"report: {out / 'audit.html'}"):
         typer.echo(line)
     if report.verdict != "nothing found":

@@ -125,11 +125,11 @@ def audit_csv(report: AuditReport) -> str:
 
 
 def audit_table(report: AuditReport) -> Table:
-    """The groups, for a terminal."""
+    """The foremost groups, for a terminal."""
     table = Table()
     for heading in ("verdict", "what its images share"):
         table.add_column(heading)
     table.add_column("images", justify="right")
-    for group in report.groups:
+    for group in report.foremost:
         table.add_row(group.verdict, rich_text(group.says), f"{len(group.images)}")
     return table

@@ -70,19 +70,20 @@ def audit_page(report: AuditReport, data: str, shown: Sequence[ShownGroup]) -> b
         accused=[report.images[place] for place in accused[:ROWS]],
         more=len(accused) - len(accused[:ROWS]),
         groups=[group for group in shown if group.accused],
+        unseen=plural(len(report.groups) - len(shown), "more group") if len(report.groups) > len(shown) else "",
         named=[group for group in shown if not group.accused],
         expected=percent(report.expected_false_alarms),
     )
 
 
 def shown_groups(report: AuditReport, crowds: Sequence[Crowd]) -> list[ShownGroup]:
-    """The groups of a report with what a page needs to show them.
+    """The foremost groups of a report with what a page needs to show them.
 
     Args:
         report: of the audit.
         crowds: that were audited; a few of each group are read again.
     """
-    return [_shown(group, report, crowds) for group in report.groups]
+    return [_shown(group, report, crowds) for group in report.foremost]
 
 
 def _shown(group: GroupAudit, report: AuditReport, crowds: Sequence[Crowd]) -> ShownGroup:
