@@ -474,7 +474,6 @@ TABLES: dict[str, Callable[[], Table]] = {
     "adaptive": lambda: before_and_after("defenses-adaptive-paper", "random_blend"),
     "adaptive-all": lambda: before_and_after("defenses-adaptive-all-paper", "random_blend"),
     "strength": lambda: stronger_attackers("defenses-strength-paper"),
-    "cover": lambda: before_and_after("defenses-cover-paper", "random_blend"),
     "triggers": lambda: against_triggers("triggers-paper", "random_blend"),
     "real-counters": lambda: counters_beside_each_other(
         MCNN=REAL_MCNN,
