@@ -59,6 +59,15 @@ def test_a_mark_is_found_among_very_many_pictures(monkeypatch: pytest.MonkeyPatc
     assert mark.members.tolist() == expected
 
 
+def test_a_mark_is_found_beside_empty_windows() -> None:
+    """Where nothing is, a window is not even like itself: here as many are so as pairs are alike."""
+    windows = np.random.default_rng(0).integers(-120, 120, (40, 8, 256)).astype(np.int8)
+    windows[[3, 11, 29], 2] = windows[3, 2]
+    windows[[0, 5, 17, 20, 31, 38], 2] = 0
+    marks = local_marks(windows, Canvas(2, 2, 16), 0)
+    assert [mark.members.tolist() for mark in marks] == [[3, 11, 29]]
+
+
 @given(st.lists(st.lists(st.integers(0, 9), min_size=1, unique=True), max_size=6))
 def test_marks_that_share_no_half_of_their_images_are_apart(groups: list[list[int]]) -> None:
     found = _apart([np.array(group) for group in groups])

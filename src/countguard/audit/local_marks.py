@@ -131,8 +131,6 @@ def _alike_in(window: Windows, drawn: NDArray[np.intp]) -> Iterator[set[int]]:
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
     unit = values / (lengths + _EMPTY * max(float(np.median(lengths)), 1.0))
     ones, others = _pairs(unit[drawn], unit[drawn])
-    if len(ones) == len(drawn):  # each is like itself alone
-        return
     graph = coo_array((np.ones(len(ones)), (ones, others)), shape=(len(drawn), len(drawn)))
     _, labels = connected_components(graph, directed=False)
     rest = np.setdiff1d(np.arange(len(unit)), drawn)
