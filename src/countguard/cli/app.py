@@ -12,6 +12,7 @@ from countguard import __version__
 from countguard.cli import counter_files, counters, crowds, studies
 from countguard.cli.telling import told
 from countguard.errors import InputError, Interrupted, RunError, one_line
+from countguard.signals import errors_by_ctrl_c_interrupt
 
 app = typer.Typer(
     name="countguard",
@@ -58,7 +59,8 @@ def main() -> None:
     # Threads that wait by spinning make a shared machine many times slower; torch's threads read this when they start.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        app()
+        with errors_by_ctrl_c_interrupt():
+            app()
     except InputError as error:
         _end(str(error), 2)
     except RunError as error:
@@ -69,6 +71,8 @@ def main() -> None:
         if error.filename is None:
             raise
         _end(f"{error.filename}: {error.strerror}", 1)
+    except KeyboardInterrupt:
+        _end(_interrupted(sys.argv[1:]), INTERRUPTED)
     except SystemExit as ended:  # typer's answer to Ctrl-C
         if ended.code != INTERRUPTED:
             raise
