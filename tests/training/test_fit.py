@@ -302,3 +302,16 @@ def test_a_small_picture_alone_in_its_batch_is_met_by_a_line(batch_size: int) ->
     with pytest.raises(InputError, match=r"training\.batch_size: .* a single value; larger batches or pictures"):
         fit(new_counter(), smallest, Training(epochs=1, batch_size=batch_size), seed=0, machine=MACHINE)
     fit(new_counter(), smallest, Training(epochs=1, batch_size=3), seed=0, machine=MACHINE)
+
+
+@pytest.mark.parametrize(
+    ("precision", "capability", "warned"),
+    [("bf16-mixed", "AVX2", True), ("bf16-mixed", "AVX512", False), ("32-true", "AVX2", False)],
+)
+def test_a_precision_that_the_processor_emulates_is_told(
+    precision: str, capability: str, warned: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    training = Training.model_validate({"precision": precision, "steps": 1, "batch_size": 2})
+    fit(new_counter(), CROWDS[:2], training, seed=0, machine=MACHINE)
+    assert ("emulates bf16-mixed" in caplog.text) == warned
