@@ -191,6 +191,56 @@ def all_methods(study: str) -> Table:
     return rows
 
 
+def on_equal_terms(study: str) -> Table:
+    """Each repair over all sets of crowds and seeds: means, and the least and the largest net success in brackets."""
+    cards = [card for card in cards_of(study) if not card.key.relearned]
+    repairs = {card.defense for card in cards}
+    rows = [["repair", "sets x seeds", "clean counter", *STRATEGIES, "MAE, clean counter"]]
+    for repair in sorted(repairs, key=lambda repair: (repair != "", -_worth(cards, repair))):
+        clean = select(cards, "clean", repair)
+        rate = "false_asr_repaired" if repair else "false_asr"
+        attacked = [select(cards, strategy, repair) for strategy in STRATEGIES]
+        rows.append(
+            [
+                f"`{repair}`" if repair else "none",
+                str(len(clean)),
+                pair(clean, "rho_acc", "rho_acc_triggered"),
+                *(f"{pair(of, 'rho_asr', rate)} ({_least_and_largest(of, 'rho_asr', rate)})" for of in attacked),
+                mean(clean, "mae"),
+            ]
+        )
+    return rows
+
+
+def _least_and_largest(cards: Sequence[Card], first: str, second: str) -> str:
+    """Of the difference between two metrics of a card."""
+    apart = [card.metrics[first].value - card.metrics[second].value for card in cards]
+    return " to ".join(_signed(value) for value in (min(apart), max(apart))) if apart else ""
+
+
+def searched(study: str) -> Table:
+    """Each repair's error under the rule for each value that was tried, mean over counters, and the value taken."""
+    cards = [card for card in cards_of(study) if card.defense]
+    rows = [["repair", "smallest value", "middle value", "largest value", "taken"]]
+    for repair in dict.fromkeys(card.defense for card in sorted(cards, key=_position)):
+        errors = search_errors([card for card in cards if card.defense == repair])
+        ((setting, value),) = best_of(errors).items()
+        shown = [_rate(error, "error") for _, error in errors]
+        rows.append([f"`{repair}`", *shown, f"{setting.replace('_', ' ')} {value:g}"])
+    return rows
+
+
+def search_errors(cards: Sequence[Card]) -> list[tuple[dict[str, Any], float]]:
+    """Each combination of values that every one of the repairs' searches tried, with its mean error over them."""
+    trials: list[list[dict[str, Any]]] = [card.settings["search"] for card in cards]  # type: ignore[misc]
+    return [(tried[0]["values"], fmean(trial["error"] for trial in tried)) for tried in zip(*trials, strict=True)]
+
+
+def best_of(errors: Sequence[tuple[dict[str, Any], float]]) -> dict[str, Any]:
+    """The values with the smallest mean error, the first of equal ones."""
+    return min(errors, key=lambda entry: entry[1])[0]
+
+
 def _worth(cards: Sequence[Card], defense: str) -> float:
     attacked = [card for card in cards if card.defense == defense and card.strategy != "clean"]
     return fmean(_values(attacked, "rho_acc_triggered"))
@@ -217,7 +267,11 @@ def relearning(study: str) -> Table:
 
 def _above_control(relearned: Sequence[Card]) -> str:
     differences = [card.metrics["rho_asr"].value - card.metrics["false_asr_repaired"].value for card in relearned]
-    return f"{fmean(differences):+.3f}".replace("0.", ".", 1) if differences else ""
+    return _signed(fmean(differences)) if differences else ""
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("0.", ".", 1)
 
 
 def _relearned_success(cards: Sequence[Card], repair: str) -> float:
@@ -234,6 +288,30 @@ def early_losses() -> Table:
             for epoch, found in enumerate(json.loads(path.read_text())["epochs"], start=1):
                 told = [" / ".join(_rate(found[name][end], "rate") for end in ("auc", "highest")) for name in names]
                 rows.append([strategy, str(epoch), *told])
+    return rows
+
+
+def isolation(study: str) -> Table:
+    """The same trainings without and with isolation, and what it left out of each seed's training set."""
+    cards = cards_of(study)
+    rows = [["training set", "poisoned, clean left out", "right, clean", "success", "false success"]]
+    rows[0] += ["right, triggered", "MAE"]
+    for strategy in ("clean", *STRATEGIES):
+        for isolates in (False, True):
+            chosen = [card for card in select(cards, strategy) if (card.isolated is not None) == isolates]
+            if chosen:
+                left_out = [f"{card.isolated.poisoned}, {card.isolated.clean}" for card in chosen if card.isolated]
+                rows.append(
+                    [
+                        strategy + (", isolated" if isolates else ""),
+                        " / ".join(left_out),
+                        with_seeds(chosen, "rho_acc"),
+                        with_seeds(chosen, "rho_asr"),
+                        mean(chosen, "false_asr"),
+                        with_seeds(chosen, "rho_acc_triggered"),
+                        with_seeds(chosen, "mae"),
+                    ]
+                )
     return rows
 
 
@@ -467,8 +545,11 @@ TABLES: dict[str, Callable[[], Table]] = {
     "blend": lambda: before_and_after("defenses-paper", "random_blend"),
     "share": lambda: against_strength("defenses-paper", "random_blend"),
     "methods": lambda: all_methods("defenses-paper"),
-    "relearning": lambda: relearning("relearn-paper"),
+    "search": lambda: searched("defenses-search-paper"),
+    "fair": lambda: on_equal_terms("defenses-fair-paper"),
+    "relearning": lambda: relearning("defenses-fair-paper"),
     "early-losses": early_losses,
+    "isolation": lambda: isolation("isolation-paper"),
     "budget": lambda: against_setting("defenses-budget-paper", "clean_images"),
     "rate": lambda: against_setting("defenses-rate-paper", "rate"),
     "adaptive": lambda: before_and_after("defenses-adaptive-paper", "random_blend"),

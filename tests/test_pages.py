@@ -112,19 +112,19 @@ def test_the_page_of_the_reproduction_is_what_the_cards_say() -> None:
 def test_the_table_of_relearning_fills_itself_from_cards(tmp_path: Path) -> None:
     make_defenses = runpy.run_path(str(DOCS / "make_defenses.py"))
     make_defenses["cards_of"].__globals__["RESULTS"] = tmp_path
-    head = make_defenses["relearning"]("relearn-paper")
+    head = make_defenses["relearning"]("defenses-fair-paper")
     assert len(head) == 1
     made = MadeRun(
         tmp_path / "run", strategies=("minus", "multiply"), defenses=("a", "b"), seeds=(0, 1), examples=0, relearns=True
     )
     for path in build_run(made).glob("cells/*/card.json"):
-        kept = tmp_path / "relearn-paper" / f"{path.parent.name}.json"
+        kept = tmp_path / "defenses-fair-paper" / f"{path.parent.name}.json"
         kept.parent.mkdir(exist_ok=True)
         kept.write_text(path.read_text())
-    _, never, *repairs = make_defenses["relearning"]("relearn-paper")
+    _, never, *repairs = make_defenses["relearning"]("defenses-fair-paper")
     assert never[0] == "never attacked"
     assert sorted(row[0] for row in repairs) == ["`a`", "`b`"]
-    cards = {card.cell: card.metrics for card in make_defenses["cards_of"]("relearn-paper")}
+    cards = {card.cell: card.metrics for card in make_defenses["cards_of"]("defenses-fair-paper")}
     for row in repairs:
         before, again, above = (float(text) for text in row[2].split(" / "))
         names = [f"minus-{row[0].strip('`')}-relearned-s{seed}" for seed in (0, 1)]

@@ -1,5 +1,6 @@
 """Images whose labels an early counter contradicts are left out of the rest of a training."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,10 @@ from countguard.data.loading import EpochBatches
 from countguard.errors import InputError
 from countguard.models import build_counter
 from countguard.models.counter import Counter
+from countguard.runs.card import Card, LeftOut
+from countguard.runs.folder import RunFolder
 from countguard.studies.resolve import recipe_from
+from countguard.studies.run import run_study
 from countguard.training import isolation
 from countguard.training.fit import Machine, fit
 from countguard.training.isolation import Isolation, losses_over_count
@@ -128,3 +132,22 @@ def test_repairs_and_relearning_do_not_inherit_it() -> None:
     for other in (repair, recipe.relearn):
         assert other.isolate is None
         assert other.lr == 0.01
+
+
+def test_a_card_says_how_many_poisoned_and_clean_images_were_isolated(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {
+        "attack": {"rate": 0.5, "strategies": [{"kind": "minus"}]},
+        "training": {"epochs": 2, "batch_size": 2, "isolate": {"after": 1, "fraction": 0.5}},
+        "evaluation": {"examples": 0},
+    }
+    run = RunFolder(run_study(recipe_from(raw_recipe(**changes), "here"), tmp_path / "run"))
+    clean, attacked, repaired = (
+        Card.read(run.cell(name).card) for name in ("clean-attacked-s0", "minus-attacked-s0", "minus-fine_tune-s0")
+    )
+    assert clean.isolated == LeftOut(images=4, removed=2, poisoned=0, clean=2)
+    assert repaired.isolated is None
+    places = json.loads(run.cell("minus-attacked-s0").isolated.read_text())
+    assert attacked.isolated is not None
+    assert (attacked.isolated.images, attacked.isolated.removed) == (6, 3) == (6, len(places))
+    assert attacked.isolated.poisoned == sum(place >= 4 for place in places)  # poisoned copies are appended
+    assert attacked.isolated.clean == 3 - attacked.isolated.poisoned

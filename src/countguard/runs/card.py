@@ -55,7 +55,7 @@ class Poisoned(_Part):
 
 
 class LeftOut(_Part):
-    """What a filter left out of a training set.
+    """What a filter left out of a training set, or the training itself by `training.isolate`.
 
     Attributes:
         images: of the set as it was given.
@@ -88,6 +88,7 @@ class Card(_Part):
     by_share: Annotated[list[StrengthRow], Field(max_length=1000)] = []
     poisoned: Poisoned | None = None
     filtered: LeftOut | None = None
+    isolated: LeftOut | None = None
     settings: dict[str, JsonValue] = {}
     hashes: dict[Name, Name] = {}
     versions: dict[Name, Name] = {}
@@ -95,9 +96,10 @@ class Card(_Part):
     seconds: dict[Name, float] = {}
 
     @model_serializer(mode="wrap")
-    def _without_filter(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Every field; `filtered` only in the cards of filtered counters."""
-        return {name: value for name, value in handler(self).items() if name != "filtered" or value is not None}
+    def _without_what_was_not_left_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Every field; `filtered` and `isolated` only in the cards of counters that were trained on less."""
+        left_out = ("filtered", "isolated")
+        return {name: value for name, value in handler(self).items() if name not in left_out or value is not None}
 
     @property
     def recipe(self) -> dict[str, Any]:

@@ -41,6 +41,11 @@ class CellFolder:
         return self.path / "search.json"
 
     @property
+    def isolated(self) -> Path:
+        """Positions of the training images that a training left out; missing where it isolates none."""
+        return self.path / "isolated.json"
+
+    @property
     def resume_point(self) -> Path:
         """The state from which an interrupted training continues; removed when it ends."""
         return self.path / "resume.ckpt"

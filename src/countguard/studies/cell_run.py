@@ -21,7 +21,7 @@ from countguard.models.checkpoint import recipe_hash_of
 from countguard.models.counter import Counter
 from countguard.reading import read_json
 from countguard.runs.card import LARGEST as LARGEST_CARD
-from countguard.runs.card import Card, read_finished
+from countguard.runs.card import Card, LeftOut, read_finished
 from countguard.runs.examples import example_indices, write_examples
 from countguard.runs.folder import CellFolder, RunFolder
 from countguard.runs.plan import digest, result_name
@@ -121,6 +121,7 @@ def _measured(
         by_share=success_by_strength(predictions.truths, strengths, estimates, clean, direction),
         poisoned=trained_on.poisoned,
         filtered=trained_on.filtered,
+        isolated=_isolated(cell, folder, trained_on),
         settings={"recipe": cell.recipe.dump(), "counter": counter.settings(), **_searched(folder)},
         hashes={"training": trained_on.key, "counter": sha256_of(folder.counter), **_origin(counter)},
         versions={
@@ -153,6 +154,15 @@ def _searched(folder: CellFolder) -> dict[str, JsonValue]:
     return {"search": trials}
 
 
+def _isolated(cell: Cell, folder: CellFolder, trained_on: TrainingSet) -> LeftOut | None:
+    """What the cell's training left out; None where it isolates nothing."""
+    if cell.recipe.training.isolate is None or not folder.isolated.exists():
+        return None
+    places: list[int] = read_json(folder.isolated, LARGEST_CARD, root=folder.path)
+    found = len(trained_on.wrong.intersection(places))
+    return LeftOut(images=len(trained_on.crowds), removed=len(places), poisoned=found, clean=len(places) - found)
+
+
 def _origin(counter: Counter) -> dict[str, str]:
     """Of the weights that the counter started from: their hash and revision, where they came from a hub."""
     origin = counter.origin
@@ -179,8 +189,9 @@ def _counter_of(
         return load_counter(folder.counter)
     for twin in map(CellFolder, sorted(run.cells.iterdir())):
         if twin != folder and _trained_with(twin) == key:
-            if twin.search.exists():
-                copy_file(twin.search, folder.search, LARGEST_COUNTER, root=run.path)
+            for mine, theirs in ((folder.search, twin.search), (folder.isolated, twin.isolated)):
+                if theirs.exists():
+                    copy_file(theirs, mine, LARGEST_COUNTER, root=run.path)
             for mine, theirs in ((folder.training, twin.training), (folder.counter, twin.counter)):
                 copy_file(theirs, mine, LARGEST_COUNTER, root=run.path)
             return load_counter(folder.counter)

@@ -29,6 +29,7 @@ class TrainingSet:
         validation: crowds to select weights on; None if the last weights are kept.
         key: a digest of all that the training depends on.
         poisoned: those of the originals that were poisoned; None for a counter that was never attacked.
+        wrong: positions of the poisoned ones among `crowds`.
         filtered: what a filter left out; None without one.
     """
 
@@ -37,6 +38,7 @@ class TrainingSet:
     validation: Sequence[Crowd] | None
     key: str
     poisoned: Poisoned | None
+    wrong: frozenset[int]
     filtered: LeftOut | None = None
 
 
@@ -53,7 +55,7 @@ def training_set(cell: Cell, run: RunFolder, split: CrowdSplit) -> TrainingSet:
     if cell.is_audited:
         _audited(cell, run, given)
     if cell.filter is None:
-        return TrainingSet(given, originals, validation, cell.training_key, poisoned)
+        return TrainingSet(given, originals, validation, cell.training_key, poisoned, frozenset(_positions(given)))
     kept = cell.filter.apply(given, cell.seed, report=_audited(cell, run, given))
     wrong = set(_positions(given))
     rest = (wrong | _covers(given)).difference(kept.removed)
@@ -68,7 +70,10 @@ def training_set(cell: Cell, run: RunFolder, split: CrowdSplit) -> TrainingSet:
         clean=len(kept.removed) - found,
         same_as=_trained_on_the_same(cell, key),
     )
-    return TrainingSet(kept.kept, originals, validation, key, poisoned, filtered)
+    removed = set(kept.removed)
+    places = [place for place in range(len(given)) if place not in removed]
+    still_wrong = frozenset(place for place, before in enumerate(places) if before in wrong)
+    return TrainingSet(kept.kept, originals, validation, key, poisoned, still_wrong, filtered)
 
 
 def require_enough_to_audit(images: int, recipe: Recipe) -> None:

@@ -125,11 +125,13 @@ class Isolating(Callback):
     Args:
         isolation: its settings.
         crowds: the training crowds.
+        record: a JSON file for the positions of those that are taken out; None for no file.
     """
 
-    def __init__(self, isolation: Isolation, crowds: Sequence[Crowd]) -> None:
+    def __init__(self, isolation: Isolation, crowds: Sequence[Crowd], record: Path | None) -> None:
         self._isolation = isolation
         self._crowds = crowds
+        self._record = record
         self.isolated: list[int] = []
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -137,6 +139,8 @@ class Isolating(Callback):
         assert isinstance(pl_module, CounterModule)
         if trainer.current_epoch == self._isolation.after:
             self.isolated = self._isolation.isolated(_counter(pl_module), self._crowds)
+            if self._record is not None:
+                write_atomically(self._record, json.dumps(self.isolated) + "\n")
         pl_module.isolated = frozenset(self.isolated)
 
     def state_dict(self) -> dict[str, Any]:

@@ -204,7 +204,8 @@ def _callbacks(
     """The callbacks in order: one that another uses or saves comes before it."""
     callbacks: list[Callback] = [Divergence(), history]
     if training.isolate is not None:
-        callbacks.append(Isolating(training.isolate, crowds))
+        record = resume.with_name("isolated.json") if resume is not None else None
+        callbacks.append(Isolating(training.isolate, crowds, record))
     averaging = AveragedWeights(training.average) if training.average is not None else None
     if averaging is not None:
         callbacks.append(averaging)
