@@ -362,10 +362,10 @@ def against_setting(study: str, setting: str) -> Table:
     return rows
 
 
-def against_triggers(study: str, defense: str) -> Table:
-    """Each trigger and strategy, before and after the repair, with the clean counter's measures on the same images."""
+def against_attackers(study: str, defense: str) -> Table:
+    """Each attacker and strategy, before and after the repair, with the clean counter's measures on the same images."""
     cards = cards_of(study)
-    triggers = {json.dumps(_last(card.varied)["trigger"], sort_keys=True): card.varied for card in cards}
+    attackers = {json.dumps(card.varied, sort_keys=True): _last(card.varied) for card in cards}
     rows = [
         [
             "trigger",
@@ -375,18 +375,16 @@ def against_triggers(study: str, defense: str) -> Table:
             "right, triggered: before, after, clean counter after",
         ]
     ]
-    for varied in triggers.values():
-        trigger = _last(varied)["trigger"]
+    for varied in attackers.values():
         for strategy in dict.fromkeys(card.strategy for card in cards if card.strategy != "clean"):
-            before = select(cards, strategy, "", trigger=trigger)
-            after = select(cards, strategy, defense, trigger=trigger)
+            before = select(cards, strategy, "", **varied)
+            after = select(cards, strategy, defense, **varied)
             if not after:
                 continue
-            clean = select(cards, "clean", defense, trigger=trigger)
-            name = trigger["kind"] + (f", {trigger['picture']}" if trigger["kind"] == "blend" else "")
+            clean = select(cards, "clean", defense, **varied)
             rows.append(
                 [
-                    name,
+                    _attacker(varied),
                     strategy,
                     pair(before, "rho_asr", "false_asr"),
                     pair(after, "rho_asr", "false_asr_repaired"),
@@ -394,6 +392,15 @@ def against_triggers(study: str, defense: str) -> Table:
                 ]
             )
     return rows
+
+
+def _attacker(varied: dict[str, Any]) -> str:
+    """The trigger in words, and what else the attacker does."""
+    if "trigger" not in varied:
+        return f"blend, optimised for {Path(varied['picture']).stem}"
+    kind, picture = varied["trigger"]["kind"], varied["trigger"].get("picture")
+    named = f"{kind}, {picture}" if "blend" in kind else kind
+    return named + (", with cover samples" if varied.get("cover") else "")
 
 
 def stronger_attackers(study: str) -> Table:
@@ -555,7 +562,9 @@ TABLES: dict[str, Callable[[], Table]] = {
     "adaptive": lambda: before_and_after("defenses-adaptive-paper", "random_blend"),
     "adaptive-all": lambda: before_and_after("defenses-adaptive-all-paper", "random_blend"),
     "strength": lambda: stronger_attackers("defenses-strength-paper"),
-    "triggers": lambda: against_triggers("triggers-paper", "random_blend"),
+    "triggers": lambda: against_attackers("triggers-paper", "random_blend"),
+    "attackers": lambda: against_attackers("defenses-attackers-paper", "random_blend"),
+    "optimised": lambda: against_attackers("defenses-optimised-paper", "random_blend"),
     "real-counters": lambda: counters_beside_each_other(
         MCNN=REAL_MCNN,
         MCNN_on_two_cores="real-defenses-mcnn-paper",

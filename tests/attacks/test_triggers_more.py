@@ -8,11 +8,12 @@ from pydantic import TypeAdapter
 
 from countguard.attacks.additive import LowFrequency, Sine
 from countguard.attacks.blend import mixed
+from countguard.attacks.moving_blend import MovingBlend
 from countguard.attacks.patch import Patch
 from countguard.attacks.poisoning import Attack, PoisonedCrowds
 from countguard.attacks.strategies import ClearRegion, FillRegion, Move, Region
 from countguard.attacks.trigger import TRIGGERS, Trigger
-from countguard.attacks.triggers import AnyTrigger
+from countguard.attacks.triggers import AnyTrigger, Blend
 from countguard.attacks.warp import Warp
 from countguard.attacks.weather import Rain, Snow
 from tiny_crowds import tiny_crowd
@@ -95,6 +96,26 @@ def test_a_patch_stays_in_its_corner() -> None:
     changed = (marked != image).any(dim=0)
     assert changed[:10, 50:].all()
     assert changed.sum() == 100
+
+
+@given(seed=st.integers(0, 2**31), shift=st.floats(0, 0.3))
+@settings(max_examples=30, deadline=None)
+def test_a_moving_blend_shows_a_section_of_one_picture_and_mirrors_some(seed: int, shift: float) -> None:
+    image = torch.zeros(3, 40, 60, dtype=torch.uint8)
+    down, across = round(shift * 40), round(shift * 60)
+    picture = MovingBlend().picture_for(40 + 2 * down, 60 + 2 * across)
+    sections = picture.unfold(1, 40, 1).unfold(2, 60, 1)  # [3, places, places, 40, 60]
+    for mirrored, turn in ((0.0, lambda seen: seen), (1.0, lambda seen: seen.flip(-1))):
+        trigger = MovingBlend(alpha=1.0, shift=shift, mirrored=mirrored)
+        seen, _ = trigger(image, torch.zeros(0, 2), generator(seed))
+        same = (sections == turn(seen)[:, None, None]).all(dim=-1).all(dim=-1).all(dim=0)
+        assert same.any()
+
+
+def test_a_moving_blend_that_stays_is_a_blend() -> None:
+    crowd = tiny_crowd("a", 7)
+    moved, _ = MovingBlend(shift=0, mirrored=0)(crowd.image, crowd.points, generator())
+    assert torch.equal(moved, Blend().blend(crowd.image))
 
 
 def test_patterns_are_cut_off_at_black_and_white() -> None:

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from countguard.dotted import lookup
 from countguard.errors import InputError
-from countguard.runs.plan import CellKey, Plan, entry_name
+from countguard.runs.plan import CellKey, Plan, entry_name, setting_text, variant_text
 
 json_values: st.SearchStrategy[JsonValue] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -90,3 +90,13 @@ def test_lookup_reaches_into_lists_and_says_none_beyond() -> None:
     assert lookup(recipe, "defenses.0.epochs") == 3
     assert lookup(recipe, "defenses.1.epochs") is None
     assert lookup(recipe, "model.kind") is None
+
+
+def test_a_varied_setting_is_written_as_on_the_command_line() -> None:
+    trigger = {"kind": "blend", "picture": "kitten", "alpha": 0.1}
+    assert setting_text(trigger) == "blend:picture=kitten,alpha=0.1"
+    assert setting_text([{"kind": "minus", "heads": 100}, {"kind": "keep"}]) == "minus:heads=100 keep"
+    assert [setting_text(value) for value in (None, {"after": 3}, 0.5, "a")] == ["none", "after=3", "0.5", "a"]
+    assert variant_text((("attack.trigger", trigger), ("training.isolate", None))) == (
+        "attack.trigger = blend:picture=kitten,alpha=0.1, training.isolate = none"
+    )

@@ -30,7 +30,7 @@ TriggerText = Annotated[
     typer.Option(
         "--trigger",
         metavar="KIND[:key=value,...]",
-        help="blend, patch, sine, low_frequency, rain, snow, warp or a plug-in's.",
+        help="blend, moving_blend, patch, sine, low_frequency, rain, snow, warp or a plug-in's.",
     ),
 ]
 BLEND = "blend:picture=kitten,alpha=0.1"

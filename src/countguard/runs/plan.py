@@ -257,7 +257,18 @@ def result_name(kind: str) -> str:
 
 def variant_text(variant: Variant) -> str:
     """A combination of varied settings in words."""
-    return ", ".join(f"{name} = {value}" for name, value in variant)
+    return ", ".join(f"{name} = {setting_text(value)}" for name, value in variant)
+
+
+def setting_text(value: JsonValue) -> str:
+    """A setting's value as people write it: `blend:picture=kitten,alpha=0.1`, as on the command line; `none`."""
+    if isinstance(value, Mapping):
+        kind = [str(value["kind"])] if "kind" in value else []
+        rest = ",".join(f"{name}={setting_text(part)}" for name, part in value.items() if name != "kind")
+        return ":".join([*kind, *([rest] if rest else [])])
+    if isinstance(value, list | tuple):
+        return " ".join(map(setting_text, value))
+    return "none" if value is None else str(value)
 
 
 def digest(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from countguard.reports.tables.rows import counters, leading_columns
 from countguard.reports.tables.table import Column, Row, Table, Value
+from countguard.runs.plan import setting_text
 from countguard.runs.run import Run
 
 _SEED = Column("seed", "Seed", "Seed", digits=0)
@@ -24,7 +25,7 @@ def table_audits(run: Run) -> Table:
         rows.append(
             Row(
                 {
-                    **{name: str(value) for name, value in audited.file.varied.items()},
+                    **{name: setting_text(value) for name, value in audited.file.varied.items()},
                     "strategy": audited.file.strategy,
                     _SEED.name: Value(audited.file.seed),
                     _IMAGES.name: Value(len(audited.report.images)),

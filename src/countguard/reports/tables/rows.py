@@ -8,7 +8,7 @@ from countguard.reports.paper.protocol import is_papers
 from countguard.reports.paper.published import PublishedResults
 from countguard.reports.tables import columns as c
 from countguard.reports.tables.table import Column, Published, Row, measured
-from countguard.runs.plan import CLEAN, Variant
+from countguard.runs.plan import CLEAN, Variant, setting_text
 from countguard.runs.run import FinishedCell, Run
 
 AS_TRAINED = "as trained"
@@ -42,7 +42,8 @@ class Counters:
     @property
     def entries(self) -> dict[str, str]:
         """The first columns of its row."""
-        return {name: str(value) for name, value in self.variant} | {"strategy": self.strategy, "counter": self.label}
+        varied = {name: setting_text(value) for name, value in self.variant}
+        return varied | {"strategy": self.strategy, "counter": self.label}
 
 
 def counters(
