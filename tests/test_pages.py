@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from countguard.studies.resolve import read_recipe
 from made_run import MadeRun, build_run
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -28,6 +29,7 @@ NOT_FROM_CARDS = {
         "(.98)": "a setting",
         "of .95 has a standard error of .015": "arithmetic",
         "up to .25": "a setting",
+        "0.02, 0.06 and 0.2": "settings",
         "at most .05": "a limit",
         "below .05 are noise": "arithmetic",
         "by about .05": "arithmetic",
@@ -133,3 +135,18 @@ def test_the_table_of_relearning_fills_itself_from_cards(tmp_path: Path) -> None
         assert above == pytest.approx(again - control, abs=1.1e-3)
         assert before < again
         assert row[1] == row[4] == ""  # add and divide were not measured
+
+
+def test_the_comparison_on_equal_terms_has_the_settings_that_the_search_took() -> None:
+    make_defenses = runpy.run_path(str(DOCS / "make_defenses.py"))
+    cards = make_defenses["cards_of"]("defenses-search-paper")
+    repairs = {repair.name: repair for repair in read_recipe("defenses-fair").defenses}
+    searches = {repair.name: repair for repair in read_recipe("defenses-search").defenses}
+    assert repairs.keys() == searches.keys() == {card.defense for card in cards if card.defense}
+    for name, repair in repairs.items():
+        taken = make_defenses["best_of"](make_defenses["search_errors"]([c for c in cards if c.defense == name]))
+        expected = searches[name].of.model_dump() | taken
+        assert repair.model_dump(exclude={"label", "clean_images"}) == {
+            key: value for key, value in expected.items() if key not in ("label", "clean_images")
+        }
+        assert repair.clean_images == searches[name].clean_images
