@@ -19,6 +19,7 @@ from corpus.recipe_cases import RECIPE_CASES
 from corpus.table_cases import TABLE_CASES
 from corpus.weight_cases import WEIGHT_CASES
 from countguard.errors import InputError
+from peak_memory import peak
 
 _BOTH = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
@@ -39,13 +40,12 @@ def outcome(case: Case, path: Path) -> dict[str, object]:
         case.open(path)
     except Exception as error:
         kind, message = "InputError" if isinstance(error, InputError) else type(error).__name__, str(error)
-    peak = 1024 * max(resource.getrusage(who).ru_maxrss for who in _BOTH)
     return {
         "case": case.name,
         "error": kind,
         "message": message,
         "seconds": _seconds() - started,
-        "peak_bytes": peak,
+        "peak_bytes": max(peak(), 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss),
     }
 
 

@@ -21,6 +21,7 @@ from countguard.errors import InputError
 from countguard.reports.report import write_report
 from countguard.web.app import build_app
 from countguard.yaml_text import dump_yaml, read_yaml
+from peak_memory import peak
 
 
 def change_card(folder: Path, **changes: Any) -> None:
@@ -142,7 +143,7 @@ HOSTILE: list[Callable[[Path], str]] = [
 
 def main(folders: list[str]) -> None:
     """Opens each folder in both ways."""
-    program = _peak()
+    program = peak()
     for folder in folders:
         for verb, opened in (("report", write_report), ("web", build_app)):
             started, message = _seconds(), ""
@@ -150,19 +151,13 @@ def main(folders: list[str]) -> None:
                 opened(Path(folder))
             except InputError as error:
                 message = str(error)
-            cost = {"seconds": _seconds() - started, "memory": _peak() - program}
+            cost = {"seconds": _seconds() - started, "memory": peak() - program}
             print(json.dumps({"verb": verb, "message": message} | cost))
 
 
 def _seconds() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
-
-
-def _peak() -> int:
-    """Bytes; the kernel's `ru_maxrss` would be that of the process that started this one, where that is larger."""
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return 1024 * int(line.split()[1])
 
 
 if __name__ == "__main__":

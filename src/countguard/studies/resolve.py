@@ -85,7 +85,7 @@ def find_recipe(path: str | Path) -> Path:
     """The file itself, or the recipe with that name that comes with countguard.
 
     Raises:
-        InputError: there is neither; the line lists the names.
+        InputError: there is neither; the line lists the names, unless a path was given.
     """
     given = Path(path)
     folder = recipes_folder()
@@ -97,6 +97,10 @@ def find_recipe(path: str | Path) -> Path:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     if len(given.parts) == 1 and (name := given.name.removesuffix(".yaml")) in names:
         return folder / f"{name}.yaml"
+    if len(given.parts) > 1:
+        raise InputError(
+            f"{path}: no such recipe; give a YAML file, or the name of a recipe that comes with countguard"
+        )
     raise InputError(f"{path}: no such recipe; give a YAML file, or one of {', '.join(names)}")
 
 

@@ -66,7 +66,7 @@ def test_ray_started_on_this_machine_joins_no_cluster_of_somebody_else() -> None
 
 def kill_a_worker(study: Path, killed: list[int]) -> None:
     """Kills the process that trains the first cell, once it has left a point to resume from."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         if list(study.glob("cells/*/resume.ckpt")):
             for process in Path("/proc").glob("[0-9]*/cmdline"):
