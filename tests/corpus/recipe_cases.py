@@ -90,7 +90,7 @@ _BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("
 _THOUSAND = [number / 1000 for number in range(1, 1001)]
 
 _CASES: dict[str, tuple[Make, str]] = {
-    "missing": (lambda root: root / NAME, "no such recipe; give a YAML file, or one of"),
+    "missing": (lambda root: root / NAME, "no such recipe; give a YAML file, or"),
     "folder": (_folder, "no such recipe"),
     "empty": (_text(""), "is empty"),
     "binary": (_text(bytes(range(256))), "is no YAML"),
