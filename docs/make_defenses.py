@@ -214,7 +214,7 @@ def on_equal_terms(study: str) -> Table:
 
 def _least_and_largest(cards: Sequence[Card], first: str, second: str) -> str:
     """Of the difference between two metrics of a card."""
-    apart = [card.metrics[first].value - card.metrics[second].value for card in cards]
+    apart = _differences(cards, first, second)
     return " to ".join(_signed(value) for value in (min(apart), max(apart))) if apart else ""
 
 
@@ -266,8 +266,12 @@ def relearning(study: str) -> Table:
 
 
 def _above_control(relearned: Sequence[Card]) -> str:
-    differences = [card.metrics["rho_asr"].value - card.metrics["false_asr_repaired"].value for card in relearned]
+    differences = _differences(relearned, "rho_asr", "false_asr_repaired")
     return _signed(fmean(differences)) if differences else ""
+
+
+def _differences(cards: Sequence[Card], first: str, second: str) -> list[float]:
+    return [card.metrics[first].value - card.metrics[second].value for card in cards]
 
 
 def _signed(value: float) -> str:
@@ -396,8 +400,6 @@ def against_attackers(study: str, defense: str) -> Table:
 
 def _attacker(varied: dict[str, Any]) -> str:
     """The trigger in words, and what else the attacker does."""
-    if "trigger" not in varied:
-        return f"blend, optimised for {Path(varied['picture']).stem}"
     kind, picture = varied["trigger"]["kind"], varied["trigger"].get("picture")
     named = f"{kind}, {picture}" if "blend" in kind else kind
     return named + (", with cover samples" if varied.get("cover") else "")
@@ -564,7 +566,6 @@ TABLES: dict[str, Callable[[], Table]] = {
     "strength": lambda: stronger_attackers("defenses-strength-paper"),
     "triggers": lambda: against_attackers("triggers-paper", "random_blend"),
     "attackers": lambda: against_attackers("defenses-attackers-paper", "random_blend"),
-    "optimised": lambda: against_attackers("defenses-optimised-paper", "random_blend"),
     "real-counters": lambda: counters_beside_each_other(
         MCNN=REAL_MCNN,
         MCNN_on_two_cores="real-defenses-mcnn-paper",

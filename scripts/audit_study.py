@@ -29,6 +29,7 @@ from torch import Tensor
 
 from countguard import __version__
 from countguard.attacks.blend import Blend, mixed
+from countguard.attacks.moving_blend import drawn_section
 from countguard.attacks.pictures import load_picture
 from countguard.attacks.poisoning import Attack, PoisonedCrowds
 from countguard.attacks.strategies import Add, Divide, Minus, Multiply, Strategy
@@ -120,9 +121,7 @@ class Altered(Trigger):
         height, width = int(image.shape[-2]), int(image.shape[-1])
         room = round(self.shift * height), round(self.shift * width)
         picture = self._drawn(height + 2 * room[0], width + 2 * room[1], generator)
-        down = int(torch.randint(2 * room[0] + 1, (), generator=generator))
-        across = int(torch.randint(2 * room[1] + 1, (), generator=generator))
-        seen = picture[:, down : down + height, across : across + width]
+        seen = drawn_section(picture, height, width, generator)
         if self.mirrored and uniform(generator) < 0.5:
             seen = seen.flip(-1)
         marked = mixed(image, seen.contiguous(), uniform(generator, self.low, self.high))

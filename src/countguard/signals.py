@@ -6,8 +6,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any, TypeAlias
 
 from countguard.errors import Interrupted
+
+_Handler: TypeAlias = Callable[[int, FrameType | None], Any] | signal.Handlers
 
 
 class _Terminated(BaseException):
@@ -20,24 +23,13 @@ def tidy_when_terminated() -> Iterator[None]:
 
     Ctrl-C does so anyway. Does nothing outside the main thread, or where somebody else handles the signal already.
     """
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    told = False
-
-    def end(number: int, frame: FrameType | None) -> None:
-        nonlocal told
-        told = True
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: a second one would end the clean-up
-        raise _Terminated
-
-    signal.signal(signal.SIGTERM, end)
+    came = _never
     try:
-        yield
+        # once: a second one would end the clean-up
+        with _noticed(signal.SIGTERM, signal.SIG_DFL, _Terminated, once=True) as came:
+            yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        if told:  # whatever a compiled library made of the exception
+        if came():  # whatever a compiled library made of the exception
             os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -52,28 +44,47 @@ def errors_by_ctrl_c_interrupt() -> Iterator[None]:
     Raises:
         KeyboardInterrupt: in place of such an error.
     """
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    pressed = False
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        pressed = True
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    except Interrupted:
-        raise
-    except Exception as error:
-        if not pressed:
+    with _noticed(signal.SIGINT, signal.default_int_handler, KeyboardInterrupt) as came:
+        try:
+            yield
+        except Interrupted:
             raise
-        raise KeyboardInterrupt from error
+        except Exception as error:
+            if not came():
+                raise
+            raise KeyboardInterrupt from error
+
+
+@contextmanager
+def _noticed(
+    number: signal.Signals, usual: _Handler, raised: type[BaseException], *, once: bool = False
+) -> Iterator[Callable[[], bool]]:
+    """The signal raises an exception inside the block, and what is given tells whether it came.
+
+    It never comes where it is not handled as usual, nor outside the main thread. With `once` a second one is ignored.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(number) is not usual:
+        yield _never
+        return
+    came = False
+
+    def notice(_: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        if once:
+            signal.signal(number, signal.SIG_IGN)
+        raise raised
+
+    signal.signal(number, notice)
+    try:
+        yield lambda: came
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(number, usual)
+
+
+def _never() -> bool:
+    return False
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from torch import Tensor
 from countguard.attacks.blend import mixed
 from countguard.attacks.pictures import load_picture
 from countguard.attacks.trigger import TRIGGERS, Trigger
+from countguard.seeds import uniform
 
 
 @TRIGGERS.register()
@@ -36,9 +37,8 @@ class MovingBlend(Trigger):
         height, width = int(image.shape[-2]), int(image.shape[-1])
         room = round(self.shift * height), round(self.shift * width)
         picture = _drawn(self.picture, height + 2 * room[0], width + 2 * room[1])
-        top, left = (int(torch.randint(2 * side + 1, (), generator=generator)) for side in room)
-        section = picture[:, top : top + height, left : left + width]
-        if float(torch.rand((), generator=generator)) < self.mirrored:
+        section = drawn_section(picture, height, width, generator)
+        if uniform(generator) < self.mirrored:
             section = section.flip(-1)
         return mixed(image, section.to(image.device), self.alpha), points
 
@@ -49,6 +49,15 @@ class MovingBlend(Trigger):
     def picture_for(self, height: int, width: int) -> Tensor:
         """The whole picture at this size."""
         return load_picture(self.picture, height, width)
+
+
+def drawn_section(picture: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:
+    """A section of a picture [3, H, W] that is at least as large, every place alike: [3, height, width], a view."""
+    top, left = (
+        int(torch.randint(have - want + 1, (), generator=generator))
+        for have, want in zip(picture.shape[1:], (height, width), strict=True)
+    )
+    return picture[:, top : top + height, left : left + width]
 
 
 @lru_cache(maxsize=8)

@@ -189,11 +189,9 @@ def _counter_of(
         return load_counter(folder.counter)
     for twin in map(CellFolder, sorted(run.cells.iterdir())):
         if twin != folder and _trained_with(twin) == key:
-            for mine, theirs in ((folder.search, twin.search), (folder.isolated, twin.isolated)):
-                if theirs.exists():
-                    copy_file(theirs, mine, LARGEST_COUNTER, root=run.path)
-            for mine, theirs in ((folder.training, twin.training), (folder.counter, twin.counter)):
-                copy_file(theirs, mine, LARGEST_COUNTER, root=run.path)
+            for theirs in (twin.search, twin.isolated, twin.training, twin.counter):
+                if theirs.exists():  # the first two are there only where something was searched or isolated
+                    copy_file(theirs, folder.path / theirs.name, LARGEST_COUNTER, root=run.path)
             return load_counter(folder.counter)
     counter = _trained(cell, run, split, trained_on, report)
     save_counter(counter, folder.counter, recipe_hash=key)
