@@ -159,7 +159,7 @@ def counters_beside_each_other(**studies: str) -> Table:
                 mean(clean, "mae"),
                 mean(clean, "rho_acc"),
                 *(_before_and_after(cards, strategy, repaired) for strategy in STRATEGIES),
-                clean[0].device,
+                ", ".join(dict.fromkeys(card.device for card in cards)),
             ]
         )
     return rows
@@ -580,7 +580,9 @@ TABLES: dict[str, Callable[[], Table]] = {
         light="p2pnet-lite-paper", P2PNet="p2pnet-paper", P2PNet_with_crops="p2pnet-crops-paper"
     ),
     "dmba": lambda: error_pairs(embedded__light="dmba-paper"),
-    "real-dmba": lambda: error_pairs(Part_B__MCNN="real-dmba-mcnn-paper"),
+    "real-dmba": lambda: error_pairs(
+        Part_B__MCNN="real-dmba-mcnn-paper", Part_B__MCNN__15_epochs="real-dmba-mcnn-15-paper"
+    ),
     "real-mcnn": lambda: before_and_after("real-defenses-mcnn-paper", "random_blend", "fine_tune"),
 }
 
