@@ -38,6 +38,9 @@ NOT_FROM_CARDS = {
         ".970, .865, .905\nright, triggered .975, .905, .920, MAE 2.67, 3.30, 2.90": "no cards were kept, as it says",
         "blend of 0.1": "a setting",
         "section 3.3": "of the paper",
+        "torch 2.11": "a version",
+        "torch 2.14.1": "a version",
+        "the limit of .05": "a limit",
     },
     "real-crowds.md": {
         "data.scale=0.5": "a setting",
