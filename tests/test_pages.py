@@ -52,7 +52,8 @@ NOT_FROM_CARDS = {
             "a prototype that left no card"
         ),
         "strengths up to .4": "a setting",
-        "at most .05": "a limit",
+        "within .05": "a limit",
+        "uncertain by about .07": "arithmetic",
         "was .025, that of a MAE .5 heads": "the first cards of seed 0 are not kept",
     },
 }
