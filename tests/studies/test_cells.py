@@ -67,3 +67,13 @@ def test_a_training_depends_on_what_it_uses_and_on_nothing_else() -> None:
     assert key(minus, **changed_repair) == key(minus)
     assert key(repaired, **changed_repair) != key(repaired)
     assert len({cell.training_key for cell in cells(seeds=[0, 1])}) == 12
+
+
+def test_a_repair_that_starts_anew_is_one_training_for_all_strategies_but_what_is_tuned_afterwards_is_not() -> None:
+    changes = {"defenses": [{"kind": "retrain", "clean_images": 1}, {"kind": "fine_tune", "clean_images": 1}]}
+    relearn = {"relearn": {"poisoned": 1, "epochs": 1}}
+    strategies = ("clean", "minus", "multiply")
+    assert len({key(f"{strategy}-retrain-s0", **changes) for strategy in strategies}) == 1
+    assert len({key(f"{strategy}-fine_tune-s0", **changes) for strategy in strategies}) == 3
+    assert len({key(f"{strategy}-retrain-relearned-s0", **changes, **relearn) for strategy in strategies[1:]}) == 2
+    assert key("minus-retrain-s0", **changes, seeds=[0]) != key("minus-retrain-s1", **changes, seeds=[1])

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Annotated, Unpack
+from typing import Annotated, ClassVar, Unpack
 
 import torch
 from pydantic import Field, PositiveInt
@@ -26,6 +26,9 @@ class Defense(Settings):
         label: its name in results, needed if one kind is used twice; the kind by default.
         clean_images: how many of the clean training images it may use, drawn by the seed; None for all.
     """
+
+    starts_anew: ClassVar[bool] = False
+    """Whether nothing of the attacked weights is left, so that counters of all strategies end equal."""
 
     label: Annotated[str, Field(pattern=r"^[a-z0-9_]*$", max_length=40)] = ""
     clean_images: PositiveInt | None = None

@@ -27,6 +27,8 @@ class Retrain(TrainedDefense):
         weights: what the new counter starts from, as in the recipe's `model`; None for random weights.
     """
 
+    starts_anew = True
+
     kind: Literal["retrain"] = "retrain"
     weights: str | None = None
 

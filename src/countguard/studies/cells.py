@@ -95,7 +95,7 @@ class Cell:
         recipe = self.recipe.dump()
         depends: dict[str, Any] = {name: recipe[name] for name in ("data", "model", "training")}
         depends["seed"] = self.seed
-        if attack is not None:
+        if attack is not None and not (self.defense is not None and self.defense.starts_anew):
             depends["attack"] = attack.model_dump(mode="json")
         if left_out:
             depends["left_out"] = list(left_out)
