@@ -400,6 +400,8 @@ def against_attackers(study: str, defense: str) -> Table:
 
 def _attacker(varied: dict[str, Any]) -> str:
     """The trigger in words, and what else the attacker does."""
+    if "trigger" not in varied:  # the picture alone varies, by its file
+        return f"blend, optimised for {Path(varied['picture']).stem}"
     kind, picture = varied["trigger"]["kind"], varied["trigger"].get("picture")
     named = f"{kind}, {picture}" if "blend" in kind else kind
     return named + (", with cover samples" if varied.get("cover") else "")
@@ -557,6 +559,8 @@ TABLES: dict[str, Callable[[], Table]] = {
     "search": lambda: searched("defenses-search-paper"),
     "fair": lambda: on_equal_terms("defenses-fair-paper"),
     "relearning": lambda: relearning("defenses-fair-paper"),
+    "fair-long": lambda: on_equal_terms("defenses-fair-long-paper defenses-unseen-paper"),
+    "relearning-long": lambda: relearning("defenses-fair-long-paper"),
     "early-losses": early_losses,
     "isolation": lambda: isolation("isolation-paper"),
     "budget": lambda: against_setting("defenses-budget-paper", "clean_images"),
@@ -566,6 +570,7 @@ TABLES: dict[str, Callable[[], Table]] = {
     "strength": lambda: stronger_attackers("defenses-strength-paper"),
     "triggers": lambda: against_attackers("triggers-paper", "random_blend"),
     "attackers": lambda: against_attackers("defenses-attackers-paper", "random_blend"),
+    "optimised": lambda: against_attackers("defenses-optimised-paper", "random_blend"),
     "real-counters": lambda: counters_beside_each_other(
         MCNN=REAL_MCNN,
         MCNN_on_two_cores="real-defenses-mcnn-paper",
@@ -608,7 +613,8 @@ def figure(said: str, shown: str) -> str:
     """What a figure in a sentence should be, with as many digits as are shown.
 
     `STUDY/CELL METRIC` is a metric of a kept card; ` - STUDY/CELL METRIC` after it is taken off. A cell may be a
-    pattern, `*`, of which `max`, `min` or `mean` before the study makes one number.
+    pattern, `*`, of which `max`, `min` or `mean` before the study makes one number. `FIRST-SECOND` as a metric is the
+    difference of two on each card.
     """
     values = [_of_cards(term) for term in said.split(" - ")]
     return f"{values[0] - sum(values[1:]):.{len(shown.partition('.')[2])}f}".removeprefix("0")
@@ -618,7 +624,8 @@ def _of_cards(term: str) -> float:
     *chosen, place, metric = term.split()
     study, _, cell = place.partition("/")
     cards = [Card.model_validate_json(path.read_text()) for path in sorted((RESULTS / study).glob(f"{cell}.json"))]
-    values = _values(cards, metric)
+    first, _, second = metric.partition("-")
+    values = _differences(cards, first, second) if second else _values(cards, metric)
     if len(values) != 1 and not chosen:
         raise ValueError(f"{term}: {len(values)} cards; put max, min or mean before it")
     return {"max": max, "min": min, "mean": fmean}[chosen[0]](values) if chosen else values[0]

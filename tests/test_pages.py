@@ -82,6 +82,7 @@ def test_a_figure_is_written_with_the_digits_that_it_has() -> None:
     assert (figure(card, ".1"), figure(card, ".123")) == (".9", ".915")
     assert figure(f"{card} - {card}", ".000") == ".000"
     assert figure("max defenses-paper/clean-*-s0 rho_acc", ".000") == ".985"
+    assert figure("max defenses-paper/add-random_blend-s* rho_asr-false_asr", ".000") == ".045"
     with pytest.raises(ValueError, match="put max, min or mean"):
         figure("defenses-paper/clean-*-s0 rho_acc", ".000")
 
