@@ -43,8 +43,8 @@ KEPT = (
     "seconds",
 )
 ELSEWHERE = (
-    "audit", "defenses", "dmba", "early-losses", "filters", "isolation", "p2pnet", "real-defenses", "real-dmba",
-    "real-filters", "real-mcnn", "real-timm", "scan", "triggers",
+    "audit", "defenses", "dmba", "early-losses", "filters", "isolation", "optimised", "p2pnet", "real-defenses",
+    "real-dmba", "real-filters", "real-mcnn", "real-timm", "scan", "triggers",
 )  # fmt: skip
 """How the names of studies begin whose tables are in defenses.md, dmba.md, real-crowds.md, audit.md, scan.md or
 counters.md."""
