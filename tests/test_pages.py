@@ -44,7 +44,6 @@ NOT_FROM_CARDS = {
         "an AUC of .970 or more for every\nstrategy. By the fifth, `multiply` is being learned, and its AUC falls to .909": "its table",
         "At .2 random blends leave a success of .175 for `add` and .163 for `multiply`. At .3 these": "shares, its table",
         "at most .615 are": "shares, its table",
-        "lr: 3.0e-3, average: 0.98": "settings",
     },
     "real-crowds.md": {
         "data.scale=0.5": "a setting",
