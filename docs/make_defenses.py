@@ -575,6 +575,7 @@ TABLES: dict[str, Callable[[], Table]] = {
         MCNN=REAL_MCNN,
         MCNN_on_two_cores="real-defenses-mcnn-paper",
         EfficientNet_Lite0="real-timm-paper",
+        EfficientNet_Lite0_on_two_cores="real-timm-two-cores-paper",
         CSRNet="real-defenses-paper",
     ),
     "real-timm": lambda: before_and_after("real-timm-paper", "audit", "random_blend", "fine_tune"),
