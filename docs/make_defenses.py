@@ -388,7 +388,7 @@ def against_attackers(study: str, defense: str) -> Table:
             clean = select(cards, "clean", defense, **varied)
             rows.append(
                 [
-                    _attacker(varied),
+                    _attacker(after[0]),
                     strategy,
                     pair(before, "rho_asr", "false_asr"),
                     pair(after, "rho_asr", "false_asr_repaired"),
@@ -398,13 +398,12 @@ def against_attackers(study: str, defense: str) -> Table:
     return rows
 
 
-def _attacker(varied: dict[str, Any]) -> str:
+def _attacker(card: Card) -> str:
     """The trigger in words, and what else the attacker does."""
-    if "trigger" not in varied:  # the picture alone varies, by its file
-        return f"blend, optimised for {Path(varied['picture']).stem}"
-    kind, picture = varied["trigger"]["kind"], varied["trigger"].get("picture")
+    attack = card.recipe["attack"]
+    kind, picture = attack["trigger"]["kind"], attack["trigger"].get("picture")
     named = f"{kind}, {picture}" if "blend" in kind else kind
-    return named + (", with cover samples" if varied.get("cover") else "")
+    return named + (", with cover samples" if attack.get("cover") else "")
 
 
 def stronger_attackers(study: str) -> Table:

@@ -92,14 +92,14 @@ class Cell:
             attack: None where no poisoned image is left.
             left_out: positions that a filter left out.
         """
-        recipe = self.recipe.dump()
+        recipe, defense = self.recipe.dump(), self.defense
         depends: dict[str, Any] = {name: recipe[name] for name in ("data", "model", "training")}
         depends["seed"] = self.seed
-        if attack is not None and not (self.defense is not None and self.defense.starts_anew):
+        if attack is not None and (defense is None or not defense.starts_anew):
             depends["attack"] = attack.model_dump(mode="json")
         if left_out:
             depends["left_out"] = list(left_out)
-        if (defense := self.defense) is not None:
+        if defense is not None:
             depends["defense"] = defense.model_dump(mode="json")
         if (relearn := self.relearn) is not None and (start := self.key.starts_from) is not None:
             depends["relearn"] = relearn.model_dump(mode="json")
